@@ -1,0 +1,74 @@
+import { z } from "zod";
+
+/**
+ * The words in which components describe their options. Layotto's and Dapr's files hold strings only ("15s", "true", "10"), ours may be
+ * typed; both are accepted everywhere, and an error says what was expected in the same words.
+ */
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const UNIT_BYTES: Readonly<Record<string, number>> = { b: 1, kb: 1e3, mb: 1e6, gb: 1e9, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
+
+/** A duration in milliseconds: `15s`, `1h30m`, `250ms`, or a bare number of milliseconds. */
+export function parseDuration(text: string): number | undefined {
+  const value = text.trim();
+  if (/^\d+(\.\d+)?$/.test(value)) return Number(value);
+  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(value)) return undefined;
+  let total = 0;
+  for (const [, amount, unit] of value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) total += Number(amount) * (UNIT_MS[unit ?? ""] ?? 0);
+  return total;
+}
+
+/** A number of bytes: `64MiB`, `256KB`, or a bare number. */
+export function parseBytes(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
+  const factor = UNIT_BYTES[(match?.[2] || "b").toLowerCase()];
+  return match && factor !== undefined ? Math.floor(Number(match[1]) * factor) : undefined;
+}
+
+function parsed<T>(expected: string, parse: (value: unknown) => T | undefined): z.ZodType<T, unknown> {
+  return z.unknown().transform((value, context) => {
+    const result = parse(value);
+    if (result !== undefined) return result;
+    context.addIssue({ code: "custom", message: `expected ${expected}`, input: value });
+    return z.NEVER;
+  });
+}
+
+/** Milliseconds. Accepts `15s`, `1h30m`, `250ms` or a number of milliseconds. */
+export const duration = (): z.ZodType<number, unknown> =>
+  parsed("a duration such as 250ms, 15s or 1h30m", (value) =>
+    typeof value === "number" && value >= 0 ? value : typeof value === "string" ? parseDuration(value) : undefined,
+  );
+
+/** Bytes. Accepts `64MiB`, `256KB` or a number. */
+export const bytes = (): z.ZodType<number, unknown> =>
+  parsed("a size such as 64MiB, 256KB or a number of bytes", (value) =>
+    typeof value === "number" && value >= 0 ? value : typeof value === "string" ? parseBytes(value) : undefined,
+  );
+
+/** A whole number within bounds, also as text. */
+export const count = (least = 0, most = Number.MAX_SAFE_INTEGER): z.ZodType<number, unknown> =>
+  parsed(`a whole number from ${least} to ${most}`, (value) => {
+    const number = typeof value === "number" ? value : typeof value === "string" && /^-?\d+$/.test(value.trim()) ? Number(value) : Number.NaN;
+    return Number.isSafeInteger(number) && number >= least && number <= most ? number : undefined;
+  });
+
+/** true or false, also as text. */
+export const flag = (): z.ZodType<boolean, unknown> =>
+  parsed("true or false", (value) => {
+    if (typeof value === "boolean") return value;
+    const text = typeof value === "string" ? value.trim().toLowerCase() : "";
+    return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : undefined;
+  });
+
+/** Text; a number or a truth value is taken as it is written. */
+export const text = (): z.ZodType<string, unknown> =>
+  parsed("text", (value) =>
+    typeof value === "string" ? value : typeof value === "number" || typeof value === "boolean" ? String(value) : undefined,
+  );
+
+/** One of a few words, without regard to case. */
+export const oneOf = <const T extends readonly string[]>(words: T): z.ZodType<T[number], unknown> =>
+  parsed<T[number]>(`one of ${words.join(", ")}`, (value) =>
+    typeof value === "string" ? words.find((word) => word.toLowerCase() === value.trim().toLowerCase()) : undefined,
+  );
