@@ -1,0 +1,65 @@
+import { isUtf8 } from "node:buffer";
+import { BYTES, isJson, JSON_TYPE } from "./content-type.ts";
+import { type Event, SOURCE, SPEC_VERSION, TYPE } from "./event.ts";
+import { expiresAt } from "./expiry.ts";
+import { members } from "./members.ts";
+
+/**
+ * Reads the envelope that `wrap` and Go Layotto write, and any other CloudEvents 1.x in the JSON format. Undefined when the bytes are
+ * something else: then they are the event, see `rawEvent`.
+ *
+ * `fallbackId` is taken when the envelope has no id.
+ */
+export function unwrap(bytes: Uint8Array, fallbackId: string): Event | undefined {
+  const envelope = parse(bytes);
+  if (envelope === undefined || !/^1\./.test(text(envelope.specversion))) return undefined;
+  const contentType = text(envelope.datacontenttype) || JSON_TYPE;
+  const data = payload(bytes, envelope, contentType);
+  if (data === undefined) return undefined;
+  const expires = expiresAt(envelope.expiration);
+  return {
+    id: text(envelope.id) || fallbackId,
+    source: text(envelope.source),
+    type: text(envelope.type),
+    specVersion: text(envelope.specversion),
+    contentType,
+    data,
+    ...(expires === undefined ? {} : { expiresAt: expires }),
+    raw: false,
+  };
+}
+
+/** A message that is no CloudEvent, as an event: the bytes as they are, under an id that stays the same (D13). */
+export function rawEvent(data: Uint8Array, id: string, contentType = BYTES): Event {
+  return { id, source: SOURCE, type: TYPE, specVersion: SPEC_VERSION, contentType, data, raw: true };
+}
+
+function parse(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
+  if (!isUtf8(bytes)) return undefined;
+  try {
+    const value: unknown = JSON.parse(view(bytes).toString());
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined when `data_base64` is not base64: such an envelope cannot be trusted, and is handed over whole. */
+function payload(bytes: Uint8Array, envelope: Readonly<Record<string, unknown>>, contentType: string): Uint8Array | undefined {
+  const { data, data_base64: encoded } = envelope;
+  if (encoded !== undefined && encoded !== null) {
+    return typeof encoded === "string" && /^[A-Za-z0-9+/]*={0,2}$/.test(encoded) ? Buffer.from(encoded, "base64") : undefined;
+  }
+  if (data === undefined) return EMPTY;
+  if (typeof data === "string" && !isJson(contentType)) return Buffer.from(data);
+  const span = members(bytes).get("data");
+  return span && bytes.subarray(span.start, span.end);
+}
+
+const EMPTY = new Uint8Array();
+
+const text = (value: unknown): string => (typeof value === "string" ? value : "");
+
+function view(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

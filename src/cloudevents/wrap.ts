@@ -1,0 +1,88 @@
+import { isUtf8 } from "node:buffer";
+import { BYTES, isCloudEvent, isJson, isText, JSON_TYPE, TEXT } from "./content-type.ts";
+import { SOURCE, SPEC_VERSION, TYPE } from "./event.ts";
+import { members } from "./members.ts";
+
+export interface Wrapping {
+  readonly id: string;
+  readonly topic: string;
+  readonly pubsub: string;
+  /** Empty: Layotto's default, `text/plain`. */
+  readonly contentType: string;
+  readonly data: Uint8Array;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt?: number;
+}
+
+/**
+ * The CloudEvents 1.0 envelope in the JSON format, with the members that Layotto writes. The data goes in as text that nobody parses and
+ * prints again, or in `data_base64` where text could not carry it unchanged. A publisher's own CloudEvent
+ * (`application/cloudevents+json`) keeps its members, and gets those that are missing.
+ *
+ * Throws a SyntaxError when the publisher's own CloudEvent is not a JSON object.
+ */
+export function wrap(w: Wrapping): Buffer {
+  const type = w.contentType || TEXT;
+  if (isCloudEvent(type)) return complete(w);
+  const head =
+    `{"id":${JSON.stringify(w.id)},"specversion":"${SPEC_VERSION}","source":"${SOURCE}","type":"${TYPE}",` +
+    `"datacontenttype":${JSON.stringify(type)},${context(w)},`;
+  if (isJson(type) && isEmbeddable(w.data)) return Buffer.concat([Buffer.from(`${head}"data":`), w.data, END]);
+  if (isText(type) && isUtf8(w.data)) return Buffer.from(`${head}"data":${JSON.stringify(view(w.data).toString())}}`);
+  return Buffer.from(`${head}"data_base64":"${view(w.data).toString("base64")}"}`);
+}
+
+const END = Buffer.from("}");
+const OVERRIDDEN = new Set(["topic", "pubsubname", "traceid", "expiration"]);
+
+function context(w: Wrapping): string {
+  const expiration = w.expiresAt === undefined ? "" : `,"expiration":"${new Date(w.expiresAt).toISOString()}"`;
+  return `"topic":${JSON.stringify(w.topic)},"pubsubname":${JSON.stringify(w.pubsub)},"traceid":""${expiration}`;
+}
+
+/** Valid JSON without space around it: the bytes between `"data":` and the end are then exactly those that were published. */
+function isEmbeddable(data: Uint8Array): boolean {
+  const text = isUtf8(data) ? view(data).toString() : "";
+  return text === text.trim() && parses(text);
+}
+
+function parses(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Go Layotto panics on an event without id or datacontenttype: they are always written. Its defaults for the others are Dapr's. */
+function complete(w: Wrapping): Buffer {
+  const event: unknown = isUtf8(w.data) ? JSON.parse(view(w.data).toString()) : undefined;
+  if (typeof event !== "object" || event === null || Array.isArray(event))
+    throw new SyntaxError("a CloudEvent must be a JSON object in UTF-8");
+  const own = members(w.data);
+  const parts: Uint8Array[] = [Buffer.from("{")];
+  for (const [name, span] of own) {
+    const keptExpiration = name === "expiration" && w.expiresAt === undefined;
+    if (OVERRIDDEN.has(name) && !keptExpiration) continue;
+    parts.push(Buffer.from(`${JSON.stringify(name)}:`), w.data.subarray(span.start, span.end), COMMA);
+  }
+  const defaults = {
+    id: w.id,
+    specversion: SPEC_VERSION,
+    source: "Dapr",
+    type: "com.dapr.event.sent",
+    datacontenttype: own.has("data_base64") ? BYTES : JSON_TYPE,
+  };
+  for (const [name, value] of Object.entries(defaults)) {
+    if (!own.has(name)) parts.push(Buffer.from(`"${name}":${JSON.stringify(value)},`));
+  }
+  parts.push(Buffer.from(`${context(w)}}`));
+  return Buffer.concat(parts);
+}
+
+const COMMA = Buffer.from(",");
+
+function view(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
