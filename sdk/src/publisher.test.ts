@@ -1,0 +1,49 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { PublishEventRequestSchema } from "layotto-proto/runtime";
+import { formatAddress, listen, Status } from "layotto-transport";
+import { expect, test } from "vitest";
+import { createPublisher } from "./publisher.ts";
+
+const PUBLISH = "/spec.proto.runtime.v1.Runtime/PublishEvent";
+
+test.each([
+  ["value1", "text/plain", "value1"],
+  [new TextEncoder().encode("bytes"), "application/octet-stream", "bytes"],
+  [{ n: 1 }, "application/json", '{"n":1}'],
+])("%j is published as %s", async (data, contentType, bytes) => {
+  const requests: Uint8Array[] = [];
+  const server = await listen(
+    { host: "127.0.0.1", port: 0 },
+    {
+      handlers: {
+        [PUBLISH]: (request, call) => {
+          requests.push(request);
+          call.respond(new Uint8Array());
+        },
+      },
+    },
+  );
+  const publisher = createPublisher({ address: formatAddress(server.address) });
+  await publisher.publishEvent("redis", "topic1", data, { metadata: { mykey: "v" } });
+  publisher.close();
+  await server.close();
+  const [request] = requests.map((one) => fromBinary(PublishEventRequestSchema, one));
+  expect(request).toMatchObject({ pubsubName: "redis", topic: "topic1", dataContentType: contentType, metadata: { mykey: "v" } });
+  expect(new TextDecoder().decode(request?.data)).toBe(bytes);
+});
+
+test("what the sidecar answers is the error", async () => {
+  const server = await listen(
+    { host: "127.0.0.1", port: 0 },
+    { handlers: { [PUBLISH]: (_, call) => call.fail(Status.INVALID_ARGUMENT, "pubsub nope not found") } },
+  );
+  const publisher = createPublisher({ address: formatAddress(server.address) });
+  await expect(publisher.publishEvent("nope", "t", "x")).rejects.toMatchObject({ code: 3, details: "pubsub nope not found" });
+  publisher.close();
+  await server.close();
+});
+
+test("a bad address and data without a JSON form are errors at once", () => {
+  expect(() => createPublisher({ address: "nowhere" })).toThrow(/nowhere/);
+  expect(() => createPublisher({ address: ":1" }).publishEvent("p", "t", undefined)).toThrow(/no JSON form/);
+});
