@@ -4,8 +4,4 @@ import type { ComponentDefinition } from "../pubsub/component.ts";
 type AnyDefinition = ComponentDefinition<any>;
 
 /** Every component type, loaded on first use: starting with Redis loads no other broker's client. */
-export const components: Readonly<Record<string, () => Promise<{ readonly definition: AnyDefinition }>>> = {
-  "in-memory": () => import("./in-memory/index.ts"),
-  embedded: () => import("./embedded/index.ts"),
-  redis: () => import("./redis/index.ts"),
-};
+export const components: Readonly<Record<string, () => Promise<{ readonly definition: AnyDefinition }>>> = {};

@@ -49,7 +49,8 @@ export const bytes = (): z.ZodType<number, unknown> =>
 /** A whole number within bounds, also as text. */
 export const count = (least = 0, most = Number.MAX_SAFE_INTEGER): z.ZodType<number, unknown> =>
   parsed(`a whole number from ${least} to ${most}`, (value) => {
-    const number = typeof value === "number" ? value : typeof value === "string" && /^-?\d+$/.test(value.trim()) ? Number(value) : Number.NaN;
+    const number =
+      typeof value === "number" ? value : typeof value === "string" && /^-?\d+$/.test(value.trim()) ? Number(value) : Number.NaN;
     return Number.isSafeInteger(number) && number >= least && number <= most ? number : undefined;
   });
 
