@@ -1,0 +1,177 @@
+import { expect, test } from "vitest";
+import { ManualClock } from "../../test/manual-clock.ts";
+import type { Capabilities } from "../pubsub/capabilities.ts";
+import { PubSubError } from "../pubsub/error.ts";
+import type { Outgoing } from "../pubsub/outgoing.ts";
+import type { PubSub } from "../pubsub/pubsub.ts";
+import { Budget } from "./budget.ts";
+import { Outbox, type OutboxOptions } from "./outbox.ts";
+
+const away = new PubSubError("unavailable", "connection refused");
+const replyLost = new PubSubError("unavailable", "reply lost", { outcome: "unknown" });
+
+/** A broker that records the calls and answers when the test says so. */
+function setUp(change: { options?: Partial<OutboxOptions>; capabilities?: Partial<Capabilities>; limit?: number } = {}) {
+  const clock = new ManualClock();
+  const calls: { readonly batch: readonly Outgoing[]; readonly signal: AbortSignal }[] = [];
+  const pubsub = {
+    capabilities: { maxBatch: 100, maxBatchBytes: 1e6, publishPipeline: 1, ...change.capabilities },
+    publish: (batch: readonly Outgoing[], signal: AbortSignal) => calls.push({ batch, signal }),
+  } as unknown as PubSub;
+  const budget = new Budget(change.limit ?? 1e9);
+  const outbox = new Outbox(pubsub, budget, clock, { publishTimeoutMs: 5_000, duplicates: "allow", ...change.options });
+  const results: Record<string, string> = {};
+  const publish = (name: string, more: { topic?: string; dedupId?: string; size?: number; deadline?: number } = {}) => {
+    const message = { topic: more.topic ?? "t", data: Buffer.alloc(more.size ?? 1, name), attributes: { name }, key: "k" };
+    outbox.publish(
+      more.dedupId === undefined ? message : { ...message, dedupId: more.dedupId },
+      { published: (error) => (results[name] = `${results[name] ?? ""}${error ? `${error.code}: ${error.message}` : "ok"}`) },
+      more.deadline,
+    );
+  };
+  const names = () => calls.map((call) => call.batch.map((one) => one.attributes.name).join(""));
+  const answer = (call: number, error?: PubSubError) => {
+    for (const one of calls[call]?.batch ?? []) one.done(error);
+  };
+  return { clock, calls, budget, outbox, results, publish, names, answer };
+}
+
+test("the first goes out at once, and what arrives meanwhile goes out together", () => {
+  const t = setUp();
+  for (const name of "abcd") t.publish(name);
+  expect(t.names()).toEqual(["a"]);
+  t.answer(0);
+  expect(t.names()).toEqual(["a", "bcd"]);
+  t.answer(1);
+  expect(t.results).toEqual({ a: "ok", b: "ok", c: "ok", d: "ok" });
+  expect(t.budget.used).toBe(0);
+});
+
+test("nobody is answered before the broker has answered", () => {
+  const t = setUp();
+  t.publish("a");
+  t.clock.advance(4_900);
+  expect(t.results).toEqual({});
+});
+
+test("a batch keeps to the broker's limits", () => {
+  const t = setUp({ capabilities: { maxBatch: 2, maxBatchBytes: 10_000 } });
+  for (const name of "abcd") t.publish(name);
+  t.publish("e", { size: 50_000 });
+  for (const call of [0, 1, 2, 3]) t.answer(call);
+  expect(t.names()).toEqual(["a", "bc", "d", "e"]);
+});
+
+test("a broker that is away is tried again until it answers, in order", () => {
+  const t = setUp();
+  t.publish("a");
+  t.publish("b");
+  t.answer(0, away);
+  t.publish("c");
+  expect(t.calls.length).toBe(1);
+  t.clock.advance(50);
+  expect(t.names()).toEqual(["a", "abc"]);
+  t.answer(1);
+  expect(t.results).toEqual({ a: "ok", b: "ok", c: "ok" });
+});
+
+test("of a batch only what failed is sent again, before what came later", () => {
+  const t = setUp();
+  for (const name of "abc") t.publish(name);
+  t.answer(0);
+  const [b, c] = t.calls[1]?.batch ?? [];
+  t.publish("d");
+  b?.done(away);
+  c?.done();
+  t.clock.advance(50);
+  expect(t.names()).toEqual(["a", "bc", "bd"]);
+});
+
+test("a topic that fails holds back no other", () => {
+  const t = setUp();
+  t.publish("a", { topic: "bad" });
+  t.answer(0, away);
+  t.publish("b", { topic: "good" });
+  expect(t.names()).toEqual(["a", "b"]);
+});
+
+test("a broker that stays away fails the publish with its reason, once, at the timeout", () => {
+  const t = setUp();
+  t.publish("a");
+  for (let call = 0; call < 12; call += 1) {
+    t.answer(call, away);
+    t.clock.advance(500);
+  }
+  t.answer(t.calls.length - 1, away);
+  t.clock.advance(100);
+  expect(t.results).toEqual({ a: "unavailable: connection refused" });
+  expect([t.budget.used, t.clock.timers]).toEqual([0, 0]);
+});
+
+test("a silent broker fails the publish at the timeout, and a late answer changes nothing", () => {
+  const t = setUp();
+  t.publish("a");
+  t.clock.advance(5_100);
+  expect(t.results).toEqual({ a: "unavailable: the broker did not answer in time" });
+  expect(t.calls[0]?.signal.aborted).toBe(true);
+  t.answer(0);
+  t.clock.advance(100);
+  expect(t.results.a).toBe("unavailable: the broker did not answer in time");
+  expect([t.budget.used, t.clock.timers]).toEqual([0, 0]);
+});
+
+test("the caller's deadline shortens the wait", () => {
+  const t = setUp();
+  t.publish("a", { deadline: t.clock.now() + 200 });
+  t.clock.advance(250);
+  expect(t.results.a).toMatch(/^unavailable/);
+});
+
+test("what the broker refuses for good is not tried again", () => {
+  const t = setUp();
+  t.publish("a");
+  t.answer(0, new PubSubError("failed_precondition", "wrong type", { permanent: true }));
+  t.clock.advance(1_000);
+  expect([t.results.a, t.calls.length]).toEqual(["failed_precondition: wrong type", 1]);
+});
+
+test("an unknown outcome is tried again and counted where duplicates are allowed", () => {
+  const t = setUp();
+  t.publish("a");
+  t.answer(0, replyLost);
+  t.clock.advance(100);
+  expect([t.calls.length, t.outbox.possibleDuplicates]).toEqual([2, 1]);
+});
+
+test("where duplicates are refused, an unknown outcome is tried again only under a dedupId", () => {
+  const t = setUp({ options: { duplicates: "refuse" } });
+  t.publish("a", { topic: "x" });
+  t.answer(0, replyLost);
+  t.publish("b", { topic: "y", dedupId: "1" });
+  t.answer(1, replyLost);
+  t.clock.advance(100);
+  expect(t.results).toEqual({ a: "unavailable: reply lost" });
+  expect(t.names()).toEqual(["a", "b", "b"]);
+});
+
+test("past the buffer's limit a publish is refused, and it fits again when others are done", () => {
+  const t = setUp({ limit: 3_000 });
+  t.publish("a", { size: 2_000 });
+  t.publish("b", { size: 2_000 });
+  expect(t.results.b).toMatch(/^resource_exhausted: 3000 bytes/);
+  t.answer(0);
+  t.publish("c", { size: 2_000 });
+  t.answer(1);
+  expect([t.results.a, t.results.c]).toEqual(["ok", "ok"]);
+});
+
+test("closing answers everybody and leaves no timer", () => {
+  const t = setUp();
+  for (const name of "ab") t.publish(name);
+  t.outbox.close();
+  t.publish("c");
+  t.answer(0);
+  expect(Object.keys(t.results).sort()).toEqual(["a", "b", "c"]);
+  for (const result of Object.values(t.results)) expect(result).toMatch(/^unavailable/);
+  expect([t.budget.used, t.clock.timers]).toEqual([0, 0]);
+});
