@@ -1,0 +1,89 @@
+import { randomUUID } from "node:crypto";
+import { ttlMs } from "../cloudevents/expiry.ts";
+import { wrap } from "../cloudevents/wrap.ts";
+import { CatalogueError } from "../errors/catalogue.ts";
+import type { Clock } from "../pubsub/clock.ts";
+import type { PubSubError } from "../pubsub/error.ts";
+import type { PubSub } from "../pubsub/pubsub.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Message } from "./waiting.ts";
+
+/** A publish as any API takes it in. */
+export interface PublishRequest {
+  readonly pubsub: string;
+  readonly topic: string;
+  readonly data: Uint8Array;
+  /** Empty: `text/plain`. */
+  readonly contentType: string;
+  /** Reaches the subscribers. `ttlInSeconds`, `partitionKey`, `rawPayload` and `dedupId` mean the same on every broker. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** The caller's, milliseconds since the epoch. */
+  readonly deadline?: number;
+}
+
+/** Where a publish goes. */
+export interface Publishing {
+  readonly pubsub: PubSub;
+  readonly outbox: Outbox;
+}
+
+/** The engine's own attributes of a raw payload, which has no envelope to carry them. They are taken off again before the app sees it. */
+export const CONTENT_TYPE = "layotto-content-type";
+export const EXPIRATION = "layotto-expiration";
+
+/** Checks, wraps and sends one message. `done` is called once: with no error when the broker has it (D1). Layotto's texts, where it has one. */
+export function publish(
+  targets: ReadonlyMap<string, Publishing>,
+  request: PublishRequest,
+  clock: Clock,
+  done: (error?: CatalogueError) => void,
+): void {
+  const target = targets.get(request.pubsub);
+  const message = target ? prepare(request, target.pubsub.capabilities.maxBytes, clock.now()) : unknownTarget(request);
+  if (message instanceof CatalogueError) done(message);
+  else target?.outbox.publish(message, { published: (error) => done(error && explain(request, error)) }, request.deadline);
+}
+
+function unknownTarget({ pubsub, topic }: PublishRequest): CatalogueError {
+  if (pubsub === "") return new CatalogueError("PUBSUB_NAME_EMPTY");
+  return new CatalogueError(topic === "" ? "TOPIC_EMPTY" : "PUBSUB_NOT_FOUND", { pubsub });
+}
+
+function prepare(request: PublishRequest, limit: number, now: number): Message | CatalogueError {
+  const { pubsub, topic, data } = request;
+  if (topic === "") return new CatalogueError("TOPIC_EMPTY", { pubsub });
+  if (data.length > limit) return new CatalogueError("MESSAGE_TOO_LARGE", { topic, pubsub, size: data.length, limit });
+  try {
+    return envelope(request, now);
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
+    return new CatalogueError("CLOUD_EVENT_INVALID", { reason: error.message });
+  }
+}
+
+function envelope(request: PublishRequest, now: number): Message {
+  const { metadata, topic } = request;
+  const ttl = ttlMs(metadata);
+  const expiry = ttl === undefined ? {} : { expiresAt: now + ttl };
+  const common = {
+    topic,
+    ...expiry,
+    ...(metadata.partitionKey ? { key: metadata.partitionKey } : {}),
+    ...(metadata.dedupId ? { dedupId: metadata.dedupId } : {}),
+  };
+  if (metadata.rawPayload?.toLowerCase() === "true") {
+    const attributes: Record<string, string> = { ...metadata };
+    if (request.contentType !== "") attributes[CONTENT_TYPE] = request.contentType;
+    if (expiry.expiresAt !== undefined) attributes[EXPIRATION] = new Date(expiry.expiresAt).toISOString();
+    return { ...common, data: request.data, attributes };
+  }
+  const data = wrap({ id: randomUUID(), topic, pubsub: request.pubsub, contentType: request.contentType, data: request.data, ...expiry });
+  return { ...common, data, attributes: metadata };
+}
+
+function explain(request: PublishRequest, error: PubSubError): CatalogueError {
+  const values = { topic: request.topic, pubsub: request.pubsub, reason: error.message };
+  if (error.code === "unavailable") return new CatalogueError("PUBLISH_TIMED_OUT", values);
+  const code = error.code === "resource_exhausted" || error.code === "failed_precondition" ? error.code : undefined;
+  return new CatalogueError("PUBLISH_REFUSED", values, code);
+}
