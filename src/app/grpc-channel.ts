@@ -1,0 +1,132 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  TopicEventResponse_TopicEventResponseStatus as EventStatus,
+  ListTopicSubscriptionsResponseSchema,
+  TopicEventRequestSchema,
+  TopicEventResponseSchema,
+} from "layotto-proto/appcallback";
+import { type Client, type ConnectionState, connect, parseAddress, type RpcError, Status } from "layotto-transport";
+import type { AppChannel, AppEvent, AppSubscription, VerdictReceiver } from "./channel.ts";
+
+const ON_EVENT = "/spec.proto.runtime.v1.AppCallback/OnTopicEvent";
+const LIST = "/spec.proto.runtime.v1.AppCallback/ListTopicSubscriptions";
+const EMPTY = new Uint8Array();
+
+export interface GrpcChannelOptions {
+  /** How long one call may take before it counts as failed, in milliseconds (D5). */
+  readonly processingTimeoutMs: number;
+}
+
+/** Layotto's AppCallback over gRPC. `address` is as `parseAddress` reads it; throws a TypeError when it cannot. */
+export class GrpcChannel implements AppChannel {
+  readonly #client: Client;
+  readonly #options: GrpcChannelOptions;
+  readonly #listeners = new Set<(reachable: boolean) => void>();
+  #reachable = false;
+
+  constructor(address: string, options: GrpcChannelOptions) {
+    const parsed = parseAddress(address);
+    if (!parsed) throw new TypeError(`The app's address "${address}" is neither HOST:PORT nor unix:///PATH.`);
+    this.#options = options;
+    this.#client = connect(parsed);
+    this.#client.onState((state) => this.#changed(state));
+    this.#client.wake();
+  }
+
+  get reachable(): boolean {
+    return this.#reachable;
+  }
+
+  onReachable(fn: (reachable: boolean) => void): () => void {
+    this.#listeners.add(fn);
+    return () => this.#listeners.delete(fn);
+  }
+
+  deliver(event: AppEvent, receiver: VerdictReceiver): () => void {
+    let live = true;
+    const request = toBinary(
+      TopicEventRequestSchema,
+      create(TopicEventRequestSchema, {
+        id: event.id,
+        source: event.source,
+        type: event.type,
+        specVersion: event.specVersion,
+        dataContentType: event.contentType,
+        topic: event.topic,
+        data: event.data,
+        pubsubName: event.pubsub,
+        metadata: event.metadata,
+      }),
+    );
+    const call = this.#client.unary(
+      ON_EVENT,
+      request,
+      {
+        response: (bytes) => live && judge(bytes, receiver),
+        failed: (error) => live && fail(error, receiver),
+      },
+      { deadline: Date.now() + this.#options.processingTimeoutMs },
+    );
+    return () => {
+      live = false;
+      call.cancel();
+    };
+  }
+
+  subscriptions(signal: AbortSignal): Promise<readonly AppSubscription[] | undefined> {
+    return new Promise((resolve, reject) => {
+      const call = this.#client.unary(LIST, EMPTY, {
+        response: (bytes) => {
+          try {
+            resolve(
+              fromBinary(ListTopicSubscriptionsResponseSchema, bytes).subscriptions.map(({ pubsubName, topic, metadata }) => ({
+                pubsub: pubsubName,
+                topic,
+                metadata,
+              })),
+            );
+          } catch (error) {
+            reject(new Error("the app's answer is no ListTopicSubscriptionsResponse", { cause: error }));
+          }
+        },
+        failed: (error) => (error.code === Status.UNIMPLEMENTED && error.from === "peer" ? resolve(undefined) : reject(error)),
+      });
+      signal.addEventListener("abort", () => call.cancel(), { once: true });
+    });
+  }
+
+  close(): void {
+    this.#listeners.clear();
+    this.#client.close();
+  }
+
+  #changed(state: ConnectionState): void {
+    // An idle connection is made again at once: the app must be found when it comes back, not when the next event does.
+    if (state === "idle") this.#client.wake();
+    const reachable = state === "ready";
+    if (reachable === this.#reachable) return;
+    this.#reachable = reachable;
+    for (const listener of this.#listeners) listener(reachable);
+  }
+}
+
+function judge(bytes: Uint8Array, receiver: VerdictReceiver): void {
+  let status: EventStatus;
+  try {
+    status = fromBinary(TopicEventResponseSchema, bytes).status;
+  } catch {
+    receiver.verdict("failed", "the app's answer is no TopicEventResponse");
+    return;
+  }
+  if (status === EventStatus.SUCCESS) receiver.verdict("success");
+  else if (status === EventStatus.DROP) receiver.verdict("drop");
+  else receiver.verdict("retry");
+}
+
+/** Ways in which a connection is lost in mid-call: broken, or its streams reset by a process that ends. */
+const LOST: ReadonlySet<number> = new Set([Status.UNAVAILABLE, Status.CANCELLED]);
+
+function fail(error: RpcError, receiver: VerdictReceiver): void {
+  if (error.from === "peer") receiver.verdict(error.code === Status.UNIMPLEMENTED ? "unimplemented" : "failed", error.message);
+  else receiver.verdict(LOST.has(error.code) ? "unreachable" : "failed", error.message);
+}
