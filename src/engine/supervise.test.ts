@@ -1,0 +1,72 @@
+import { expect, test } from "vitest";
+import { ManualClock } from "../../test/manual-clock.ts";
+import type { AppChannel } from "../app/channel.ts";
+import { PubSubError } from "../pubsub/error.ts";
+import type { PubSub } from "../pubsub/pubsub.ts";
+import type { SubscribeRequest, Subscription } from "../pubsub/subscription.ts";
+import { Supervised } from "./supervise.ts";
+
+const settled = () => new Promise(setImmediate);
+
+/** A broker whose answers to `subscribe` the test gives. */
+function setUp() {
+  const clock = new ManualClock();
+  const opened: { readonly answer: PromiseWithResolvers<Subscription>; readonly died: PromiseWithResolvers<PubSubError | undefined> }[] =
+    [];
+  const windows: number[] = [];
+  let closes = 0;
+  const pubsub = {
+    subscribe: () => {
+      const one = { answer: Promise.withResolvers<Subscription>(), died: Promise.withResolvers<PubSubError | undefined>() };
+      opened.push(one);
+      return one.answer.promise;
+    },
+  } as unknown as PubSub;
+  const channel = { reachable: true, onReachable: () => () => undefined } as unknown as AppChannel;
+  const request: SubscribeRequest = { topic: "t", group: "app1", start: "earliest", order: "none", options: {} };
+  const options = { pubsub: "redis", maxInFlight: 1, maxPending: 7, maxPendingBytes: 100, rawPayload: false };
+  const supervised = new Supervised(pubsub, request, channel, clock, options);
+  const accept = async (index: number) => {
+    opened[index]?.answer.resolve({
+      window: (messages: number) => windows.push(messages),
+      close: () => {
+        closes += 1;
+        return Promise.resolve();
+      },
+      closed: opened[index].died.promise,
+    } as unknown as Subscription);
+    await settled();
+  };
+  return { clock, opened, windows, supervised, accept, closes: () => closes };
+}
+
+test("a broker that is absent is asked until it is there", async () => {
+  const t = setUp();
+  t.opened[0]?.answer.reject(new PubSubError("unavailable", "connection refused"));
+  await settled();
+  expect(t.supervised.status).toMatchObject({ state: "starting", reason: "connection refused" });
+  t.clock.advance(100);
+  await t.accept(1);
+  expect([t.supervised.status.state, t.windows]).toEqual(["running", [7]]);
+});
+
+test("a reader that died is made again", async () => {
+  const t = setUp();
+  await t.accept(0);
+  t.opened[0]?.died.resolve(new PubSubError("unavailable", "stream gone"));
+  await settled();
+  expect(t.supervised.status).toMatchObject({ state: "starting", reason: "stream gone" });
+  t.clock.advance(100);
+  await t.accept(1);
+  expect([t.supervised.status.state, t.windows]).toEqual(["running", [7, 7]]);
+});
+
+test("closing pauses, closes the reader, and opens no other", async () => {
+  const t = setUp();
+  await t.accept(0);
+  await t.supervised.close(new AbortController().signal);
+  t.opened[0]?.died.resolve(undefined);
+  await settled();
+  t.clock.advance(10_000);
+  expect([t.supervised.status.state, t.windows, t.closes(), t.opened.length]).toEqual(["closed", [7, 0], 1, 1]);
+});

@@ -1,0 +1,111 @@
+import { expect, test } from "vitest";
+import { ManualClock } from "../../test/manual-clock.ts";
+import type { AppChannel, AppSubscription } from "../app/channel.ts";
+import { Wanted } from "./wanted.ts";
+
+const sub = (topic: string): AppSubscription => ({ pubsub: "redis", topic, metadata: {} });
+
+/** An app whose answers the test gives, one after the other. */
+function setUp() {
+  const clock = new ManualClock();
+  const asked: PromiseWithResolvers<readonly AppSubscription[] | undefined>[] = [];
+  const listeners = new Set<(reachable: boolean) => void>();
+  const channel = {
+    reachable: false,
+    onReachable: (fn: (reachable: boolean) => void) => {
+      listeners.add(fn);
+      return () => listeners.delete(fn);
+    },
+    subscriptions: () => {
+      const answer = Promise.withResolvers<readonly AppSubscription[] | undefined>();
+      asked.push(answer);
+      return answer.promise;
+    },
+  } as unknown as AppChannel;
+  const log: string[] = [];
+  const wanted = new Wanted(channel, clock, {
+    added: (one) => log.push(`+${one.topic}`),
+    removed: (one) => log.push(`-${one.topic}`),
+    unanswered: (reason) => reason !== undefined && log.push(reason),
+  });
+  const reach = () => {
+    for (const listener of listeners) listener(true);
+  };
+  const answer = async (given: readonly AppSubscription[] | undefined | Error) => {
+    const last = asked.at(-1);
+    if (given instanceof Error) last?.reject(given);
+    else last?.resolve(given);
+    await new Promise(setImmediate);
+  };
+  return { clock, asked, wanted, log, reach, answer };
+}
+
+test("nothing is asked before the app is there, and then until it answers", async () => {
+  const t = setUp();
+  expect(t.asked.length).toBe(0);
+  t.reach();
+  await t.answer(new Error("not yet"));
+  t.clock.advance(200);
+  expect(t.asked.length).toBe(2);
+  await t.answer([sub("a")]);
+  expect(t.log).toEqual(["not yet", "+a"]);
+});
+
+test("an app that comes back is asked again, and only what is new is added", async () => {
+  const t = setUp();
+  t.reach();
+  await t.answer([sub("a")]);
+  t.reach();
+  await t.answer([sub("a"), sub("b")]);
+  expect(t.log).toEqual(["+a", "+b"]);
+});
+
+test("a removal takes effect after thirty seconds of the same answer", async () => {
+  const t = setUp();
+  t.reach();
+  await t.answer([sub("a")]);
+  t.reach();
+  await t.answer([]);
+  for (let passed = 0; passed < 2; passed += 1) {
+    t.clock.advance(10_000);
+    await t.answer([]);
+  }
+  expect(t.log).toEqual(["+a"]);
+  t.clock.advance(10_000);
+  await t.answer([]);
+  expect(t.log).toEqual(["+a", "-a"]);
+});
+
+test("an app that answers too little while it starts loses nothing", async () => {
+  const t = setUp();
+  t.reach();
+  await t.answer([sub("a")]);
+  t.reach();
+  await t.answer([]);
+  t.clock.advance(10_000);
+  await t.answer([sub("a")]);
+  t.clock.advance(60_000);
+  expect([t.log, t.asked.length]).toEqual([["+a"], 3]);
+});
+
+test("a failed answer changes nothing, and an app without the method has no subscriptions", async () => {
+  const t = setUp();
+  t.reach();
+  await t.answer(undefined);
+  expect(t.log).toEqual(["the app does not implement ListTopicSubscriptions"]);
+  t.clock.advance(60_000);
+  expect(t.asked.length).toBe(1);
+  t.reach();
+  await t.answer([sub("a")]);
+  expect(t.log.at(-1)).toBe("+a");
+});
+
+test("closing ends the asking", async () => {
+  const t = setUp();
+  t.reach();
+  t.wanted.close();
+  await t.answer(new Error("cancelled"));
+  t.clock.advance(60_000);
+  t.reach();
+  expect([t.asked.length, t.log, t.clock.timers]).toEqual([1, [], 0]);
+});
