@@ -1,0 +1,73 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+
+/** What a route answers. `json: undefined` is an empty body. */
+export interface Answer {
+  readonly status: number;
+  readonly json?: unknown;
+}
+
+/** By method and path: `GET /actuator/info`. `body` is the request's, as text. */
+export type Routes = Readonly<Record<string, (body: string) => Answer>>;
+
+export type HttpAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+
+export interface HttpServer {
+  /** Where it really listens: port 0 has become a number. */
+  readonly address: HttpAddress;
+  close(): Promise<void>;
+}
+
+/** Health and commands are small. */
+const MOST_BODY_BYTES = 64 * 1024;
+
+/** Serves the routes; any other path is 404 with an empty body. Rejects when the address cannot be had. */
+export async function serveHttp(address: HttpAddress, routes: Routes): Promise<HttpServer> {
+  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
+    void body(request).then((text) => {
+      const answer = text === undefined ? { status: 413 } : route(routes, request, text);
+      const json = answer.json === undefined ? "" : JSON.stringify(answer.json);
+      response.writeHead(answer.status, { "content-type": "application/json", "content-length": Buffer.byteLength(json) });
+      response.end(json);
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen("path" in address ? { path: address.path } : address, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  const bound = server.address();
+  return {
+    address: "host" in address && bound !== null && typeof bound === "object" ? { host: address.host, port: bound.port } : address,
+    close: () => close(server),
+  };
+}
+
+function route(routes: Routes, request: IncomingMessage, text: string): Answer {
+  const [path] = (request.url ?? "").split("?", 1);
+  return routes[`${request.method} ${path}`]?.(text) ?? { status: 404 };
+}
+
+/** Undefined when it is too large, or breaks off. */
+async function body(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > MOST_BODY_BYTES) return undefined;
+      chunks.push(chunk);
+    }
+  } catch {
+    return undefined; // the client has gone: whatever is answered, nobody reads it
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
