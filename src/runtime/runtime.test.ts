@@ -1,0 +1,141 @@
+import { PassThrough } from "node:stream";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { ListTopicSubscriptionsResponseSchema, type TopicEventRequest, TopicEventRequestSchema } from "layotto-proto/appcallback";
+import { createPublisher } from "layotto-sdk";
+import { formatAddress, listen } from "layotto-transport";
+import { afterEach, expect, test } from "vitest";
+import type { Delivery } from "../pubsub/delivery.ts";
+import type { PubSub } from "../pubsub/pubsub.ts";
+import type { Sink } from "../pubsub/subscription.ts";
+import { createLog } from "../telemetry/log.ts";
+import { type Runtime, type RuntimeSettings, startRuntime } from "./runtime.ts";
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** A broker of one topic and one reader: lends each message as it comes. */
+function oneReader(acked: string[]): PubSub {
+  let sink: Sink | undefined;
+  let position = 0;
+  return {
+    capabilities: { maxBatch: 100, maxBatchBytes: 1e7, maxBytes: 4 * 2 ** 20, publishPipeline: 1 },
+    publish: (batch: Parameters<PubSub["publish"]>[0]) => {
+      for (const { topic, data, attributes, done } of batch.map((one) => ({ ...one, done: one.done.bind(one) }))) {
+        const at = String(++position);
+        const delivery: Delivery = { topic, position: at, data, attributes, ack: () => acked.push(at) > 0, release: () => true };
+        done(undefined, at);
+        sink?.deliver([delivery]);
+      }
+    },
+    subscribe: (_: unknown, reader: Sink) => {
+      sink = reader;
+      return Promise.resolve({ window: () => undefined, close: () => Promise.resolve(), closed: new Promise(() => undefined) });
+    },
+    close: () => Promise.resolve(),
+  } as unknown as PubSub;
+}
+
+async function start(change: Partial<RuntimeSettings>, pubsub: PubSub): Promise<Runtime> {
+  const settings: RuntimeSettings = {
+    appId: "app1",
+    grpcAddresses: ["127.0.0.1:0"],
+    httpAddress: "127.0.0.1:0",
+    pubsubs: new Map([["redis", { type: "test", group: "app1", open: () => pubsub }]]),
+    dataDir: ".",
+    processingTimeoutMs: 10_000,
+    shutdownTimeoutMs: 5_000,
+    maxMessageBytes: 4 * 2 ** 20,
+    version: "0.0.0",
+    compiled: "2026-11-23T00:00:00Z",
+    publishTimeoutMs: 5_000,
+    duplicates: "allow",
+    publishBuffer: 64 * 2 ** 20,
+    maxInFlight: 64,
+    maxPending: 1_000,
+    maxPendingBytes: 16 * 2 ** 20,
+    ...change,
+  };
+  const runtime = await startRuntime(settings, createLog("silent", new PassThrough() as unknown as NodeJS.WriteStream));
+  cleanups.push(() => runtime.stop());
+  return runtime;
+}
+
+/** An app that wants topic1 of redis and takes everything. */
+async function app(): Promise<{ address: string; asked: Promise<void>; next(): Promise<TopicEventRequest> }> {
+  const asked = Promise.withResolvers<void>();
+  const events: TopicEventRequest[] = [];
+  const takers: ((event: TopicEventRequest) => void)[] = [];
+  const list = create(ListTopicSubscriptionsResponseSchema, { subscriptions: [{ pubsubName: "redis", topic: "topic1" }] });
+  const server = await listen(
+    { host: "127.0.0.1", port: 0 },
+    {
+      maxMessageBytes: 8 * 2 ** 20,
+      handlers: {
+        "/spec.proto.runtime.v1.AppCallback/ListTopicSubscriptions": (_, call) => {
+          call.respond(toBinary(ListTopicSubscriptionsResponseSchema, list));
+          asked.resolve();
+        },
+        "/spec.proto.runtime.v1.AppCallback/OnTopicEvent": (bytes, call) => {
+          const event = fromBinary(TopicEventRequestSchema, bytes);
+          call.respond(new Uint8Array());
+          const taker = takers.shift();
+          if (taker) taker(event);
+          else events.push(event);
+        },
+      },
+    },
+  );
+  cleanups.push(() => server.close(AbortSignal.abort()));
+  const next = () => {
+    const event = events.shift();
+    return event ? Promise.resolve(event) : new Promise<TopicEventRequest>((resolve) => takers.push(resolve));
+  };
+  return { address: formatAddress(server.address), asked: asked.promise, next };
+}
+
+async function health(runtime: Runtime): Promise<{ components: Record<string, { details: { state?: string } }>; status: string }> {
+  const response = await fetch(`http://${runtime.http}/actuator/health/readiness`);
+  return (await response.json()) as Awaited<ReturnType<typeof health>>;
+}
+
+test("what is published through the sidecar reaches the app, and is acked", async () => {
+  const acked: string[] = [];
+  const subscriber = await app();
+  const runtime = await start({ appAddress: subscriber.address }, oneReader(acked));
+  await subscriber.asked;
+  await expect.poll(async () => (await health(runtime)).components["subscription redis/topic1"]?.details.state).toBe("running");
+  const publisher = createPublisher({ address: runtime.grpc[0] ?? "" });
+  cleanups.push(() => publisher.close());
+  await publisher.publishEvent("redis", "topic1", "value1", { metadata: { mykey: "v" } });
+  const event = await subscriber.next();
+  expect(event).toMatchObject({ pubsubName: "redis", topic: "topic1", dataContentType: "text/plain", metadata: { mykey: "v" } });
+  expect(Buffer.from(event.data).toString()).toBe("value1");
+  const large = new Uint8Array(4_000_000).fill(7);
+  await publisher.publishEvent("redis", "topic1", large);
+  expect(Buffer.compare((await subscriber.next()).data, large)).toBe(0);
+  await expect.poll(() => acked).toEqual(["1", "2"]);
+});
+
+test("a message above the limit is refused with the limit in the text", async () => {
+  const runtime = await start({}, oneReader([]));
+  const publisher = createPublisher({ address: runtime.grpc[0] ?? "" });
+  cleanups.push(() => publisher.close());
+  await expect(publisher.publishEvent("redis", "t", new Uint8Array(5_000_000))).rejects.toMatchObject({
+    code: 8,
+    details: "error when publish to topic t in pubsub redis: the message has 5000000 bytes, the limit is 4194304",
+  });
+});
+
+test("a port in use is an error that names it, and leaves nothing running", async () => {
+  const first = await start({}, oneReader([]));
+  await expect(start({ grpcAddresses: first.grpc }, oneReader([]))).rejects.toThrow(/EADDRINUSE/);
+  await expect(start({ httpAddress: first.http }, oneReader([]))).rejects.toThrow(/EADDRINUSE/);
+});
+
+test("stopping twice is stopping once, and frees the ports", async () => {
+  const runtime = await start({}, oneReader([]));
+  await Promise.all([runtime.stop(), runtime.stop()]);
+  await start({ grpcAddresses: runtime.grpc, httpAddress: runtime.http }, oneReader([]));
+});
