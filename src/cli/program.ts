@@ -1,0 +1,24 @@
+import { Command, CommanderError } from "commander";
+import { CliError, EXIT } from "./exit-codes.ts";
+import { publish } from "./publish.ts";
+import { subscribe } from "./subscribe.ts";
+import { version } from "./version.ts";
+
+const program = new Command("layotto")
+  .description("Publish and subscribe through any message broker: a sidecar compatible with Layotto.")
+  .addHelpText("after", "\nExit codes: 0 done, 1 something failed while running, 2 the command line or the configuration is wrong.");
+for (const command of [publish, subscribe, version]) program.addCommand(command);
+for (const command of [program, ...program.commands]) command.exitOverride().showHelpAfterError("(--help shows what there is)");
+
+/** Runs one command line, `process.argv` without its first two, and resolves to the exit code. */
+export async function run(args: readonly string[]): Promise<number> {
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.configuration;
+    if (!(error instanceof CliError)) throw error;
+    console.error(`layotto: ${error.message}`);
+    return error.code;
+  }
+}

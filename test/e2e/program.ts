@@ -1,0 +1,55 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** A real process of the project, its output, and its end. */
+export class Program {
+  readonly #child: ChildProcess;
+  readonly #exit: Promise<number | null>;
+  #stdout = "";
+  #stderr = "";
+
+  constructor(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.#child = spawn(process.execPath, [script, ...args], { cwd: root, env: { ...process.env, NO_COLOR: "1", ...env } });
+    this.#exit = once(this.#child, "close").then(([code]) => code as number | null);
+    this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      this.#stdout += text;
+    });
+    this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.#stderr += text;
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get stdout(): string {
+    return this.#stdout;
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** Resolves once the standard output contains `text`; rejects if the process ends before. */
+  async printed(text: string): Promise<void> {
+    while (!this.#stdout.includes(text)) {
+      const more = this.#child.stdout ? once(this.#child.stdout, "data") : Promise.reject(new Error("no output"));
+      const ended = await Promise.race([more.then(() => false), this.#exit.then(() => true)]);
+      if (ended && !this.#stdout.includes(text))
+        throw new Error(`ended without printing ${JSON.stringify(text)}:\n${this.#stdout}${this.#stderr}`);
+    }
+  }
+
+  /** The exit code; null when a signal ended it. */
+  ended(): Promise<number | null> {
+    return this.#exit;
+  }
+
+  kill(signal: NodeJS.Signals = "SIGKILL"): void {
+    this.#child.kill(signal);
+  }
+}
