@@ -44,7 +44,7 @@ Examples:
     }
   });
 
-export function addressOption(): Option {
+function addressOption(): Option {
   return new Option("-a, --address <address>", "the sidecar's gRPC address, HOST:PORT or unix:///PATH (default: 127.0.0.1:34904)").env(
     "LAYOTTO_GRPC_ADDRESS",
   );
