@@ -54,6 +54,7 @@ export class Reader implements Sink {
   readonly #onVerdict = (lent: Lent, verdict: Verdict, reason?: string): void => this.#judged(lent, verdict, reason);
   #waiting: Lent[] = [];
   #running = 0;
+  #bytes = 0;
   #subscription: Subscription | undefined;
   #draining = false;
   #cancelHold: () => void = () => undefined;
@@ -75,15 +76,23 @@ export class Reader implements Sink {
     return this.#lent.size;
   }
 
+  /** Why nothing more is read although the app has room: what is lent is all waiting for another try (D3). Undefined: there is room. */
+  get fullBecause(): string | undefined {
+    if (!this.#full || this.#waiting.length > 0 || this.#running >= this.#options.maxInFlight) return undefined;
+    return `the window is full: ${this.#lent.size} messages of ${this.#bytes} bytes are with the app or wait for another try`;
+  }
+
   use(subscription: Subscription): void {
     this.#subscription = subscription;
     this.#openWindow();
   }
 
   deliver(batch: readonly Delivery[]): void {
+    this.interruptedBecause = undefined;
     for (const delivery of batch) {
       const lent = new Lent(delivery, consume(delivery, this.#options.pubsub, this.#options.rawPayload), this.#onVerdict);
       this.#lent.set(delivery, lent);
+      this.#bytes += delivery.data.length;
       const early = (delivery.notBefore ?? 0) - this.#clock.now();
       if (early > 0) this.#backOff(lent, early);
       else this.#waiting.push(lent);
@@ -107,7 +116,7 @@ export class Reader implements Sink {
       if (!lent) continue;
       this.counts.lost += 1;
       if (lent.state !== "running") this.#over(lent);
-      else this.#lent.delete(delivery);
+      else this.#forget(lent);
     }
   }
 
@@ -175,8 +184,7 @@ export class Reader implements Sink {
     lent.failures += 1;
     this.counts.retried += 1;
     const delay = waitMs(RETRY, lent.failures, this.#clock.random());
-    const full = this.#lent.size >= this.#options.maxPending;
-    if (full && lent.delivery.retry && lent.delivery.key === undefined) {
+    if (this.#full && lent.delivery.retry && lent.delivery.key === undefined) {
       lent.delivery.retry(delay, lent.failures);
       this.#over(lent);
       return;
@@ -255,6 +263,14 @@ export class Reader implements Sink {
   #over(lent: Lent): void {
     if (lent.state === "backoff") lent.cancel();
     lent.state = "over";
-    this.#lent.delete(lent.delivery);
+    this.#forget(lent);
+  }
+
+  #forget(lent: Lent): void {
+    if (this.#lent.delete(lent.delivery)) this.#bytes -= lent.delivery.data.length;
+  }
+
+  get #full(): boolean {
+    return this.#lent.size >= this.#options.maxPending || this.#bytes >= this.#options.maxPendingBytes;
   }
 }

@@ -2,7 +2,10 @@ import type { AppChannel, AppSubscription } from "../app/channel.ts";
 import type { CatalogueError } from "../errors/catalogue.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
+import type { Start, SubscribeRequest } from "../pubsub/subscription.ts";
 import { Budget } from "./budget.ts";
+import { ensured } from "./ensured.ts";
+import { type BrokerStatus, Guarded } from "./guarded.ts";
 import { Outbox, type OutboxOptions } from "./outbox.ts";
 import { type Publishing, type PublishRequest, publish } from "./publish.ts";
 import { type SubscriptionStatus, Supervised } from "./supervise.ts";
@@ -24,16 +27,36 @@ export interface EngineOptions extends OutboxOptions {
   readonly maxPendingBytes: number;
 }
 
+/** A subscription that the configuration declares: its group exists from the start, and the app need not ask for it (D16). */
+export interface DeclaredSubscription extends AppSubscription {
+  /** Default: the component's. */
+  readonly group?: string;
+  /** Where a new group begins. Default: `earliest`. */
+  readonly start?: Start;
+  /** Instead of the engine's own, for this subscription. */
+  readonly maxInFlight?: number;
+  readonly maxPending?: number;
+}
+
 /** What happens, for those who write it down. Called synchronously; must not throw. */
 export interface EngineEvents {
   subscribed(subscription: AppSubscription): void;
   unsubscribed(subscription: AppSubscription): void;
+  /** A broker came up, went, or is refused. */
+  broker(pubsub: string, status: BrokerStatus): void;
   /** The app asks for a component that is not there: nothing can be read for it. */
   unknownPubSub(subscription: AppSubscription): void;
   /** The app could not be asked what it wants, with the reason; or it could again. */
   appUnanswered(reason: string | undefined): void;
   /** Something went wrong that loses nothing and stops nothing, in words. */
   trouble(what: string): void;
+}
+
+/** A group that the app no longer reads. It stays at the broker with what it has not read, until somebody deletes it. */
+export interface Orphan {
+  readonly pubsub: string;
+  readonly topic: string;
+  readonly group: string;
 }
 
 /** A subscription's status with the component's name. */
@@ -46,8 +69,12 @@ export class Engine {
   readonly #events: EngineEvents;
   readonly #sources: ReadonlyMap<string, Source>;
   readonly #channel: AppChannel | undefined;
+  readonly #brokers: ReadonlyMap<string, Guarded>;
   readonly #publishing: ReadonlyMap<string, Publishing>;
+  readonly #declared = new Set<string>();
+  readonly #ensuring = new AbortController();
   readonly #subscriptions = new Map<AppSubscription, { readonly pubsub: string; readonly supervised: Supervised }>();
+  readonly #orphans = new Map<string, Orphan>();
   #wanted: Wanted | undefined;
 
   /** Without a channel there is no app to call, and the engine only publishes. */
@@ -64,9 +91,17 @@ export class Engine {
     this.#options = options;
     this.#events = events;
     const budget = new Budget(options.publishBuffer);
-    this.#publishing = new Map(
-      [...sources].map(([name, { pubsub }]) => [name, { pubsub, outbox: new Outbox(pubsub, budget, clock, options) }]),
+    this.#brokers = new Map(
+      [...sources].map(([name, { pubsub }]) => [name, new Guarded(pubsub, clock, (status) => events.broker(name, status))]),
     );
+    this.#publishing = new Map(
+      [...this.#brokers].map(([name, pubsub]) => [name, { pubsub, outbox: new Outbox(pubsub, budget, clock, options) }]),
+    );
+  }
+
+  /** Takes the first look at every broker. Rejects when one refuses us for good, such as a file that another process owns; an absent one is waited for (D9). */
+  async look(): Promise<void> {
+    await Promise.all([...this.#brokers.values()].map((broker) => broker.start()));
   }
 
   /** `done` is called once: without an error when the broker has the message (D1). */
@@ -74,22 +109,39 @@ export class Engine {
     publish(this.#publishing, request, this.#clock, done);
   }
 
-  /** Starts to ask the app what it wants, and to read that. */
-  start(): void {
+  /**
+   * Reads what is declared, and starts to ask the app what it wants beside it. The groups of what the app wanted when it was last asked,
+   * `remembered`, are made to exist at once: they must not miss what is published before the app is back (D16).
+   */
+  start(declared: readonly DeclaredSubscription[], remembered: readonly AppSubscription[]): void {
+    for (const subscription of remembered) this.#ensure(subscription);
     if (!this.#channel || this.#sources.size === 0) return;
+    for (const subscription of declared) {
+      this.#declared.add(keyOf(subscription));
+      this.#open(subscription);
+    }
     this.#wanted = new Wanted(this.#channel, this.#clock, {
-      added: (subscription) => this.#add(subscription),
+      added: (subscription) => this.#declared.has(keyOf(subscription)) || this.#open(subscription),
       removed: (subscription) => this.#remove(subscription),
       unanswered: (reason) => this.#events.appUnanswered(reason),
     });
+  }
+
+  get brokers(): ReadonlyMap<string, BrokerStatus> {
+    return new Map([...this.#brokers].map(([name, broker]) => [name, broker.status]));
   }
 
   get subscriptions(): readonly NamedStatus[] {
     return [...this.#subscriptions.values()].map(({ pubsub, supervised }) => ({ pubsub, ...supervised.status }));
   }
 
+  get orphans(): readonly Orphan[] {
+    return [...this.#orphans.values()];
+  }
+
   /** Stops reading and lets the calls to the app end; publishes still go through meanwhile (D8). */
   async drain(signal: AbortSignal): Promise<void> {
+    this.#ensuring.abort();
     this.#wanted?.close();
     await Promise.all([...this.#subscriptions.values()].map(({ supervised }) => supervised.close(signal)));
   }
@@ -98,31 +150,45 @@ export class Engine {
   async close(signal: AbortSignal): Promise<void> {
     for (const { outbox } of this.#publishing.values()) outbox.close();
     this.#channel?.close();
-    await Promise.all([...this.#sources.values()].map(({ pubsub }) => pubsub.close(signal)));
+    await Promise.all([...this.#brokers.values()].map((broker) => broker.close(signal)));
   }
 
-  #add(subscription: AppSubscription): void {
-    const source = this.#sources.get(subscription.pubsub);
-    if (!source || !this.#channel) {
+  #open(subscription: DeclaredSubscription): void {
+    const request = this.#request(subscription);
+    const broker = this.#brokers.get(subscription.pubsub);
+    if (!request || !broker || !this.#channel) {
       this.#events.unknownPubSub(subscription);
       return;
     }
-    const { topic, metadata } = subscription;
-    const supervised = new Supervised(
-      source.pubsub,
-      { topic, group: source.group, start: "earliest", order: "none", options: metadata },
-      this.#channel,
-      this.#clock,
-      { ...this.#options, pubsub: subscription.pubsub, rawPayload: metadata.rawPayload?.toLowerCase() === "true" },
-    );
-    this.#subscriptions.set(subscription, { pubsub: subscription.pubsub, supervised });
+    const { pubsub, metadata, maxInFlight = this.#options.maxInFlight, maxPending = this.#options.maxPending } = subscription;
+    const rawPayload = metadata.rawPayload?.toLowerCase() === "true";
+    const options = { pubsub, maxInFlight, maxPending, maxPendingBytes: this.#options.maxPendingBytes, rawPayload };
+    const supervised = new Supervised(broker, request, this.#channel, this.#clock, options);
+    this.#subscriptions.set(subscription, { pubsub, supervised });
+    this.#orphans.delete(keyOf(subscription));
     this.#events.subscribed(subscription);
+  }
+
+  #ensure(subscription: AppSubscription): void {
+    const request = this.#request(subscription);
+    const broker = this.#brokers.get(subscription.pubsub);
+    if (!request || !broker) return;
+    void ensured(broker, request, this.#clock, this.#ensuring.signal, (error) =>
+      this.#events.trouble(`the group ${request.group} of ${request.topic} in ${subscription.pubsub} cannot be made: ${error.message}`),
+    );
+  }
+
+  #request({ pubsub, topic, group, start = "earliest", metadata }: DeclaredSubscription): SubscribeRequest | undefined {
+    const source = this.#sources.get(pubsub);
+    return source && { topic, group: group ?? source.group, start, order: "none", options: metadata };
   }
 
   #remove(subscription: AppSubscription): void {
     const entry = this.#subscriptions.get(subscription);
     if (!entry) return;
     this.#subscriptions.delete(subscription);
+    const { topic, group } = entry.supervised.status;
+    this.#orphans.set(keyOf(subscription), { pubsub: entry.pubsub, topic, group });
     this.#events.unsubscribed(subscription);
     // The group stays at the broker, so nothing is lost if the app asks for it again.
     void entry.supervised.close(AbortSignal.timeout(CLOSE_MS)).catch((error: unknown) => {
@@ -133,3 +199,7 @@ export class Engine {
 }
 
 const CLOSE_MS = 25_000;
+
+function keyOf({ pubsub, topic }: AppSubscription): string {
+  return JSON.stringify([pubsub, topic]);
+}

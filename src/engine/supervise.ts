@@ -62,7 +62,8 @@ export class Supervised {
     if (this.#closed) return ["closed", ""];
     if (this.#problem !== undefined) return ["starting", this.#problem];
     if (this.#reader.interruptedBecause !== undefined) return ["degraded", this.#reader.interruptedBecause];
-    return this.#reader.pausedBecause === undefined ? ["running", ""] : ["paused", this.#reader.pausedBecause];
+    if (this.#reader.pausedBecause !== undefined) return ["paused", this.#reader.pausedBecause];
+    return this.#reader.fullBecause === undefined ? ["running", ""] : ["degraded", this.#reader.fullBecause];
   }
 
   async #open(): Promise<void> {

@@ -33,7 +33,7 @@ export interface PubSub {
   ping(signal: AbortSignal): Promise<void>;
   /** Ends everything: open subscriptions as by their `close`, then connections, files and timers. Idempotent. */
   close(signal: AbortSignal): Promise<void>;
-  readonly admin?: Admin;
+  readonly admin?: Admin | undefined;
 }
 
 /** One thing that `inspect` found. */

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ListTopicSubscriptionsResponseSchema, type TopicEventRequest, TopicEventRequestSchema } from "layotto-proto/appcallback";
@@ -5,10 +8,12 @@ import { createPublisher } from "layotto-sdk";
 import { formatAddress, listen } from "layotto-transport";
 import { afterEach, expect, test } from "vitest";
 import type { Delivery } from "../pubsub/delivery.ts";
+import { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { Sink } from "../pubsub/subscription.ts";
 import { createLog } from "../telemetry/log.ts";
-import { type Runtime, type RuntimeSettings, startRuntime } from "./runtime.ts";
+import { type Runtime, startRuntime } from "./runtime.ts";
+import type { RuntimeSettings } from "./settings.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -33,8 +38,16 @@ function oneReader(acked: string[]): PubSub {
       sink = reader;
       return Promise.resolve({ window: () => undefined, close: () => Promise.resolve(), closed: new Promise(() => undefined) });
     },
+    inspect: () => Promise.resolve([]),
+    ping: () => Promise.resolve(),
     close: () => Promise.resolve(),
   } as unknown as PubSub;
+}
+
+function temporary(): string {
+  const dir = mkdtempSync(join(tmpdir(), "runtime-"));
+  cleanups.push(() => rmSync(dir, { recursive: true }));
+  return dir;
 }
 
 async function start(change: Partial<RuntimeSettings>, pubsub: PubSub): Promise<Runtime> {
@@ -43,7 +56,9 @@ async function start(change: Partial<RuntimeSettings>, pubsub: PubSub): Promise<
     grpcAddresses: ["127.0.0.1:0"],
     httpAddress: "127.0.0.1:0",
     pubsubs: new Map([["redis", { type: "test", group: "app1", open: () => pubsub }]]),
-    dataDir: ".",
+    dataDir: temporary(),
+    subscriptions: [],
+    readiness: "lenient",
     processingTimeoutMs: 10_000,
     shutdownTimeoutMs: 5_000,
     maxMessageBytes: 4 * 2 ** 20,
@@ -138,4 +153,25 @@ test("stopping twice is stopping once, and frees the ports", async () => {
   const runtime = await start({}, oneReader([]));
   await Promise.all([runtime.stop(), runtime.stop()]);
   await start({ grpcAddresses: runtime.grpc, httpAddress: runtime.http }, oneReader([]));
+});
+
+test("what the app subscribed to exists at the next start, before the app is back", async () => {
+  const dataDir = temporary();
+  const subscriber = await app();
+  const first = await start({ appAddress: subscriber.address, dataDir }, oneReader([]));
+  await subscriber.asked;
+  await expect.poll(() => first.engine.subscriptions.length).toBe(1);
+  await first.stop();
+  const made: string[] = [];
+  const pubsub = oneReader([]);
+  pubsub.ensure = (topic, groups) => Promise.resolve(void made.push(`${topic}/${groups[0]?.group}`));
+  await start({ dataDir }, pubsub);
+  await expect.poll(() => made).toEqual(["topic1/app1"]);
+});
+
+test("strict readiness goes DOWN with a broker, lenient shows it", async () => {
+  const gone = () => ({ ...oneReader([]), inspect: () => Promise.reject(new PubSubError("unavailable", "connection refused")) });
+  const shown = { status: "UP", details: { state: "unreachable", reason: "connection refused" } };
+  expect((await health(await start({}, gone()))).components["pubsub redis"]).toMatchObject(shown);
+  expect(await health(await start({ readiness: "strict" }, gone()))).toMatchObject({ status: "DOWN" });
 });

@@ -1,0 +1,79 @@
+import { expect, test } from "vitest";
+import { ManualClock } from "../../test/manual-clock.ts";
+import { PubSubError } from "../pubsub/error.ts";
+import type { Outgoing } from "../pubsub/outgoing.ts";
+import type { Finding, PubSub } from "../pubsub/pubsub.ts";
+import type { Sink, SubscribeRequest } from "../pubsub/subscription.ts";
+import { Guarded } from "./guarded.ts";
+
+const evicts: Finding = { level: "refuse", id: "x.evicts", found: "It evicts messages.", remedy: "Turn that off." };
+const settled = () => new Promise(setImmediate);
+
+/** A broker that answers what `says` holds: findings, or an error for every question. */
+function setUp(says: { answer: readonly Finding[] | PubSubError }) {
+  const clock = new ManualClock();
+  const log: string[] = [];
+  const ask = (what: string) => {
+    log.push(what);
+    return says.answer instanceof PubSubError ? Promise.reject(says.answer) : Promise.resolve(says.answer);
+  };
+  const pubsub = {
+    inspect: () => ask("inspect"),
+    ping: () => ask("ping"),
+    subscribe: () => ask("subscribe"),
+    publish: () => log.push("publish"),
+  } as unknown as PubSub;
+  const guarded = new Guarded(pubsub, clock, ({ state }) => log.push(`is ${state}`));
+  const subscribe = () => guarded.subscribe({} as SubscribeRequest, {} as Sink);
+  const publish = () => {
+    const errors: (PubSubError | undefined)[] = [];
+    guarded.publish([{ done: (error?: PubSubError) => errors.push(error) } as unknown as Outgoing], new AbortController().signal);
+    return errors[0];
+  };
+  return { clock, log, guarded, subscribe, publish };
+}
+
+test("a broker that is absent does not keep us from starting, and is inspected once it is there", async () => {
+  const says: { answer: readonly Finding[] | PubSubError } = { answer: new PubSubError("unavailable", "connection refused") };
+  const t = setUp(says);
+  await t.guarded.start();
+  expect(t.guarded.status).toMatchObject({ state: "unreachable", reason: "connection refused" });
+  await expect(t.subscribe()).rejects.toThrow("connection refused");
+  says.answer = [];
+  t.clock.advance(5_000);
+  await settled();
+  expect(t.guarded.status.state).toBe("up");
+  expect(t.log).toEqual(["inspect", "is unreachable", "inspect", "inspect", "is up"]);
+});
+
+test("a broker that went is inspected again when it returns: another may stand there", async () => {
+  const says: { answer: readonly Finding[] | PubSubError } = { answer: [] };
+  const t = setUp(says);
+  await t.guarded.start();
+  says.answer = new PubSubError("unavailable", "gone");
+  t.clock.advance(5_000);
+  await settled();
+  says.answer = [evicts];
+  t.clock.advance(5_000);
+  await settled();
+  expect(t.log).toEqual(["inspect", "is up", "ping", "is unreachable", "inspect", "is refused"]);
+});
+
+test("settings that would lose messages: nothing is published or read until they are mended", async () => {
+  const says: { answer: readonly Finding[] } = { answer: [evicts] };
+  const t = setUp(says);
+  await t.guarded.start();
+  expect(t.guarded.status.reason).toBe("It evicts messages. Turn that off.");
+  expect(t.publish()).toMatchObject({ code: "failed_precondition", outcome: "rejected", message: "It evicts messages. Turn that off." });
+  await expect(t.subscribe()).rejects.toMatchObject({ code: "failed_precondition" });
+  expect(t.log).not.toContain("publish");
+  says.answer = [];
+  await t.subscribe();
+  expect(t.publish()).toBeUndefined();
+  expect(t.log.slice(-3)).toEqual(["is up", "subscribe", "publish"]);
+});
+
+test("a broker that refuses us for good ends the start", async () => {
+  const t = setUp({ answer: new PubSubError("failed_precondition", "the file belongs to process 42", { permanent: true }) });
+  await expect(t.guarded.start()).rejects.toThrow("the file belongs to process 42");
+});

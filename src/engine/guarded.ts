@@ -1,0 +1,136 @@
+import type { Admin } from "../pubsub/admin.ts";
+import type { Capabilities } from "../pubsub/capabilities.ts";
+import type { Clock } from "../pubsub/clock.ts";
+import { PubSubError } from "../pubsub/error.ts";
+import type { Outgoing } from "../pubsub/outgoing.ts";
+import type { Finding, PubSub } from "../pubsub/pubsub.ts";
+import type { Sink, SubscribeRequest, Subscription } from "../pubsub/subscription.ts";
+
+/** How a broker stands, in the words that health shows. */
+export interface BrokerStatus {
+  readonly state: "starting" | "up" | "unreachable" | "refused";
+  /** Why it is not up. Empty when it is. */
+  readonly reason: string;
+  readonly findings: readonly Finding[];
+}
+
+const LOOK_EVERY_MS = 5_000;
+const LOOK_AT_MOST_MS = 3_000;
+
+/**
+ * A component behind its own inspection: while the broker's settings would lose messages, or it refuses us for good, nothing is published
+ * and nothing read (D1, D2). An absent broker is looked for again and again, and inspected anew when it returns: another one may stand there.
+ */
+export class Guarded implements PubSub {
+  readonly #pubsub: PubSub;
+  readonly #clock: Clock;
+  readonly #changed: (status: BrokerStatus) => void;
+  readonly #closing = new AbortController();
+  #status: BrokerStatus = { state: "starting", reason: "not yet asked", findings: [] };
+  #refusal: PubSubError | undefined;
+  #looking: Promise<void> | undefined;
+  #cancel: () => void = () => undefined;
+
+  /** `changed` is called whenever the state or its reason changes; it must not throw. */
+  constructor(pubsub: PubSub, clock: Clock, changed: (status: BrokerStatus) => void) {
+    this.#pubsub = pubsub;
+    this.#clock = clock;
+    this.#changed = changed;
+  }
+
+  get status(): BrokerStatus {
+    return this.#status;
+  }
+
+  get capabilities(): Capabilities {
+    return this.#pubsub.capabilities;
+  }
+
+  get admin(): Admin | undefined {
+    return this.#pubsub.admin;
+  }
+
+  /** Starts to watch the broker. Resolves after the first look, whatever it saw; rejects when the broker refuses us for good. */
+  async start(): Promise<void> {
+    await this.#look();
+    if (this.#refusal) throw this.#refusal;
+  }
+
+  publish(batch: readonly Outgoing[], signal: AbortSignal): void {
+    if (this.#status.state !== "refused") this.#pubsub.publish(batch, signal);
+    else for (const message of batch) message.done(this.#refused());
+  }
+
+  async subscribe(request: SubscribeRequest, sink: Sink): Promise<Subscription> {
+    await this.#usable();
+    return this.#pubsub.subscribe(request, sink);
+  }
+
+  async ensure(topic: string, groups: readonly SubscribeRequest[], signal: AbortSignal): Promise<void> {
+    await this.#usable();
+    return this.#pubsub.ensure(topic, groups, signal);
+  }
+
+  inspect(signal: AbortSignal): Promise<readonly Finding[]> {
+    return this.#pubsub.inspect(signal);
+  }
+
+  ping(signal: AbortSignal): Promise<void> {
+    return this.#pubsub.ping(signal);
+  }
+
+  async close(signal: AbortSignal): Promise<void> {
+    this.#closing.abort();
+    this.#cancel();
+    await this.#pubsub.close(signal);
+  }
+
+  async #usable(): Promise<void> {
+    if (this.#status.state !== "up") await this.#look();
+    if (this.#status.state === "refused") throw this.#refused();
+    if (this.#status.state !== "up") throw new PubSubError("unavailable", this.#status.reason);
+  }
+
+  #refused(): PubSubError {
+    return new PubSubError("failed_precondition", this.#status.reason, { permanent: true });
+  }
+
+  #look(): Promise<void> {
+    this.#looking ??= this.#lookNow().finally(() => {
+      this.#looking = undefined;
+      if (!this.#closing.signal.aborted) this.#cancel = this.#clock.after(LOOK_EVERY_MS, () => void this.#look());
+    });
+    return this.#looking;
+  }
+
+  async #lookNow(): Promise<void> {
+    this.#cancel();
+    const late = new AbortController();
+    const cancelLate = this.#clock.after(LOOK_AT_MOST_MS, () => late.abort());
+    const signal = AbortSignal.any([late.signal, this.#closing.signal]);
+    try {
+      if (this.#status.state === "up") await this.#pubsub.ping(signal);
+      else this.#inspected(await this.#pubsub.inspect(signal));
+    } catch (error) {
+      if (!(error instanceof PubSubError)) throw error;
+      this.#refusal = error.permanent ? error : undefined;
+      this.#become({ state: error.permanent ? "refused" : "unreachable", reason: error.message, findings: [] });
+    } finally {
+      cancelLate();
+    }
+  }
+
+  #inspected(findings: readonly Finding[]): void {
+    this.#refusal = undefined;
+    const refusals = findings.filter((one) => one.level === "refuse");
+    const reason = refusals.map((one) => `${one.found} ${one.remedy}`).join(" ");
+    this.#become({ state: refusals.length > 0 ? "refused" : "up", reason, findings });
+  }
+
+  #become(status: BrokerStatus): void {
+    if (this.#closing.signal.aborted) return;
+    const before = this.#status;
+    this.#status = status;
+    if (before.state !== status.state || before.reason !== status.reason) this.#changed(status);
+  }
+}

@@ -1,0 +1,43 @@
+import type { AppSubscription } from "../app/channel.ts";
+import type { EngineEvents } from "../engine/engine.ts";
+import type { BrokerStatus } from "../engine/guarded.ts";
+import type { Logger } from "../telemetry/log.ts";
+import type { Remembered } from "./remembered.ts";
+
+/** Writes down what happens in the engine, and remembers what the app subscribed to. */
+export function logged(log: Logger, remembered: Remembered): EngineEvents {
+  let canRemember = true;
+  const remember = (what: "add" | "remove", subscription: AppSubscription) => {
+    try {
+      remembered[what](subscription);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (canRemember)
+        log.warn({ reason }, "what the app subscribes to cannot be remembered; at the next start its groups exist once it is back");
+      canRemember = false;
+    }
+  };
+  return {
+    subscribed(subscription) {
+      const { pubsub, topic } = subscription;
+      log.info({ pubsub, topic }, "subscribed");
+      remember("add", subscription);
+    },
+    unsubscribed(subscription) {
+      const { pubsub, topic } = subscription;
+      log.warn({ pubsub, topic }, "the app no longer subscribes; its group stays at the broker");
+      remember("remove", subscription);
+    },
+    unknownPubSub: ({ pubsub, topic }) => log.error({ pubsub, topic }, "the app subscribes to a pubsub that is not configured"),
+    broker: (pubsub, status) => logBroker(log, pubsub, status),
+    appUnanswered: (reason) => reason !== undefined && log.warn({ reason }, "the app does not say what it subscribes to; asking again"),
+    trouble: (what) => log.error(what),
+  };
+}
+
+function logBroker(log: Logger, pubsub: string, { state, reason, findings }: BrokerStatus): void {
+  if (state === "unreachable") log.warn({ pubsub, reason }, "the broker cannot be reached; trying again");
+  else if (state === "refused") log.error({ pubsub, reason }, "the broker is not used until this is mended");
+  else log.info({ pubsub }, "the broker is up");
+  for (const { level, id, found, remedy } of findings) if (level === "warn") log.warn({ pubsub, id, remedy }, found);
+}

@@ -1,0 +1,33 @@
+import type { DeclaredSubscription, EngineOptions } from "../engine/engine.ts";
+import type { ComponentContext } from "../pubsub/component.ts";
+import type { PubSub } from "../pubsub/pubsub.ts";
+
+/** One component of a configuration that was checked: opening it cannot fail on a bad option any more. */
+export interface ConfiguredPubSub {
+  readonly type: string;
+  /** `consumerID`, by default the app's id. */
+  readonly group: string;
+  open(context: ComponentContext): PubSub;
+}
+
+/** All that the runtime needs to know. Milliseconds and bytes. */
+export interface RuntimeSettings extends EngineOptions {
+  readonly appId: string;
+  /** Where the app is called back, as `parseAddress` reads it. Undefined: nobody is called, the sidecar only publishes. */
+  readonly appAddress?: string;
+  /** As `parseAddress` reads them; port 0 is any free port. */
+  readonly grpcAddresses: readonly string[];
+  readonly httpAddress: string;
+  readonly pubsubs: ReadonlyMap<string, ConfiguredPubSub>;
+  readonly subscriptions: readonly DeclaredSubscription[];
+  readonly dataDir: string;
+  readonly processingTimeoutMs: number;
+  readonly shutdownTimeoutMs: number;
+  /** The largest message an app may publish or get, in bytes. */
+  readonly maxMessageBytes: number;
+  /** `strict`: a broker or a subscription that does not work turns readiness DOWN. `lenient`: it is a detail. */
+  readonly readiness: "lenient" | "strict";
+  readonly version: string;
+  /** RFC 3339. */
+  readonly compiled: string;
+}
