@@ -4,4 +4,6 @@ import type { ComponentDefinition } from "../pubsub/component.ts";
 type AnyDefinition = ComponentDefinition<any>;
 
 /** Every component type, loaded on first use: starting with Redis loads no other broker's client. */
-export const components: Readonly<Record<string, () => Promise<{ readonly definition: AnyDefinition }>>> = {};
+export const components: Readonly<Record<string, () => Promise<{ readonly definition: AnyDefinition }>>> = {
+  "in-memory": () => import("./in-memory/index.ts"),
+};

@@ -1,0 +1,17 @@
+import { PubSubError } from "../../pubsub/error.ts";
+import type { Outgoing } from "../../pubsub/outgoing.ts";
+import type { Broker } from "./broker.ts";
+
+/** Stores a batch in its order. A key whose message was refused takes no later one of the batch. */
+export function publish(broker: Broker, batch: readonly Outgoing[]): void {
+  const refused = new Map<string, PubSubError>();
+  for (const message of batch) {
+    const lane = message.key === undefined ? undefined : JSON.stringify([message.topic, message.key]);
+    const stored = (lane === undefined ? undefined : refused.get(lane)) ?? broker.store(message);
+    if (!(stored instanceof PubSubError)) message.done(undefined, String(stored.position));
+    else {
+      if (lane !== undefined) refused.set(lane, stored);
+      message.done(stored);
+    }
+  }
+}

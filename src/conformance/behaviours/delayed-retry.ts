@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import type { Behaviour } from "../harness.ts";
+
+const DELAY_MS = 300;
+
+export const delayedRetry: Behaviour = {
+  name: "a delayed retry comes after its delay, with its failures, and holds up no other message",
+  rule: "D3",
+  needs: ({ delayedRetry: has }) => has !== "none",
+  async run(bench) {
+    const pubsub = await bench.open();
+    const reading = await bench.read(pubsub);
+    await bench.publish(pubsub, "a");
+    const first = await reading.sink.one();
+    const before = performance.now();
+    assert.equal(first.retry?.(DELAY_MS, 2), true);
+    await bench.publish(pubsub, "b");
+    assert.equal(Buffer.from((await reading.sink.one()).data).toString(), "b");
+    const again = await reading.sink.one();
+    assert.ok(performance.now() - before >= DELAY_MS - 1, "it came before its time");
+    assert.equal(again.position, first.position);
+    if (pubsub.capabilities.attempts === "exact") assert.equal(again.failures, 2);
+  },
+};

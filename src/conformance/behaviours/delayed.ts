@@ -1,0 +1,18 @@
+import assert from "node:assert/strict";
+import { textOf } from "../bench.ts";
+import type { Behaviour } from "../harness.ts";
+
+export const delayed: Behaviour = {
+  name: "a message with a time is not lent before it",
+  rule: "D3",
+  needs: ({ delay }) => delay,
+  async run(bench) {
+    const pubsub = await bench.open();
+    const reading = await bench.read(pubsub);
+    const notBefore = Date.now() + 300;
+    await bench.publish(pubsub, { data: "later", notBefore }, "now");
+    assert.equal(textOf(await reading.sink.one()), "now");
+    assert.equal(textOf(await reading.sink.one()), "later");
+    assert.ok(Date.now() >= notBefore, "it came before its time");
+  },
+};

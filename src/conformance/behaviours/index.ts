@@ -1,0 +1,63 @@
+import type { Behaviour } from "../harness.ts";
+import { aborted } from "./aborted.ts";
+import { acked } from "./acked.ts";
+import { attributesArrive } from "./attributes.ts";
+import { backlog } from "./backlog.ts";
+import { browse } from "./browse.ts";
+import { bytes } from "./bytes.ts";
+import { closeGivesBack } from "./close-gives-back.ts";
+import { closing } from "./closing.ts";
+import { crashed } from "./crashed.ts";
+import { delayed } from "./delayed.ts";
+import { delayedRetry } from "./delayed-retry.ts";
+import { ensured } from "./ensured.ts";
+import { failures } from "./failures.ts";
+import { firstSettlement } from "./first-settlement.ts";
+import { foreign } from "./foreign.ts";
+import { groups } from "./groups.ts";
+import { groupsListed } from "./groups-listed.ts";
+import { lateGroup } from "./late-group.ts";
+import { latest } from "./latest.ts";
+import { leased } from "./leased.ts";
+import { moved } from "./moved.ts";
+import { paused } from "./paused.ts";
+import { positions } from "./positions.ts";
+import { released } from "./released.ts";
+import { restart } from "./restart.ts";
+import { seek } from "./seek.ts";
+import { sharing } from "./sharing.ts";
+import { windowBytes } from "./window-bytes.ts";
+import { windowMessages } from "./window-messages.ts";
+
+/** Every behaviour there is. */
+export const behaviours: readonly Behaviour[] = [
+  aborted,
+  acked,
+  attributesArrive,
+  backlog,
+  browse,
+  bytes,
+  closeGivesBack,
+  closing,
+  crashed,
+  delayedRetry,
+  delayed,
+  ensured,
+  failures,
+  firstSettlement,
+  foreign,
+  groupsListed,
+  groups,
+  lateGroup,
+  latest,
+  leased,
+  moved,
+  paused,
+  positions,
+  released,
+  restart,
+  seek,
+  sharing,
+  windowBytes,
+  windowMessages,
+];

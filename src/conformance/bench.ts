@@ -1,0 +1,111 @@
+import { randomUUID } from "node:crypto";
+import type { Delivery } from "../pubsub/delivery.ts";
+import type { PubSubError } from "../pubsub/error.ts";
+import type { Outgoing } from "../pubsub/outgoing.ts";
+import type { PubSub } from "../pubsub/pubsub.ts";
+import type { SubscribeRequest, Subscription } from "../pubsub/subscription.ts";
+import type { Harness } from "./harness.ts";
+import { Recorder } from "./recorder.ts";
+
+const CLOSE_MS = 10_000;
+
+/** A message as a behaviour writes it: text for its data is enough. */
+export type Sent = string | (Partial<Omit<Outgoing, "done" | "data" | "topic">> & { readonly data: Uint8Array | string });
+
+/** A reader that a behaviour opened, with the messages that it got. */
+export interface Reading {
+  readonly subscription: Subscription;
+  readonly sink: Recorder;
+}
+
+/** What a behaviour works with. Everything that it opens here is closed in the end. */
+export class Bench {
+  readonly harness: Harness;
+  /** A name that nothing else uses. */
+  readonly topic = `conformance-${randomUUID()}`;
+  readonly #open: PubSub[] = [];
+
+  constructor(harness: Harness) {
+    this.harness = harness;
+  }
+
+  async open(): Promise<PubSub> {
+    const pubsub = await this.harness.open();
+    this.#open.push(pubsub);
+    return pubsub;
+  }
+
+  /** Dies without a goodbye. */
+  async crash(pubsub: PubSub): Promise<void> {
+    if (!this.harness.crash) throw new Error("the harness cannot crash a client");
+    await this.harness.crash(pubsub);
+  }
+
+  /** Publishes to `topic`; resolves to the positions, rejects with the first error. */
+  async publish(pubsub: PubSub, ...messages: readonly Sent[]): Promise<readonly (string | undefined)[]> {
+    const results = await this.tryToPublish(pubsub, messages);
+    for (const { error } of results) if (error) throw error;
+    return results.map(({ position }) => position);
+  }
+
+  tryToPublish(
+    pubsub: PubSub,
+    messages: readonly Sent[],
+    signal = AbortSignal.timeout(CLOSE_MS),
+  ): Promise<readonly { error: PubSubError | undefined; position: string | undefined }[]> {
+    const done = messages.map(() => Promise.withResolvers<{ error: PubSubError | undefined; position: string | undefined }>());
+    const batch = messages.map((sent, index): Outgoing => {
+      const { data, ...more } = typeof sent === "string" ? { data: sent } : sent;
+      return {
+        topic: this.topic,
+        attributes: {},
+        ...more,
+        data: typeof data === "string" ? Buffer.from(data) : data,
+        done: (error, position) => done[index]?.resolve({ error, position }),
+      };
+    });
+    pubsub.publish(batch, signal);
+    return Promise.all(done.map(({ promise }) => promise));
+  }
+
+  request(change: Partial<SubscribeRequest> = {}): SubscribeRequest {
+    return { topic: this.topic, group: "group1", start: "earliest", order: "none", options: {}, ...change };
+  }
+
+  /** Joins a group, its window open wide unless `messages` says otherwise. */
+  async read(pubsub: PubSub, change: Partial<SubscribeRequest> & { messages?: number; bytes?: number } = {}): Promise<Reading> {
+    const { messages = 1_000, bytes = 64 * 2 ** 20, ...request } = change;
+    const sink = new Recorder();
+    const subscription = await pubsub.subscribe(this.request(request), sink);
+    subscription.window(messages, bytes);
+    return { subscription, sink };
+  }
+
+  /** Resolves when all settlements of a reader stand. */
+  async flush({ subscription }: Reading): Promise<void> {
+    await subscription.flush(AbortSignal.timeout(CLOSE_MS));
+  }
+
+  async leave({ subscription }: Reading): Promise<void> {
+    await subscription.close(AbortSignal.timeout(CLOSE_MS));
+  }
+
+  /** What a reader gets until `last` arrives, without it. Publish `last` first: what was owed before must come before it, or with it. */
+  async until(reading: Reading, last: string): Promise<readonly Delivery[]> {
+    const before: Delivery[] = [];
+    for (let one = await reading.sink.one(); textOf(one) !== last; one = await reading.sink.one()) before.push(one);
+    return before;
+  }
+
+  async closeAll(): Promise<void> {
+    await Promise.all(this.#open.map((pubsub) => pubsub.close(AbortSignal.timeout(CLOSE_MS))));
+  }
+}
+
+export function textOf({ data }: Pick<Delivery, "data">): string {
+  return Buffer.from(data).toString();
+}
+
+export function textsOf(deliveries: readonly Delivery[]): readonly string[] {
+  return deliveries.map(textOf).sort();
+}
