@@ -1,13 +1,15 @@
 import { Command, CommanderError } from "commander";
 import { CliError, EXIT } from "./exit-codes.ts";
 import { publish } from "./publish.ts";
+import { start } from "./start.ts";
 import { subscribe } from "./subscribe.ts";
+import { validate } from "./validate.ts";
 import { version } from "./version.ts";
 
 const program = new Command("layotto")
   .description("Publish and subscribe through any message broker: a sidecar compatible with Layotto.")
   .addHelpText("after", "\nExit codes: 0 done, 1 something failed while running, 2 the command line or the configuration is wrong.");
-for (const command of [publish, subscribe, version]) program.addCommand(command);
+for (const command of [start, publish, subscribe, validate, version]) program.addCommand(command);
 for (const command of [program, ...program.commands]) command.exitOverride().showHelpAfterError("(--help shows what there is)");
 
 /** Runs one command line, `process.argv` without its first two, and resolves to the exit code. */

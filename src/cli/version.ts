@@ -1,11 +1,16 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { Command } from "commander";
 
+const MANIFEST = new URL("../../package.json", import.meta.url);
+
 /** Read when it is asked for, so that it is the package's own. */
-function packageVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+export function packageVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(MANIFEST, "utf8"));
   return typeof manifest === "object" && manifest !== null && "version" in manifest ? String(manifest.version) : "unknown";
 }
+
+/** When this copy was put where it stands: sources that run as they are were never compiled. RFC 3339. */
+export const compiledAt = (): string => statSync(MANIFEST).mtime.toISOString();
 
 /** `layotto version`: names this implementation, since there is another one in Go. */
 export const version = new Command("version")

@@ -45,9 +45,89 @@ export const CATALOGUE = {
     text: "error when publish to topic {topic} in pubsub {pubsub}: {reason}",
     remedy: "The broker did not take the message in time. Check that it runs and can be reached, then publish again.",
   },
+  CONFIG_NONE_FOUND: {
+    code: "not_found",
+    text: "none of {files}",
+    remedy: "Name a configuration file with -c, or start with --embedded to try it without a broker.",
+  },
+  CONFIG_UNREADABLE: {
+    code: "not_found",
+    text: "{reason}",
+    remedy: "Check the name and the permissions of the file.",
+  },
+  CONFIG_EMPTY: {
+    code: "invalid_argument",
+    text: "an empty file",
+    remedy: "Start from one of the samples in configs/.",
+  },
+  CONFIG_SYNTAX: {
+    code: "invalid_argument",
+    text: "{what}",
+    remedy: "Correct the JSON or YAML at this line. What stands before it is often the cause.",
+  },
+  CONFIG_DUPLICATE_KEY: {
+    code: "invalid_argument",
+    text: 'the key "{key}" a second time',
+    remedy: "Keep one of the two.",
+  },
+  CONFIG_UNKNOWN_KEY: {
+    code: "invalid_argument",
+    text: 'unknown key "{key}"',
+    remedy: "Use one of the keys that the error lists, or remove it.",
+  },
+  CONFIG_MISSING: {
+    code: "invalid_argument",
+    text: "nothing",
+    remedy: "Add the key with a value of the kind that the error names.",
+  },
+  CONFIG_VALUE: {
+    code: "invalid_argument",
+    text: "{value}",
+    remedy: "Give the key a value of the kind that the error names.",
+  },
+  CONFIG_UNKNOWN_TYPE: {
+    code: "invalid_argument",
+    text: "the component type {type}",
+    remedy: "Use one of the types that the error lists.",
+  },
+  CONFIG_UNKNOWN_PUBSUB: {
+    code: "invalid_argument",
+    text: '"{pubsub}", which is not configured',
+    remedy: "Use the name of a component in the configuration, or add the component there.",
+  },
+  CONFIG_SUBSCRIPTION_TWICE: {
+    code: "invalid_argument",
+    text: "the topic {topic} of {pubsub} a second time for the group {group}",
+    remedy: "Keep one of the two, or give one of them a group of its own.",
+  },
+  CONFIG_ADDRESS_TWICE: {
+    code: "invalid_argument",
+    text: "{address}, which is taken by {other}",
+    remedy: "Give each listener an address of its own.",
+  },
+  CONFIG_VARIABLE_UNSET: {
+    code: "invalid_argument",
+    text: "the variable {name}, which is not set",
+    remedy: "Set it in the environment, or give it a default as in ${NAME:-default}.",
+  },
+  CONFIG_VARIABLE_SYNTAX: {
+    code: "invalid_argument",
+    text: "a variable that cannot be read",
+    remedy: "Write ${NAME} or ${NAME:-default}, and $${ where the text ${ itself is meant.",
+  },
+  CONFIG_SECRET: {
+    code: "invalid_argument",
+    text: "the secret {reference}: {reason}",
+    remedy: "Correct the reference, or provide the secret where it points to.",
+  },
 } as const satisfies Readonly<Record<string, Entry>>;
 
 export type ErrorId = keyof typeof CATALOGUE;
+
+/** The entry's text with its holes filled in. */
+export function sentence(id: ErrorId, values: Readonly<Record<string, string | number>>): string {
+  return CATALOGUE[id].text.replace(/\{(\w+)\}/g, (hole, name: string) => String(values[name] ?? hole));
+}
 
 /** An error from the catalogue. Programs act on `code`, people read `message` and `remedy`. */
 export class CatalogueError extends Error {
@@ -59,7 +139,7 @@ export class CatalogueError extends Error {
   /** `code` replaces the catalogue's where the cause knows better. */
   constructor(id: ErrorId, values: Readonly<Record<string, string | number>> = {}, code?: ErrorCode) {
     const entry = CATALOGUE[id];
-    super(entry.text.replace(/\{(\w+)\}/g, (hole, name: string) => String(values[name] ?? hole)));
+    super(sentence(id, values));
     this.id = id;
     this.code = code ?? entry.code;
     this.remedy = entry.remedy;

@@ -72,7 +72,7 @@ async function start(change: Partial<RuntimeSettings>, pubsub: PubSub): Promise<
     maxPendingBytes: 16 * 2 ** 20,
     ...change,
   };
-  const runtime = await startRuntime(settings, createLog("silent", new PassThrough() as unknown as NodeJS.WriteStream));
+  const runtime = await startRuntime(settings, createLog("silent", "json", new PassThrough() as unknown as NodeJS.WriteStream));
   cleanups.push(() => runtime.stop());
   return runtime;
 }

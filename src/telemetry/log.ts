@@ -6,13 +6,18 @@ export type { Logger } from "pino";
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Pretty on a terminal, a line of JSON an entry elsewhere. To `to`: by default the standard output. */
-export function createLog(level: LogLevel, to: NodeJS.WriteStream = process.stdout): Logger {
+/** `auto`: pretty on a terminal, a line of JSON an entry elsewhere. */
+export const LOG_FORMATS = ["auto", "pretty", "json"] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+/** Writes to `to`: by default the standard output. */
+export function createLog(level: LogLevel, format: LogFormat = "auto", to: NodeJS.WriteStream = process.stdout): Logger {
   const options = { level, base: null, timestamp: stdTimeFunctions.isoTime, formatters: { level: (label: string) => ({ level: label }) } };
-  return pino(options, destination(to));
+  return pino(options, destination(format, to));
 }
 
-function destination(to: NodeJS.WriteStream): DestinationStream {
+function destination(format: LogFormat, to: NodeJS.WriteStream): DestinationStream {
+  if (format === "json" || (format === "auto" && !to.isTTY)) return to;
   // Synchronous: what was said before a crash or an exit must be readable after it.
-  return to.isTTY ? pretty({ colorize: true, sync: true, translateTime: "HH:MM:ss.l", ignore: "pid,hostname", destination: to }) : to;
+  return pretty({ colorize: to.isTTY === true, sync: true, translateTime: "HH:MM:ss.l", ignore: "pid,hostname", destination: to });
 }

@@ -1,0 +1,121 @@
+import { Command, Option } from "commander";
+import type { LoadedConfig } from "../config/load.ts";
+import { loadConfig } from "../config/load.ts";
+import { ConfigError } from "../errors/config-error.ts";
+import { PubSubError } from "../pubsub/error.ts";
+import { type Runtime, startRuntime } from "../runtime/runtime.ts";
+import { createLog, LOG_FORMATS, type LogFormat, type Logger } from "../telemetry/log.ts";
+import { banner } from "./banner.ts";
+import { CliError, EXIT } from "./exit-codes.ts";
+import { compiledAt, packageVersion } from "./version.ts";
+
+interface Flags {
+  readonly config?: string;
+  readonly embedded?: boolean;
+  readonly grpcPort?: string;
+  readonly httpPort?: string;
+  readonly metricsPort?: string;
+  readonly appPort?: string;
+  readonly dataDir?: string;
+  readonly logLevel?: string;
+  readonly logFormat: LogFormat;
+}
+
+/** Flags of Layotto's own command that mean nothing here: accepted, so that its start lines work unchanged. */
+const WITHOUT_EFFECT = [
+  "--logging-level <level>",
+  "--logging-path <path>",
+  "--feature-gates <gates>",
+  "--component-log-level <levels>",
+  "--local-address-ip-version <version>",
+  "--restart-epoch <epoch>",
+  "--drain-time-s <seconds>",
+  "--parent-shutdown-time-s <seconds>",
+  "--max-obj-name-len <length>",
+  "--concurrency <count>",
+  "--log-format-prefix-with-location <prefix>",
+  "--service-cluster <name>",
+  "--service-node <name>",
+  "--service-type <type>",
+  "--service-meta <meta>",
+  "--service-lables <labels>",
+  "--cluster-domain <domain>",
+  "--pod-name <name>",
+  "--pod-namespace <name>",
+  "--pod-ip <ip>",
+  "--bootstrap-version <version>",
+];
+
+/** `layotto start`: runs the sidecar until a signal ends it. */
+export const start = new Command("start")
+  .description("run the sidecar")
+  .option("-c, --config <file>", "the configuration, JSON or YAML (default: RUNTIME_CONFIG, configs/config.json, layotto.yaml)")
+  .option("--embedded", "run on the embedded broker, without a configuration")
+  .option("--grpc-port <port>", "where the API listens; 0 is any free port (LAYOTTO_GRPC_PORT)")
+  .option("--http-port <port>", "where health listens (LAYOTTO_HTTP_PORT)")
+  .option("--metrics-port <port>", "where metrics listen (LAYOTTO_METRICS_PORT)")
+  .option("--app-port <port>", "where the app is called back (LAYOTTO_APP_PORT)")
+  .option("--data-dir <directory>", "where durable files are kept (LAYOTTO_DATA_DIR; default: .layotto)")
+  .option("--log-level <level>", "trace, debug, info, warn, error, fatal or silent (LOG_LEVEL)")
+  .addOption(
+    new Option("--log-format <format>", "pretty, json, or auto: pretty on a terminal")
+      .choices(LOG_FORMATS)
+      .default("auto")
+      .env("LAYOTTO_LOG_FORMAT"),
+  )
+  .addHelpText(
+    "after",
+    `
+Examples:
+  layotto start -c configs/config_redis.json
+  layotto start --embedded --grpc-port 0`,
+  )
+  .action(async (flags: Flags) => {
+    const { config: file, embedded = false, ...overrides } = flags;
+    const { env } = process;
+    const isTerminal = process.stdout.isTTY === true;
+    const loaded = await configured({ ...(file === undefined ? {} : { file }), env, cwd: process.cwd(), embedded, isTerminal, overrides });
+    const log = createLog(loaded.logLevel, flags.logFormat);
+    for (const notice of loaded.notices) log.warn(notice);
+    const runtime = await started(loaded, log);
+    banner(loaded, runtime, log);
+    await stopped(runtime, log);
+  });
+for (const flag of WITHOUT_EFFECT) start.addOption(new Option(flag).hideHelp());
+
+async function configured(options: Parameters<typeof loadConfig>[0]): Promise<LoadedConfig> {
+  try {
+    return await loadConfig(options);
+  } catch (error) {
+    if (error instanceof ConfigError)
+      throw new CliError(`the configuration is wrong; nothing was started\n\n${error.format()}`, EXIT.configuration);
+    throw error;
+  }
+}
+
+async function started({ settings }: LoadedConfig, log: Logger): Promise<Runtime> {
+  try {
+    return await startRuntime({ ...settings, version: packageVersion(), compiled: compiledAt() }, log);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    if (error instanceof PubSubError || (error instanceof Error && "code" in error)) throw new CliError(`not started: ${why}`);
+    throw error;
+  }
+}
+
+/** Until the first signal, and what it asks for. A second one exits now. */
+async function stopped(runtime: Runtime, log: Logger): Promise<void> {
+  const asked = Promise.withResolvers<NodeJS.Signals>();
+  let signals = 0;
+  const onSignal = (signal: NodeJS.Signals) => {
+    signals += 1;
+    if (signals === 1) asked.resolve(signal);
+    else process.exit(EXIT.runtime);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
+  // Listeners keep the process alive; a runtime on Unix sockets alone does as well.
+  const signal = await asked.promise;
+  log.info({ signal }, "stopping: running work ends, nothing new is taken; a second signal exits now");
+  await runtime.stop();
+  log.info("stopped");
+}

@@ -1,0 +1,73 @@
+import { closest, distance } from "fastest-levenshtein";
+import type { z } from "zod";
+import { type ConfigProblem, problem } from "../errors/config-error.ts";
+import { describe, keyPlace, nearestNode, type Path, placeOf, type Tree } from "./tree.ts";
+
+/** Parses `value`, which was made of `tree`; undefined after problems, each told at its place in the file. */
+export function check<T>(schema: z.ZodType<T, unknown>, value: unknown, tree: Tree, problems: ConfigProblem[]): T | undefined {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) problems.push(...problemsOf(issue, schema, tree));
+  return undefined;
+}
+
+function problemsOf(issue: z.core.$ZodIssue, schema: z.ZodType, tree: Tree): ConfigProblem[] {
+  const path = issue.path.filter((step) => typeof step !== "symbol");
+  const { node, missing } = nearestNode(tree, path);
+  if (issue.code === "unrecognized_keys") {
+    const known = keysAt(schema, path);
+    return issue.keys.map((key) => {
+      const place = keyPlace(nearestNode(tree, [...path, key]).node);
+      return problem("CONFIG_UNKNOWN_KEY", place, { key }, `one of ${known.join(", ")}${nearest(key, known)}`);
+    });
+  }
+  const expected = expectedBy(issue);
+  // One value may stand where a list is wanted.
+  const stands = node.kind === "scalar" && node.value !== null;
+  if (missing.length > 0 && !stands) return [problem("CONFIG_MISSING", placeOf(node, missing), {}, expected)];
+  if (node.kind === "scalar" && node.broken) return [];
+  return [problem("CONFIG_VALUE", placeOf(node), { value: describe(node) }, expected)];
+}
+
+const KINDS: Readonly<Record<string, string>> = { object: "a group of keys", record: "a group of keys", array: "a list", string: "text" };
+
+function expectedBy(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_type") return KINDS[issue.expected] ?? issue.expected;
+  return issue.message.replace(/^expected /, "");
+}
+
+/** `; did you mean "redisHost"?`, when one of `known` is near. */
+export function nearest(key: string, known: readonly string[]): string {
+  if (known.length === 0) return "";
+  const lower = new Map(known.map((one) => [one.toLowerCase(), one]));
+  const found = closest(key.toLowerCase(), [...lower.keys()]);
+  return distance(key.toLowerCase(), found) <= Math.max(2, Math.floor(key.length / 4)) ? `; did you mean "${lower.get(found)}"?` : "";
+}
+
+/** The keys that an object schema has at `path`. */
+export function keysAt(schema: z.ZodType, path: Path): readonly string[] {
+  let here = objectIn(schema);
+  for (const step of path) {
+    const def = here?.def;
+    if (def?.shape) here = objectIn(def.shape[String(step)]);
+    else here = objectIn(def?.valueType ?? def?.element);
+  }
+  return Object.keys(here?.def.shape ?? {});
+}
+
+interface Definition {
+  readonly shape?: Readonly<Record<string, z.ZodType>>;
+  readonly valueType?: z.ZodType;
+  readonly element?: z.ZodType;
+  readonly innerType?: z.ZodType;
+  readonly in?: z.ZodType;
+}
+
+/** Without the wrappings: defaults, transforms. */
+function objectIn(schema: z.ZodType | undefined): { readonly def: Definition } | undefined {
+  let here = schema as { readonly def: Definition } | undefined;
+  while (here && !here.def.shape && !here.def.valueType && !here.def.element) {
+    here = (here.def.innerType ?? here.def.in) as { readonly def: Definition } | undefined;
+  }
+  return here;
+}

@@ -1,0 +1,128 @@
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { ConfigError, type ConfigProblem, problem } from "../errors/config-error.ts";
+import type { RuntimeSettings } from "../runtime/settings.ts";
+import type { LogLevel } from "../telemetry/log.ts";
+import { check } from "./check.ts";
+import { checkSubscriptions, configureComponents } from "./components.ts";
+import { parseDocuments } from "./document.ts";
+import { fromMosn, isMosn } from "./mosn.ts";
+import { type Overrides, override } from "./overrides.ts";
+import { type Settings, schema } from "./schema.ts";
+import { resolveSecrets } from "./secrets.ts";
+import { child, plain, type Tree } from "./tree.ts";
+import { type Environment, fillIn } from "./variables.ts";
+
+/** Where to look, and what stands above the file. */
+export interface LoadOptions {
+  /** As `-c` names it. */
+  readonly file?: string;
+  readonly env: Environment;
+  readonly cwd: string;
+  /** Use the embedded broker and no file, also away from a terminal. */
+  readonly embedded: boolean;
+  /** On a terminal the embedded broker stands in for a missing file. */
+  readonly isTerminal: boolean;
+  readonly overrides: Overrides;
+}
+
+export interface LoadedConfig {
+  readonly settings: Omit<RuntimeSettings, "version" | "compiled">;
+  readonly logLevel: LogLevel;
+  /** The file as it was named, or what stands in its place. */
+  readonly source: string;
+  /** What the user should know, in sentences, none of which stops the start. */
+  readonly notices: readonly string[];
+}
+
+const PLACES = ["configs/config.json", "layotto.yaml"];
+const EMBEDDED = '{"pubsubs":{"pubsub":{"type":"embedded"}}}';
+
+/** Reads and checks a configuration whole. Rejects with a `ConfigError` that tells every mistake; nothing has been opened then. */
+export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
+  const { source, text } = findFile(options);
+  const problems: ConfigProblem[] = [];
+  const notices: string[] = [];
+  const documents = parseDocuments(text, source);
+  problems.push(...documents.problems);
+  const [written, second] = documents.trees;
+  if (problems.length === 0 && !written) problems.push(problem("CONFIG_EMPTY", { source }, {}, "a configuration"));
+  if (second) problems.push(problem("CONFIG_SYNTAX", second.at, { what: "a second document" }, "one document"));
+  if (!written || problems.length > 0) throw new ConfigError(problems);
+
+  const lenient = isMosn(written);
+  const filled = fillIn(written, options.env, problems);
+  const own = lenient ? fromMosn(filled, notices, problems) : filled;
+  const tree = withSecrets(own, { env: options.env, file: resolve(options.cwd, source) }, problems);
+  const settings = problems.length > 0 && lenient && tree === filled ? undefined : check(schema, plain(tree), tree, problems);
+  const appId = settings?.app.id ?? "";
+  const pubsubs = await configureComponents(child(tree, "pubsubs"), appId, { lenient, notices }, problems);
+  checkSubscriptions(tree, [...pubsubNames(tree)], problems);
+  const final = settings && override(settings, options.overrides, options.env, problems);
+  if (!final || problems.length > 0) throw new ConfigError(problems);
+  if (final.listen.metrics !== undefined) notices.push("listen.metrics: metrics are not served yet.");
+  return { settings: { ...runtimeSettings(final, options.cwd), pubsubs }, logLevel: final.log.level, source, notices };
+}
+
+function findFile({ file, env, cwd, embedded, isTerminal }: LoadOptions): { readonly source: string; readonly text: string } {
+  if (embedded && file === undefined) return { source: "(embedded)", text: EMBEDDED };
+  const named = file ?? (env.RUNTIME_CONFIG || undefined) ?? PLACES.find((one) => existsSync(resolve(cwd, one)));
+  if (named !== undefined) return { source: named, text: read(named, cwd) };
+  if (isTerminal) return { source: "(embedded)", text: EMBEDDED };
+  const files = `-c FILE, RUNTIME_CONFIG, ${PLACES.join(", ")}`;
+  throw new ConfigError([problem("CONFIG_NONE_FOUND", { source: "configuration" }, { files }, "one of these, or --embedded")]);
+}
+
+function read(file: string, cwd: string): string {
+  try {
+    return readFileSync(resolve(cwd, file), "utf8");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+    const reasons: Readonly<Record<string, string>> = { ENOENT: "no such file", EACCES: "no permission to read it", EISDIR: "a directory" };
+    const reason = reasons[String(error.code)] ?? String(error.code);
+    throw new ConfigError([problem("CONFIG_UNREADABLE", { source: file }, { reason }, "a file of JSON or YAML that can be read")]);
+  }
+}
+
+function withSecrets(tree: Tree, sources: Parameters<typeof resolveSecrets>[1], problems: ConfigProblem[]): Tree {
+  const pubsubs = child(tree, "pubsubs");
+  if (tree.kind !== "map" || pubsubs?.kind !== "map") return tree;
+  const entries = [...pubsubs.entries].map(([name, one]): [string, Tree] => {
+    const metadata = child(one, "metadata");
+    if (one.kind !== "map" || !metadata) return [name, one];
+    return [name, { ...one, entries: new Map([...one.entries, ["metadata", resolveSecrets(metadata, sources, problems)]]) }];
+  });
+  return { ...tree, entries: new Map([...tree.entries, ["pubsubs", { ...pubsubs, entries: new Map(entries) }]]) };
+}
+
+function pubsubNames(tree: Tree): Iterable<string> {
+  const pubsubs = child(tree, "pubsubs");
+  return pubsubs?.kind === "map" ? pubsubs.entries.keys() : [];
+}
+
+function runtimeSettings(settings: Settings, cwd: string): Omit<LoadedConfig["settings"], "pubsubs"> {
+  const { app, listen, publish, delivery, subscriptions } = settings;
+  return {
+    appId: app.id,
+    appAddress: app.address,
+    grpcAddresses: listen.grpc,
+    httpAddress: listen.http,
+    subscriptions: subscriptions.map((one) => withoutUndefined(one)),
+    dataDir: resolve(cwd, settings.dataDir ?? ".layotto"),
+    processingTimeoutMs: delivery.processingTimeout,
+    shutdownTimeoutMs: settings.shutdown.timeout,
+    maxMessageBytes: publish.maxMessage,
+    readiness: settings.health.readiness,
+    publishTimeoutMs: publish.timeout,
+    duplicates: publish.duplicates,
+    publishBuffer: publish.buffer,
+    maxInFlight: delivery.maxInFlight,
+    maxPending: delivery.maxPending,
+    maxPendingBytes: delivery.maxPendingBytes,
+  };
+}
+
+/** Absent and undefined are different things to the compiler, and the schema makes the latter of the former. */
+function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
+}

@@ -1,0 +1,127 @@
+import { type ConfigProblem, problem } from "../errors/config-error.ts";
+import { child, keyPlace, type MapNode, type ScalarNode, type Tree } from "./tree.ts";
+
+/** Layotto's own form: MOSN's servers, listeners and filters, with Layotto's part at the bottom of them. */
+export function isMosn(tree: Tree): boolean {
+  return get(tree, "servers") !== undefined;
+}
+
+/** Turns Layotto's form into ours. What we do not serve is named in `notices`, once, and ignored. */
+export function fromMosn(tree: Tree, notices: string[], problems: ConfigProblem[]): Tree {
+  const config = grpcConfig(tree);
+  if (!config) {
+    const place = keyPlace(get(tree, "servers") ?? tree);
+    problems.push(problem("CONFIG_MISSING", place, {}, "a listener with a filter of type grpc that has a config.grpc_config"));
+    return tree;
+  }
+  const app = get(config, "app");
+  const port = get(app, "grpc_callback_port");
+  const host = get(app, "grpc_callback_host");
+  const listeners = listenersOf(tree);
+  ignoreOthers(config, notices);
+  return map(tree, {
+    app: map(app ?? config, { id: get(app, "app_id"), address: port && joined(host, "127.0.0.1", port) }),
+    listen: map(tree, { grpc: listeners.grpc, http: listeners.actuator }),
+    pubsubs: pubsubsOf(config),
+  });
+}
+
+const SERVED = new Set(["app", "pub_subs", "secret_store"]);
+
+function ignoreOthers(config: Tree, notices: string[]): void {
+  const others = config.kind === "map" ? [...config.entries.keys()].filter((key) => !SERVED.has(key.toLowerCase())) : [];
+  if (others.length > 0)
+    notices.push(`This sidecar serves publish and subscribe; these sections are ignored: ${others.sort().join(", ")}.`);
+}
+
+function filtersOf(listener: Tree): Tree[] {
+  return items(get(listener, "filter_chains")).flatMap((chain) => items(get(chain, "filters")));
+}
+
+const allListeners = (tree: Tree): Tree[] => items(get(tree, "servers")).flatMap((server) => items(get(server, "listeners")));
+
+function grpcConfig(tree: Tree): Tree | undefined {
+  for (const filter of allListeners(tree).flatMap(filtersOf)) {
+    const config = get(get(filter, "config"), "grpc_config");
+    if (textOf(get(filter, "type")) === "grpc" && config) return config;
+  }
+  return undefined;
+}
+
+/** The addresses of the listeners: those with a gRPC filter are the API's, the one with the actuator's stream filter is health's. */
+function listenersOf(tree: Tree): { readonly grpc: Tree | undefined; readonly actuator: Tree | undefined } {
+  const grpc: ScalarNode[] = [];
+  let actuator: ScalarNode | undefined;
+  for (const listener of allListeners(tree)) {
+    const address = get(listener, "address");
+    if (address?.kind !== "scalar") continue;
+    const unix = textOf(get(listener, "network"))?.toLowerCase() === "unix";
+    const node = unix ? { ...address, value: `unix://${String(address.value)}` } : address;
+    if (filtersOf(listener).some((filter) => textOf(get(filter, "type")) === "grpc")) grpc.push(node);
+    else if (items(get(listener, "stream_filters")).some((filter) => textOf(get(filter, "type")) === "actuator_filter")) actuator = node;
+  }
+  const [first] = grpc;
+  return { grpc: first && { kind: "list", path: first.path, at: first.at, items: grpc }, actuator };
+}
+
+function pubsubsOf(config: Tree): Tree | undefined {
+  const pubsubs = get(config, "pub_subs");
+  if (pubsubs?.kind !== "map") return pubsubs;
+  const entries = [...pubsubs.entries].map(([name, one]) => [name, pubsubOf(one, name, config)] as const);
+  return { ...pubsubs, entries: new Map(entries) };
+}
+
+function pubsubOf(one: Tree, name: string, config: Tree): Tree {
+  if (one.kind !== "map") return one;
+  const metadata = get(one, "metadata");
+  const values = new Map(metadata?.kind === "map" ? metadata.entries : []);
+  for (const reference of items(get(one, "secret_ref"))) {
+    const key = textOf(get(reference, "inject_as")) ?? textOf(get(reference, "sub_key")) ?? textOf(get(reference, "key"));
+    if (key !== undefined) values.set(key, secretOf(reference, config));
+  }
+  const type = get(one, "type");
+  // Layotto's older files have no type: the component's name is it.
+  const named: ScalarNode = { kind: "scalar", path: one.path, at: one.at, valueAt: one.at, value: name, written: name };
+  return map(one, { type: type ?? named, metadata: { ...map(metadata ?? one, {}), entries: values } });
+}
+
+/** As our own form writes it: `{ secret: env:NAME }` or `{ secret: json:PATH#KEY }`. */
+function secretOf(reference: Tree, config: Tree): Tree {
+  const store = get(get(config, "secret_store"), textOf(get(reference, "store_name")) ?? "");
+  const key = textOf(get(reference, "key")) ?? "";
+  const sub = textOf(get(reference, "sub_key"));
+  const type = textOf(get(store, "type"))?.replace(/^secretstores\./, "");
+  const file = textOf(get(get(store, "metadata"), "secretsFile")) ?? "";
+  const value =
+    type === "local.env"
+      ? `env:${key}`
+      : type === "local.file"
+        ? `json:${file}#${[key, sub].filter((step) => step && step !== "").join("/")}`
+        : `${type ?? "?"}:${key}`;
+  const place = keyPlace(reference);
+  return map(reference, { secret: { kind: "scalar", path: reference.path, at: place, valueAt: place, value, written: value } });
+}
+
+function joined(host: Tree | undefined, fallback: string, port: Tree): Tree {
+  return port.kind === "scalar" ? { ...port, value: `${textOf(host) || fallback}:${String(port.value)}` } : port;
+}
+
+/** Layotto's files are read without regard to the case of keys. */
+function get(node: Tree | undefined, key: string): Tree | undefined {
+  if (node?.kind !== "map") return undefined;
+  const exact = child(node, key);
+  if (exact) return exact;
+  for (const [name, value] of node.entries) if (name.toLowerCase() === key.toLowerCase()) return value;
+  return undefined;
+}
+
+const items = (node: Tree | undefined): readonly Tree[] => (node?.kind === "list" ? node.items : []);
+
+function textOf(node: Tree | undefined): string | undefined {
+  return node?.kind === "scalar" && node.value !== null ? String(node.value) : undefined;
+}
+
+function map(like: Tree, entries: Readonly<Record<string, Tree | undefined>>): MapNode {
+  const present = Object.entries(entries).filter((entry): entry is [string, Tree] => entry[1] !== undefined);
+  return { kind: "map", path: like.path, at: like.at, entries: new Map(present) };
+}

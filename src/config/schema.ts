@@ -1,0 +1,106 @@
+import { formatAddress, parseAddress } from "layotto-transport";
+import { z } from "zod";
+import { bytes, count, duration, oneOf, text } from "../pubsub/options.ts";
+import { LOG_LEVELS } from "../telemetry/log.ts";
+
+const ADDRESS = "HOST:PORT or unix:///PATH";
+
+/** An address as `parseAddress` reads it, in its plainest form. */
+const address = () =>
+  text().transform((value, context) => {
+    const parsed = parseAddress(value);
+    if (parsed) return formatAddress(parsed);
+    context.addIssue({ code: "custom", message: `expected ${ADDRESS}`, input: value });
+    return z.NEVER;
+  });
+
+const addresses = () => z.preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(address()).min(1));
+
+const metadata = () => z.record(z.string(), text()).default({});
+
+const start = () =>
+  z.union(
+    [
+      oneOf(["earliest", "latest"]),
+      z.strictObject({ time: z.iso.datetime({ offset: true }).transform((time) => Date.parse(time)) }),
+      z.strictObject({ position: text() }),
+    ],
+    { error: "expected earliest, latest, { time: 2026-11-23T10:00:00Z } or { position: … }" },
+  );
+
+/** One group of keys, whole when it is left out. */
+const group = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape).prefault({} as z.input<z.ZodObject<T>>);
+
+/** Our own form. Layotto's is turned into it, so this is the one place that knows a default. */
+export const schema = z.strictObject({
+  app: group({
+    id: text()
+      .transform((id) => id.trim())
+      .default("app1")
+      .describe("The app's id: the name of its consumer group. Default: app1."),
+    address: address().default("127.0.0.1:9999").describe("Where the app is called back. Default: 127.0.0.1:9999."),
+  }),
+  listen: group({
+    grpc: addresses()
+      .default(["127.0.0.1:34904"])
+      .describe("Where the API listens: an address, or a list of them. Default: 127.0.0.1:34904."),
+    http: address().default("127.0.0.1:34999").describe("Where health and administration listen. Default: 127.0.0.1:34999."),
+    metrics: address().optional().describe("Where metrics are to listen. Not served yet."),
+  }),
+  pubsubs: z
+    .record(
+      z.string(),
+      z.strictObject({
+        type: text().describe("The broker: redis, embedded, in-memory."),
+        metadata: z.record(z.string(), z.unknown()).default({}).describe("The broker's own keys, and consumerID."),
+      }),
+    )
+    .default({})
+    .describe("The components, each with the name by which apps know it."),
+  subscriptions: z
+    .array(
+      z.strictObject({
+        pubsub: text(),
+        topic: text(),
+        group: text().optional().describe("Default: the component's consumerID."),
+        start: start().optional().describe("Where a new group begins: earliest (default), latest, { time } or { position }."),
+        metadata: metadata().describe("rawPayload, and what the broker understands."),
+        maxInFlight: count(1).optional(),
+        maxPending: count(1).optional(),
+      }),
+    )
+    .default([])
+    .describe("Subscriptions that the app need not ask for."),
+  publish: group({
+    timeout: duration().default(5_000).describe("How long a publish waits for its broker. Default: 5s."),
+    buffer: bytes()
+      .default(64 * 2 ** 20)
+      .describe("Most bytes of waiting publishes; never more than a quarter of the memory limit. Default: 64MiB."),
+    duplicates: oneOf(["allow", "refuse"])
+      .default("allow")
+      .describe("Whether a publish whose outcome is unknown is tried again, which may store it twice. Default: allow."),
+    maxMessage: bytes()
+      .default(4 * 2 ** 20)
+      .describe("The largest message, in bytes. Default: 4MiB."),
+  }),
+  delivery: group({
+    maxInFlight: count(1).default(64).describe("Most calls to the app at once, a subscription. Default: 64."),
+    maxPending: count(1)
+      .default(1_000)
+      .describe("Most messages held by a subscription, those included that wait for another try. Default: 1000."),
+    maxPendingBytes: bytes()
+      .default(16 * 2 ** 20)
+      .describe("Most bytes of them. Default: 16MiB."),
+    processingTimeout: duration().default(900_000).describe("How long the app may work on one event. Default: 15m."),
+  }),
+  shutdown: group({ timeout: duration().default(25_000).describe("How long running work may take at a stop. Default: 25s.") }),
+  health: group({
+    readiness: oneOf(["lenient", "strict"])
+      .default("lenient")
+      .describe("strict: a broker or subscription that does not work turns readiness DOWN. Default: lenient."),
+  }),
+  log: group({ level: oneOf(LOG_LEVELS).default("info").describe("Default: info.") }),
+  dataDir: text().optional().describe("Where durable files are kept. Default: .layotto in the working directory."),
+});
+
+export type Settings = z.output<typeof schema>;

@@ -1,0 +1,53 @@
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { type ConfigProblem, problem } from "../errors/config-error.ts";
+import { placeOf, type ScalarNode, type Tree } from "./tree.ts";
+import type { Environment } from "./variables.ts";
+
+const FORMS = "{ secret: env:NAME }, { secret: file:PATH } or { secret: json:PATH#KEY }";
+
+/** Where secrets are looked for. */
+export interface SecretSources {
+  readonly env: Environment;
+  /** Relative paths are relative to the configuration's folder. */
+  readonly file: string;
+}
+
+/** Replaces every `{ secret: … }` in `metadata` by what it points to. The value never appears in an error. */
+export function resolveSecrets(metadata: Tree, sources: SecretSources, problems: ConfigProblem[]): Tree {
+  if (metadata.kind !== "map") return metadata;
+  const entries = [...metadata.entries].map(([key, node]) => [key, resolveOne(node, sources, problems)] as const);
+  return { ...metadata, entries: new Map(entries) };
+}
+
+function resolveOne(node: Tree, sources: SecretSources, problems: ConfigProblem[]): Tree {
+  const reference = node.kind === "map" && node.entries.size === 1 ? node.entries.get("secret") : undefined;
+  if (reference?.kind !== "scalar" || typeof reference.value !== "string") return node;
+  const found = look(reference.value, sources);
+  const scalar: ScalarNode = { ...reference, path: node.path, at: node.at, written: reference.written, from: "secret" };
+  if (typeof found === "string") return { ...scalar, value: found };
+  problems.push(problem("CONFIG_SECRET", placeOf(reference), { reference: reference.value, reason: found.reason }, FORMS));
+  return { ...scalar, value: null, broken: true };
+}
+
+function look(reference: string, { env, file }: SecretSources): string | { readonly reason: string } {
+  const [, kind, rest = ""] = /^(env|file|json):(.+)$/s.exec(reference) ?? [];
+  if (kind === undefined) return { reason: "it is neither env:, file: nor json:" };
+  if (kind === "env") return (Object.hasOwn(env, rest) ? env[rest] : undefined) ?? { reason: "the variable is not set" };
+  const hash = kind === "json" ? rest.indexOf("#") : rest.length;
+  if (hash < 0) return { reason: "the key is missing after #" };
+  try {
+    const text = readFileSync(resolve(dirname(file), rest.slice(0, hash)), "utf8");
+    return kind === "file" ? text.replace(/\r?\n$/, "") : keyOf(text, rest.slice(hash + 1));
+  } catch (error) {
+    // Only the code: a parser's text quotes the file.
+    return { reason: error instanceof Error && "code" in error ? String(error.code) : "the file is not JSON" };
+  }
+}
+
+function keyOf(text: string, key: string): string | { readonly reason: string } {
+  let value: unknown = JSON.parse(text);
+  for (const step of key.split("/"))
+    value = typeof value === "object" && value !== null ? Object.entries(value).find(([name]) => name === step)?.[1] : undefined;
+  return typeof value === "string" || typeof value === "number" ? String(value) : { reason: "the file has no such key" };
+}

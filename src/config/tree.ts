@@ -1,0 +1,98 @@
+import type { Place } from "../errors/config-error.ts";
+
+/**
+ * A configuration as it stands in its file: every node knows where it came from, so that a mistake found late, in whatever form the
+ * file had, can still be shown at its line.
+ */
+export type Tree = MapNode | ListNode | ScalarNode;
+export type Path = readonly (string | number)[];
+
+interface Node {
+  /** As in the file, also after the node was moved into another form. */
+  readonly path: Path;
+  /** Of its key, where it has one; else its own. */
+  readonly at: Place;
+}
+
+export interface MapNode extends Node {
+  readonly kind: "map";
+  readonly entries: ReadonlyMap<string, Tree>;
+}
+
+export interface ListNode extends Node {
+  readonly kind: "list";
+  readonly items: readonly Tree[];
+}
+
+export interface ScalarNode extends Node {
+  readonly kind: "scalar";
+  readonly value: Scalar;
+  readonly valueAt: Place;
+  /** As it is written in the file: with `${NAME}` where the value has what the variable holds. The only form that may be shown. */
+  readonly written: string;
+  /** Where the value came from, when not from the file itself. */
+  readonly from?: "variable" | "secret";
+  /** A mistake here was reported already. */
+  readonly broken?: true;
+}
+
+export type Scalar = string | number | boolean | null;
+
+export function formatPath(path: Path): string {
+  let text = "";
+  for (const step of path) {
+    if (typeof step === "number") text += `[${step}]`;
+    else if (/^[\w-]+$/.test(step)) text += text === "" ? step : `.${step}`;
+    else text += `[${JSON.stringify(step)}]`;
+  }
+  return text;
+}
+
+/** The node at `path`, or the deepest one on the way there. */
+export function nearestNode(root: Tree, path: Path): { node: Tree; missing: Path } {
+  let node = root;
+  for (const [index, step] of path.entries()) {
+    const next = child(node, step);
+    if (!next) return { node, missing: path.slice(index) };
+    node = next;
+  }
+  return { node, missing: [] };
+}
+
+export function child(node: Tree | undefined, step: string | number): Tree | undefined {
+  if (node?.kind === "map") return node.entries.get(String(step));
+  return node?.kind === "list" ? node.items[Number(step)] : undefined;
+}
+
+/** Where a value stands, or the group in which a key is missing. */
+export function placeOf(node: Tree, missing: Path = []): Place {
+  return { ...(node.kind === "scalar" ? node.valueAt : node.at), path: formatPath([...node.path, ...missing]) };
+}
+
+export function keyPlace(node: Tree): Place {
+  return { ...node.at, path: formatPath(node.path) };
+}
+
+/** A node as a sentence may name it. Text is cut, and passwords in addresses are left out. */
+export function describe(node: Tree): string {
+  if (node.kind === "map") return "a group of keys";
+  if (node.kind === "list") return "a list";
+  if (node.from === "secret") return "a value that is not shown";
+  if (node.value === null) return "nothing";
+  const text = withoutPassword(node.written);
+  const short = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  const shown = typeof node.value === "string" ? JSON.stringify(short) : short;
+  return node.from === "variable" ? `${shown}, filled in from the environment` : shown;
+}
+
+export function withoutPassword(text: string): string {
+  return text.replace(/(\/\/[^/@:\s]*:)[^@\s]*@/g, "$1***@");
+}
+
+/** As plain values, for a schema. Keys without a value are left out: `listen:` with nothing below it means the defaults. */
+export function plain(node: Tree): unknown {
+  if (node.kind === "list") return node.items.map(plain);
+  if (node.kind === "scalar") return node.value;
+  const entries = [...node.entries].map(([key, value]) => [key, plain(value)] as const);
+  return Object.fromEntries(entries.filter(([, value]) => value !== null));
+}
