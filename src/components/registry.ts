@@ -5,5 +5,6 @@ type AnyDefinition = ComponentDefinition<any>;
 
 /** Every component type, loaded on first use: starting with Redis loads no other broker's client. */
 export const components: Readonly<Record<string, () => Promise<{ readonly definition: AnyDefinition }>>> = {
+  embedded: () => import("./embedded/index.ts"),
   "in-memory": () => import("./in-memory/index.ts"),
 };

@@ -1,0 +1,169 @@
+import type { Delivery } from "../../pubsub/delivery.ts";
+import type { PubSubError } from "../../pubsub/error.ts";
+import type { Outgoing } from "../../pubsub/outgoing.ts";
+import type { Backlog, Sink, Subscription } from "../../pubsub/subscription.ts";
+import type { Lendee, Link } from "./link.ts";
+import { unpack } from "./packing.ts";
+import type { LendFrame } from "./protocol.ts";
+import { Publish } from "./publish.ts";
+
+/** One reader of a group, on this side of the thread. */
+export class Reader implements Subscription, Lendee {
+  readonly closed: Promise<PubSubError | undefined>;
+  readonly topic: string;
+  readonly #link: Link;
+  readonly #id: number;
+  readonly #sink: Sink;
+  readonly #left: (reader: Reader) => void;
+  readonly #end = Promise.withResolvers<PubSubError | undefined>();
+  readonly #loans = new Map<number, Loan>();
+  #closing: Promise<void> | undefined;
+  #over = false;
+
+  constructor(link: Link, id: number, topic: string, sink: Sink, left: (reader: Reader) => void) {
+    this.#link = link;
+    this.#id = id;
+    this.topic = topic;
+    this.#sink = sink;
+    this.#left = left;
+    this.closed = this.#end.promise;
+    link.join(id, this);
+  }
+
+  window(messages: number, bytes: number): void {
+    if (!this.#over) this.#link.window({ reader: this.#id, messages, bytes });
+  }
+
+  lend(frame: LendFrame): void {
+    const data = unpack(frame.sizes, frame.data);
+    const batch = data.map((bytes, index) => new Loan(this, frame, index, bytes));
+    for (const loan of batch) this.#loans.set(loan.pos, loan);
+    this.#sink.deliver(batch);
+  }
+
+  die(error: PubSubError): void {
+    if (this.#over) return;
+    const lost = [...this.#loans.values()];
+    this.#finish();
+    if (lost.length > 0) this.#sink.lost(lost, error);
+    this.#end.resolve(error);
+  }
+
+  async flush(signal: AbortSignal): Promise<void> {
+    if (!this.#over) await this.#link.ask("flush", {}, signal);
+  }
+
+  /** What is still lent goes back to the group: in this process nobody else could have kept its lease. */
+  close(signal: AbortSignal): Promise<void> {
+    this.#closing ??= this.#close(signal);
+    return this.#closing;
+  }
+
+  backlog(signal: AbortSignal): Promise<Backlog> {
+    return this.#link.ask("backlog", { reader: this.#id }, signal);
+  }
+
+  ack(loan: Loan): boolean {
+    if (!this.#take(loan)) return false;
+    this.#link.settle(this.#id).acks.push(loan.pos);
+    return true;
+  }
+
+  release(loan: Loan): boolean {
+    if (!this.#take(loan)) return false;
+    this.#link.settle(this.#id).releases.push(loan.pos);
+    return true;
+  }
+
+  retry(loan: Loan, delayMs: number, failures: number): boolean {
+    if (!this.#take(loan)) return false;
+    this.#link.settle(this.#id).retries.push(loan.pos, delayMs, failures);
+    return true;
+  }
+
+  keep(loan: Loan, failures: number): void {
+    if (this.#loans.get(loan.pos) === loan) this.#link.settle(this.#id).keeps.push(loan.pos, failures);
+  }
+
+  /** When the copy cannot be stored, the message is lent again as it was. */
+  move(loan: Loan, copy: Outgoing): boolean {
+    if (!this.#take(loan)) return false;
+    const { topic, data, attributes, ...more } = copy;
+    const done = (error?: PubSubError, position?: string) => {
+      if (error && !this.#over) this.#loans.set(loan.pos, loan);
+      copy.done(error, position);
+    };
+    this.#link.publish(new Publish([{ ...more, topic, data, attributes, done }], undefined, { reader: this.#id, position: loan.pos }));
+    return true;
+  }
+
+  #take(loan: Loan): boolean {
+    return this.#loans.get(loan.pos) === loan && this.#loans.delete(loan.pos);
+  }
+
+  async #close(signal: AbortSignal): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
+    this.#loans.clear();
+    try {
+      await this.#link.ask("unsubscribe", { reader: this.#id }, signal);
+    } finally {
+      this.#finish();
+      this.#end.resolve(undefined);
+    }
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#loans.clear();
+    this.#link.leave(this.#id);
+    this.#left(this);
+  }
+}
+
+/** A message lent to the engine. */
+class Loan implements Delivery {
+  readonly pos: number;
+  readonly topic: string;
+  readonly position: string;
+  readonly data: Uint8Array;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly key?: string;
+  readonly publishedAt: number;
+  readonly failures: number;
+  readonly #reader: Reader;
+
+  constructor(reader: Reader, frame: LendFrame, index: number, data: Uint8Array) {
+    this.#reader = reader;
+    this.pos = frame.positions[index] as number;
+    this.topic = reader.topic;
+    this.position = String(this.pos);
+    this.data = data;
+    const attributes = frame.attributes[index];
+    this.attributes = attributes ? (JSON.parse(attributes) as Record<string, string>) : {};
+    const key = frame.keys[index];
+    if (key !== null && key !== undefined) this.key = key;
+    this.publishedAt = frame.publishedAt[index] as number;
+    this.failures = frame.failures[index] as number;
+  }
+
+  ack(): boolean {
+    return this.#reader.ack(this);
+  }
+
+  release(): boolean {
+    return this.#reader.release(this);
+  }
+
+  retry(delayMs: number, failures: number): boolean {
+    return this.#reader.retry(this, delayMs, failures);
+  }
+
+  keep(failures: number): void {
+    this.#reader.keep(this, failures);
+  }
+
+  move(copy: Outgoing): boolean {
+    return this.#reader.move(this, copy);
+  }
+}

@@ -1,0 +1,195 @@
+import { Worker } from "node:worker_threads";
+import type { Clock } from "../../pubsub/clock.ts";
+import { PubSubError } from "../../pubsub/error.ts";
+import { type Failure, toError } from "./errors.ts";
+import type { Call, CallKind, Calls, LendFrame, Reply, Request, SettlementFrame, StoreSettings, WindowChange } from "./protocol.ts";
+import { frameOf, type Publish } from "./publish.ts";
+
+/** What a reader gets from the other thread. */
+export interface Lendee {
+  lend(frame: LendFrame): void;
+  die(error: PubSubError): void;
+}
+
+type Settlement = { -readonly [K in keyof SettlementFrame]: SettlementFrame[K] };
+
+interface Asked {
+  readonly call: Call;
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: PubSubError) => void;
+}
+
+/** What waits for the reply. */
+interface UnderWay {
+  readonly publishes: readonly Publish[];
+  readonly asked: readonly Asked[];
+}
+
+/**
+ * This side of the worker thread. What is asked for while a cycle is under way goes out together in the next one, so that an idle system
+ * answers after one commit and a busy one shares it.
+ */
+export class Link {
+  readonly #settings: StoreSettings;
+  readonly #clock: Clock;
+  readonly #readers = new Map<number, Lendee>();
+  #worker: Worker | undefined;
+  #publishes: Publish[] = [];
+  #settlements = new Map<number, Settlement>();
+  #windows = new Map<number, WindowChange>();
+  #asked: Asked[] = [];
+  #underWay: UnderWay | undefined;
+  #scheduled = false;
+  #cancelWake: () => void = () => undefined;
+
+  constructor(settings: StoreSettings, clock: Clock) {
+    this.#settings = settings;
+    this.#clock = clock;
+  }
+
+  publish(publish: Publish): void {
+    this.#publishes.push(publish);
+    this.#soon();
+  }
+
+  /** What the reader settles with the next cycle. */
+  settle(reader: number): Settlement {
+    let settlement = this.#settlements.get(reader);
+    if (!settlement) {
+      settlement = { reader, acks: [], releases: [], retries: [], keeps: [] };
+      this.#settlements.set(reader, settlement);
+    }
+    this.#soon();
+    return settlement;
+  }
+
+  window(change: WindowChange): void {
+    this.#windows.set(change.reader, change);
+    this.#soon();
+  }
+
+  /** Asks the store. Rejects with a PubSubError, also when `signal` aborts first; the store does it all the same. */
+  ask<K extends CallKind>(kind: K, what: Calls[K]["ask"], signal?: AbortSignal): Promise<Calls[K]["answer"]> {
+    return new Promise((resolve, reject) => {
+      const gaveUp = () =>
+        reject(new PubSubError("deadline_exceeded", `${this.#settings.file}: no answer in time`, { outcome: "unknown" }));
+      if (signal?.aborted) {
+        gaveUp();
+        return;
+      }
+      signal?.addEventListener("abort", gaveUp, { once: true });
+      const over = () => signal?.removeEventListener("abort", gaveUp);
+      this.#asked.push({
+        call: { kind, ...what } as Call,
+        resolve: (value) => {
+          over();
+          resolve(value);
+        },
+        reject: (error) => {
+          over();
+          reject(error);
+        },
+      });
+      this.#soon();
+    });
+  }
+
+  join(id: number, reader: Lendee): void {
+    this.#readers.set(id, reader);
+  }
+
+  leave(id: number): void {
+    this.#readers.delete(id);
+    this.#settlements.delete(id);
+    this.#windows.delete(id);
+  }
+
+  /** Ends the thread. Nothing may be asked afterwards. */
+  async end(): Promise<void> {
+    this.#cancelWake();
+    await this.#worker?.terminate();
+    this.#worker = undefined;
+  }
+
+  #soon(): void {
+    if (this.#scheduled || this.#underWay) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      if (!this.#underWay) this.#send();
+    });
+  }
+
+  #send(): void {
+    this.#cancelWake();
+    const publishes = this.#publishes.filter((one) => one.begin());
+    const asked = this.#asked;
+    const publish = frameOf(publishes);
+    const request: Request = {
+      now: this.#clock.now(),
+      elapsed: this.#clock.elapsed(),
+      publish,
+      settlements: [...this.#settlements.values()],
+      windows: [...this.#windows.values()],
+      calls: asked.map(({ call }) => call),
+    };
+    this.#publishes = [];
+    this.#asked = [];
+    this.#settlements = new Map();
+    this.#windows = new Map();
+    this.#underWay = { publishes, asked };
+    this.#thread().postMessage(request, publish ? [...publish.data] : []);
+  }
+
+  #thread(): Worker {
+    if (this.#worker) return this.#worker;
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: this.#settings });
+    worker.on("message", (reply: Reply) => this.#replied(reply));
+    // A fault of the program in the other thread: everything under way fails, and the next request starts a new thread.
+    worker.on("error", (error) => this.#died(worker, error.message));
+    this.#worker = worker;
+    return worker;
+  }
+
+  #replied(reply: Reply): void {
+    const done = this.#underWay;
+    this.#underWay = undefined;
+    if (done) this.#answer(done, reply);
+    for (const frame of reply.lent) this.#readers.get(frame.reader)?.lend(frame);
+    for (const id of reply.ended)
+      this.#end(id, reply.broken ? toError(reply.broken) : new PubSubError("not_found", "the group was deleted"));
+    const more = this.#publishes.length + this.#asked.length + this.#settlements.size + this.#windows.size > 0;
+    if (more) this.#soon();
+    else if (reply.wakeIn !== undefined) this.#cancelWake = this.#clock.after(Math.ceil(reply.wakeIn), () => this.#soon());
+  }
+
+  #answer({ publishes, asked }: UnderWay, { published, results }: Reply): void {
+    let from = 0;
+    for (const publish of publishes) {
+      publish.answer(published as readonly number[] | Failure, from);
+      from += publish.messages.length;
+    }
+    for (const [index, { resolve, reject }] of asked.entries()) {
+      const result = results[index];
+      if (result && "value" in result) resolve(result.value as never);
+      else if (result) reject(toError(result.failure));
+    }
+  }
+
+  #died(worker: Worker, why: string): void {
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
+    const failure: Failure = { code: "internal", message: `${this.#settings.file}: ${why}`, outcome: "unknown", permanent: false };
+    const done = this.#underWay;
+    this.#underWay = undefined;
+    for (const publish of done?.publishes ?? []) publish.answer(failure, 0);
+    for (const { reject } of done?.asked ?? []) reject(toError(failure));
+    for (const id of [...this.#readers.keys()]) this.#end(id, toError(failure));
+  }
+
+  #end(id: number, error: PubSubError): void {
+    const reader = this.#readers.get(id);
+    this.leave(id);
+    reader?.die(error);
+  }
+}

@@ -1,0 +1,48 @@
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, statfsSync, statSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+
+const SIZE = 8 * 2 ** 20;
+/** A disk with less than this free gets no ballast: it would itself make the disk full. */
+const ROOM = 4 * SIZE;
+
+/**
+ * Space kept for the day the disk is full: given up then, so that acknowledgements and retention, which make room again, can still be written.
+ */
+export class Ballast {
+  readonly #file: string;
+  #present: boolean;
+
+  constructor(file: string) {
+    this.#file = `${file}.ballast`;
+    this.#present = statSync(this.#file, { throwIfNoEntry: false })?.size === SIZE;
+  }
+
+  /** Takes it (again), if it is missing and there is room. */
+  take(): void {
+    if (this.#present || freeBytes(this.#file) < ROOM) return;
+    const partial = `${this.#file}.new`;
+    const handle = openSync(partial, "w");
+    try {
+      writeSync(handle, new Uint8Array(SIZE));
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    renameSync(partial, this.#file);
+    this.#present = true;
+  }
+
+  /** False: there was none left to give. */
+  give(): boolean {
+    if (!this.#present) return false;
+    rmSync(this.#file, { force: true });
+    this.#present = false;
+    return true;
+  }
+}
+
+/** What a process without special rights can still write to the file system of `file`. */
+export function freeBytes(file: string): number {
+  const { bavail, bsize } = statfsSync(dirname(file));
+  return bavail * bsize;
+}

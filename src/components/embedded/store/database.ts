@@ -1,0 +1,119 @@
+import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { isFull, sqliteCode } from "../errors.ts";
+import { GroupRows } from "./group-rows.ts";
+import { Log } from "./log.ts";
+import { pragma, prepareSchema } from "./schema.ts";
+
+const CHECKPOINT_BYTES = 4 * 2 ** 20;
+/** What a commit writes to the log besides the messages: a handful of pages of tables and indexes. */
+const COMMIT_BYTES = 24 * 1024;
+/** Free space in the file below this many pages is kept for the next messages; more is given back to the file system. */
+const SPARE_PAGES = 4096;
+const VACUUM_PAGES = 1024;
+/** Codes after which the handle can be used as before. */
+const HARMLESS = new Set([5 /* busy */, 13 /* full */, 19 /* constraint */]);
+
+/** One open handle on the file, and its transactions. After an I/O error it is spoiled: never used again, another one is opened. */
+export class Database {
+  readonly log: Log;
+  readonly rows: GroupRows;
+  readonly #db: DatabaseSync;
+  #spoiled = false;
+  #unsure = false;
+  #walBytes = CHECKPOINT_BYTES;
+
+  constructor(file: string, maxBytes: number | undefined) {
+    this.#db = new DatabaseSync(file, { timeout: 500 });
+    try {
+      this.#db.exec("PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0");
+      if (process.platform === "darwin") this.#db.exec("PRAGMA fullfsync=1; PRAGMA checkpoint_fullfsync=1");
+      prepareSchema(this.#db, file);
+      if (maxBytes !== undefined) this.#db.exec(`PRAGMA max_page_count=${Math.floor(maxBytes / Number(this.pragma("page_size")))}`);
+      this.log = new Log(this.#db);
+      this.rows = new GroupRows(this.#db);
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  get spoiled(): boolean {
+    return this.#spoiled;
+  }
+
+  /** True when the last transaction failed in its commit: what it wrote may be there all the same. */
+  get unsure(): boolean {
+    return this.#unsure;
+  }
+
+  pragma(name: string): unknown {
+    return pragma(this.#db, name);
+  }
+
+  /** Runs `work` and commits it, or leaves nothing of it. `bytes`: about how much it writes. */
+  transaction<T>(work: () => T, bytes = 0): T {
+    this.#unsure = false;
+    try {
+      this.#db.exec("BEGIN IMMEDIATE");
+      const result = work();
+      this.#unsure = true;
+      this.#db.exec("COMMIT");
+      this.#unsure = false;
+      this.#walBytes += COMMIT_BYTES + bytes;
+      return result;
+    } catch (error) {
+      const code = sqliteCode(error);
+      if (code !== undefined && !HARMLESS.has(code)) this.#spoiled = true;
+      else if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  /** Moves what has gathered in the write-ahead log to its place, when it is worth it. */
+  checkpoint(): void {
+    if (this.#walBytes < CHECKPOINT_BYTES || this.#spoiled) return;
+    this.#guard("PRAGMA wal_checkpoint(PASSIVE)");
+    this.#walBytes = 0;
+  }
+
+  /** Gives space that retention freed back to the file system, a little at a time. False: nothing to do. */
+  shrink(): boolean {
+    if (this.#spoiled || Number(this.pragma("freelist_count")) < SPARE_PAGES) return false;
+    this.#guard(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
+    this.#walBytes += VACUUM_PAGES * 4096;
+    return true;
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** A full disk must not stop housekeeping's caller: it is tried again, and the next publish says it. */
+  #guard(sql: string): void {
+    try {
+      this.#db.exec(sql);
+    } catch (error) {
+      if (isFull(error)) return;
+      this.#spoiled = true;
+      throw error;
+    }
+  }
+}
+
+/** A file that was just created survives a power cut only when its directory entry does. */
+export function prepareDirectory(file: string): void {
+  const directory = dirname(file);
+  const created = mkdirSync(directory, { recursive: true });
+  if (created !== undefined && process.platform !== "win32") syncDirectory(dirname(created));
+}
+
+function syncDirectory(directory: string): void {
+  const handle = openSync(directory, "r");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}

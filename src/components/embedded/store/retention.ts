@@ -1,0 +1,36 @@
+import type { StoreSettings } from "../protocol.ts";
+import type { Catalog } from "./catalog.ts";
+import type { Database } from "./database.ts";
+import type { Topic } from "./log.ts";
+
+/** Most that one cycle deletes of one topic. */
+const STEP = 256;
+
+/**
+ * Deletes messages that every group is done with (with no group: any) once they are older than `retention`, or the topic is
+ * larger than `retentionBytes`. Within a transaction. What it answers must be applied once that is committed.
+ */
+export function sweep(
+  topic: Topic,
+  catalog: Catalog,
+  db: Database,
+  settings: StoreSettings,
+  now: number,
+): { freed: number; more: boolean } {
+  let end = Number.MAX_SAFE_INTEGER;
+  for (const group of catalog.groups(topic)) end = Math.min(end, group.floor);
+  let last = 0;
+  let freed = 0;
+  let count = 0;
+  for (const [pos, at, bytes] of db.log.front(topic, end, STEP)) {
+    if (at > now - settings.retentionMs && topic.bytes - freed <= settings.retentionBytes) break;
+    last = pos;
+    freed += bytes;
+    count++;
+  }
+  if (count > 0) {
+    db.log.trim(topic, last);
+    db.log.addBytes(topic, -freed);
+  }
+  return { freed, more: count === STEP };
+}
