@@ -4,7 +4,7 @@ import { placeOf, type ScalarNode, type Tree } from "./tree.ts";
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const REFERENCE = /\$\$\{|\$\{([^}]*)\}|\$\{/g;
-const NAME = /^([A-Za-z_]\w*)(?::-([^]*))?$/;
+const NAME = /^([A-Za-z_]\w*)(?::-(.*))?$/s;
 
 /** `${NAME}`, `${NAME:-default}` (also when it is set but empty), and `$${` for the text `${` itself. In values, never in keys. */
 export function fillIn(node: Tree, env: Environment, problems: ConfigProblem[]): Tree {

@@ -21,6 +21,8 @@ export interface Source {
 export interface EngineOptions extends OutboxOptions {
   /** Most bytes of publishes that wait for their brokers, of all components together. */
   readonly publishBuffer: number;
+  /** The largest message an app may publish, in bytes. A broker may allow less. */
+  readonly maxMessageBytes: number;
   /** Most calls to the app at once, a subscription. */
   readonly maxInFlight: number;
   readonly maxPending: number;
@@ -95,7 +97,7 @@ export class Engine {
       [...sources].map(([name, { pubsub }]) => [name, new Guarded(pubsub, clock, (status) => events.broker(name, status))]),
     );
     this.#publishing = new Map(
-      [...this.#brokers].map(([name, pubsub]) => [name, { pubsub, outbox: new Outbox(pubsub, budget, clock, options) }]),
+      [...this.#brokers].map(([name, pubsub]) => [name, { pubsub, maxBytes: options.maxMessageBytes, outbox: new Outbox(pubsub, budget, clock, options) }]),
     );
   }
 

@@ -23,6 +23,8 @@ export interface PublishRequest {
 
 /** Where a publish goes. */
 export interface Publishing {
+  /** The largest message that may be published there, in bytes. */
+  readonly maxBytes: number;
   readonly pubsub: PubSub;
   readonly outbox: Outbox;
 }
@@ -39,7 +41,7 @@ export function publish(
   done: (error?: CatalogueError) => void,
 ): void {
   const target = targets.get(request.pubsub);
-  const message = target ? prepare(request, target.pubsub.capabilities.maxBytes, clock.now()) : unknownTarget(request);
+  const message = target ? prepare(request, Math.min(target.maxBytes, target.pubsub.capabilities.maxBytes), clock.now()) : unknownTarget(request);
   if (message instanceof CatalogueError) done(message);
   else target?.outbox.publish(message, { published: (error) => done(error && explain(request, error)) }, request.deadline);
 }

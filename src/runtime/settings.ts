@@ -23,8 +23,6 @@ export interface RuntimeSettings extends EngineOptions {
   readonly dataDir: string;
   readonly processingTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
-  /** The largest message an app may publish or get, in bytes. */
-  readonly maxMessageBytes: number;
   /** `strict`: a broker or a subscription that does not work turns readiness DOWN. `lenient`: it is a detail. */
   readonly readiness: "lenient" | "strict";
   readonly version: string;

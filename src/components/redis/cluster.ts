@@ -1,0 +1,134 @@
+import type { Clock } from "../../pubsub/clock.ts";
+import type { Host, RedisOptions } from "./config.ts";
+import { Connection, type Reply } from "./connection.ts";
+import { dialOptions } from "./dial.ts";
+import { Node } from "./node.ts";
+import type { Servers } from "./servers.ts";
+import { slotOf } from "./slot.ts";
+
+const RETRY_MS = 500;
+const SLOTS = 16_384;
+
+/** The masters of a cluster, and which slots each has. The layout is asked for at the start, when a server says MOVED, and when one is lost. */
+export class Cluster implements Servers {
+  readonly #options: RedisOptions;
+  readonly #name: string;
+  readonly #clock: Clock;
+  readonly #nodes = new Map<string, Node>();
+  readonly #bySlot = new Array<Node | undefined>(SLOTS);
+  readonly #listeners = new Set<() => void>();
+  #cancelRetry: () => void = () => undefined;
+  #asking = false;
+  #closed = false;
+
+  constructor(options: RedisOptions, name: string, clock: Clock) {
+    this.#options = options;
+    this.#name = name;
+    this.#clock = clock;
+  }
+
+  open(): void {
+    this.moved();
+  }
+
+  of(stream: string): Node | undefined {
+    return this.#bySlot[slotOf(stream)];
+  }
+
+  get nodes(): readonly Node[] {
+    return [...this.#nodes.values()];
+  }
+
+  moved(): void {
+    if (this.#asking || this.#closed) return;
+    this.#asking = true;
+    this.#cancelRetry();
+    const known = [...this.#nodes.keys()].map(hostOf);
+    this.#discover([...known, ...this.#options.hosts], 0);
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelRetry();
+    for (const node of this.#nodes.values()) node.close();
+  }
+
+  /** Asks one server after the other, each over a connection of its own, until one tells the layout. */
+  #discover(hosts: readonly Host[], index: number): void {
+    const host = hosts[index];
+    if (this.#closed) return;
+    if (host === undefined) {
+      this.#asking = false;
+      this.#cancelRetry = this.#clock.after(RETRY_MS, () => this.moved());
+      return;
+    }
+    let answered = false;
+    const finish = (layout: Reply | undefined): void => {
+      if (answered) return;
+      answered = true;
+      connection.close();
+      if (layout === undefined) {
+        this.#discover(hosts, index + 1);
+        return;
+      }
+      this.#asking = false;
+      this.#apply(layout, host);
+    };
+    const options = dialOptions(this.#options, host, "layotto:layout", this.#options.readTimeout);
+    const connection = new Connection(options, `${host.host}:${host.port}`, {
+      up: () => connection.send("cluster", ["SLOTS"], (error, reply) => finish(error ? undefined : reply)),
+      down: () => finish(undefined),
+      demoted: () => undefined,
+    });
+    connection.open();
+  }
+
+  /** Rows of first slot, last slot, master, replicas. */
+  #apply(layout: Reply, asked: Host): void {
+    if (this.#closed) return;
+    const named = new Set<string>();
+    this.#bySlot.fill(undefined);
+    for (const row of layout as readonly (readonly Reply[])[]) {
+      const [first, last, master] = row as readonly [number, number, readonly Reply[]];
+      const host = { host: String(master[0] ?? "") || asked.host, port: Number(master[1]) };
+      const key = `${host.host}|${host.port}`;
+      named.add(key);
+      this.#bySlot.fill(this.#node(key, host), first, last + 1);
+    }
+    for (const [key, node] of this.#nodes) {
+      if (named.has(key)) continue;
+      this.#nodes.delete(key);
+      node.close();
+    }
+    for (const listener of [...this.#listeners]) listener();
+    if (named.size === 0) this.#cancelRetry = this.#clock.after(RETRY_MS, () => this.moved());
+  }
+
+  #node(key: string, host: Host): Node {
+    let node = this.#nodes.get(key);
+    if (node) return node;
+    node = new Node(this.#options, host, this.#name, this.#clock);
+    node.enter({
+      up: () => undefined,
+      down: () => this.#later(),
+    });
+    this.#nodes.set(key, node);
+    node.open();
+    return node;
+  }
+
+  #later(): void {
+    this.#cancelRetry();
+    this.#cancelRetry = this.#clock.after(RETRY_MS, () => this.moved());
+  }
+}
+
+function hostOf(key: string): Host {
+  const [host = "", port = ""] = key.split("|");
+  return { host, port: Number(port) };
+}

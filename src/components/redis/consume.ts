@@ -1,0 +1,333 @@
+import type { Clock } from "../../pubsub/clock.ts";
+import { PubSubError } from "../../pubsub/error.ts";
+import type { Backlog, Sink, Start, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
+import { Claims } from "./claims.ts";
+import type { RedisOptions } from "./config.ts";
+import type { Reply } from "./connection.ts";
+import type { Watcher } from "./doorbell.ts";
+import { decodeEntry } from "./entry.ts";
+import { abortError } from "./errors.ts";
+import { compareIds, idBefore, isId, ZERO } from "./id.ts";
+import type { Lease, LeaseKeeper } from "./lease.ts";
+import { Leases } from "./leases.ts";
+import type { Member } from "./member.ts";
+import type { Node, NodeUser } from "./node.ts";
+import { backlog, join, leave, rejoin } from "./scripts.ts";
+import type { Servers } from "./servers.ts";
+import { Settlements } from "./settlements.ts";
+import { Window } from "./window.ts";
+
+/** What a reader needs of its component. */
+export interface Ground {
+  readonly servers: Servers;
+  readonly options: RedisOptions;
+  readonly clock: Clock;
+  /** There may be something to trim. */
+  touched(topic: string): void;
+  left(reader: Reader): void;
+}
+
+/** One reader of a group: a consumer of its own, which reads when the doorbell rings, and keeps the leases of what it read. */
+export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKeeper {
+  readonly closed: Promise<PubSubError | undefined>;
+  readonly topic: string;
+  readonly stream: string;
+  readonly group: string;
+  readonly consumer: string;
+  readonly options: RedisOptions;
+  readonly clock: Clock;
+  /** The group has read up to here, as far as we know. */
+  position = ZERO;
+  readonly #ground: Ground;
+  readonly #sink: Sink;
+  readonly #window = new Window();
+  readonly #leases: Leases;
+  readonly #settlements: Settlements;
+  readonly #claims: Claims;
+  readonly #end = Promise.withResolvers<PubSubError | undefined>();
+  /** Read and not lent yet, because the window was smaller than a read. */
+  #held: Lease[] = [];
+  #node: Node | undefined;
+  #unlisten: () => void = () => undefined;
+  #cancelBeat: () => void = () => undefined;
+  #cancelLook: () => void = () => undefined;
+  #reading = false;
+  #looking: Promise<void> = Promise.resolve();
+  #readEnded: () => void = () => undefined;
+  #joining = false;
+  #over = false;
+
+  constructor(request: SubscribeRequest, consumer: string, sink: Sink, ground: Ground) {
+    this.topic = request.topic;
+    this.stream = request.topic;
+    this.group = request.group;
+    this.consumer = consumer;
+    this.options = ground.options;
+    this.clock = ground.clock;
+    this.closed = this.#end.promise;
+    this.#ground = ground;
+    this.#sink = sink;
+    this.#leases = new Leases(this, this.#window, (lost, error) => sink.lost(lost, error));
+    this.#settlements = new Settlements(this, this.#leases);
+    this.#claims = new Claims(this, this.#leases);
+  }
+
+  get node(): Node | undefined {
+    return this.#node;
+  }
+
+  /** Joins the group. Rejects when the server cannot be reached now, or refuses. */
+  async open(start: Start): Promise<void> {
+    const node = this.#ground.servers.of(this.topic);
+    if (!node?.up) throw node?.unavailable() ?? new PubSubError("unavailable", "the layout of the cluster is not known yet");
+    this.position = String(await join.run(node.read, this.topic, this.group, startId(start), this.consumer));
+    this.#unlisten = this.#ground.servers.onChange(() => this.#settle());
+    this.#settle();
+    this.#beatLater();
+    this.#lookSoon(0);
+  }
+
+  window(messages: number, bytes: number): void {
+    this.#window.set(messages, bytes);
+    this.#lend();
+    this.#read();
+  }
+
+  async flush(signal: AbortSignal): Promise<void> {
+    await within(this.#settlements.flushed(), signal, "settling");
+  }
+
+  async close(signal: AbortSignal): Promise<void> {
+    if (this.#over) return;
+    this.#stop();
+    await this.#quiet(signal);
+    for (const lease of this.#held) {
+      lease.state = "released";
+      this.changed(lease);
+    }
+    this.#held = [];
+    try {
+      await within(this.#settlements.flushed(), signal, "settling");
+      const node = this.#node;
+      if (node?.write.up) await within(leave.run(node.write, this.topic, this.group, this.consumer), signal, "leaving");
+    } finally {
+      this.#finish(undefined);
+    }
+  }
+
+  async backlog(signal: AbortSignal): Promise<Backlog> {
+    const node = this.#node;
+    if (!node) throw new PubSubError("unavailable", "the layout of the cluster is not known yet");
+    const [messages, age] = (await within(backlog.run(node.read, this.topic, this.group), signal, "backlog")) as [number, number];
+    return { messages: messages < 0 ? undefined : messages, oldestMs: age < 0 ? undefined : age };
+  }
+
+  /** The doorbell: there may be something after `position`. */
+  ring(): void {
+    this.#read();
+  }
+
+  up(): void {
+    this.#sink.interrupted();
+    this.#settlements.resume();
+    void this.#leases.renew();
+    this.#lookSoon(0);
+    this.#read();
+  }
+
+  down(error: PubSubError): void {
+    if (!this.#over) this.#sink.interrupted(error);
+  }
+
+  changed(lease: Lease): void {
+    if (lease.state === "acked" || (lease.state === "released" && !this.#held.includes(lease))) this.#window.giveBack(lease.size);
+    this.#settlements.add(lease);
+    if (lease.state === "acked") this.#ground.touched(this.topic);
+    this.#lend();
+    this.#read();
+  }
+
+  failed(error: PubSubError): void {
+    if (this.#over) return;
+    if (/\b(MOVED|ASK)\b/.test(error.message)) this.#ground.servers.moved();
+    else if (error.code === "not_found") void this.#rejoin();
+    else if (error.permanent) this.#die(error);
+    // Anything else passes: the next look, beat or connection tries again.
+  }
+
+  /** The group is gone under us (FLUSHALL, a failover to an older copy): it goes on where we were. */
+  async #rejoin(): Promise<void> {
+    const node = this.#node;
+    if (this.#joining || !node?.read.up) return;
+    this.#joining = true;
+    try {
+      this.position = String(await rejoin.run(node.read, this.topic, this.group, this.position));
+      this.#joining = false;
+      this.#read();
+    } catch (error) {
+      this.#joining = false;
+      this.failed(asPubSubError(error));
+    }
+  }
+
+  #settle(): void {
+    const node = this.#ground.servers.of(this.topic);
+    if (node === this.#node) return;
+    this.#node?.leave(this);
+    this.#node?.doorbell.forget(this);
+    this.#node = node;
+    node?.enter(this);
+    if (node?.up) this.up();
+    else if (node) this.down(node.unavailable());
+  }
+
+  #read(): void {
+    const node = this.#node;
+    const room = this.#held.length > 0 ? 0 : this.#window.room(this.options.queueDepth);
+    if (this.#over || this.#reading || room === 0 || !node?.read.up) return;
+    this.#reading = true;
+    node.doorbell.forget(this);
+    const since = this.clock.elapsed();
+    const args = ["GROUP", this.group, this.consumer, "COUNT", String(room), "STREAMS", this.topic, ">"];
+    node.read.send("xreadgroup", args, (error, reply) => {
+      this.#reading = false;
+      this.#readEnded();
+      if (error) this.failed(error);
+      else if (reply === null) void this.#caughtUp(node);
+      else this.#arrived((reply as readonly [readonly [Reply, readonly (readonly Reply[])[]]])[0][1], since);
+    });
+  }
+
+  #arrived(rows: readonly (readonly Reply[])[], since: number): void {
+    for (const row of rows) {
+      const entry = decodeEntry(row);
+      if (compareIds(entry.position, this.position) > 0) this.position = entry.position;
+      this.#hold(row, 0, since);
+    }
+    this.#lend();
+    this.#read();
+  }
+
+  /** Nothing to read: the others may have read on, and the doorbell must not ring for what they have. */
+  async #caughtUp(node: Node): Promise<void> {
+    try {
+      const position = String(await join.run(node.read, this.topic, this.group, this.position));
+      if (compareIds(position, this.position) > 0) this.position = position;
+      if (!this.#over && !this.#reading && this.#node === node) node.doorbell.wait(this);
+    } catch (error) {
+      this.failed(asPubSubError(error));
+    }
+  }
+
+  #hold(row: readonly Reply[], failures: number, since: number): void {
+    const entry = decodeEntry(row);
+    if (this.#leases.get(entry.position)) return;
+    this.#window.seen(entry.size);
+    this.#held.push(this.#leases.add(entry, failures, since, this));
+  }
+
+  #lend(): void {
+    const batch: Lease[] = [];
+    while (!this.#over && this.#held[0] && this.#window.admits(this.#held[0].size)) {
+      const lease = this.#held.shift() as Lease;
+      if (lease.state !== "held") continue;
+      lease.state = "lent";
+      this.#window.lend(lease.size);
+      batch.push(lease);
+    }
+    if (batch.length > 0) this.#sink.deliver(batch);
+  }
+
+  #beatLater(): void {
+    this.#cancelBeat = this.clock.after(this.options.heartbeat, () => {
+      void this.#leases.renew();
+      this.#beatLater();
+    });
+  }
+
+  #lookSoon(ms: number): void {
+    this.#cancelLook();
+    if (this.#over) return;
+    this.#cancelLook = this.clock.after(ms, () => {
+      this.#looking = this.#look();
+    });
+  }
+
+  async #look(): Promise<void> {
+    const room = this.#held.length > 0 ? 0 : this.#window.room(this.options.queueDepth);
+    const since = this.clock.elapsed();
+    if (room > 0 && this.#node?.read.up) {
+      try {
+        for (const { row, failures } of await this.#claims.look(room)) this.#hold(row, failures, since);
+        this.#lend();
+        this.#read();
+      } catch (error) {
+        this.failed(asPubSubError(error));
+      }
+    }
+    this.#lookSoon(this.options.redeliverInterval);
+  }
+
+  /** What is on its way to us must be here before it can be given back. When it does not come, the leases of it run out. */
+  async #quiet(signal: AbortSignal): Promise<void> {
+    const read = this.#reading ? new Promise<void>((resolve) => (this.#readEnded = resolve)) : Promise.resolve();
+    await Promise.race([Promise.all([read, this.#looking]), aborted(signal)]);
+  }
+
+  #stop(): void {
+    this.#over = true;
+    this.#cancelBeat();
+    this.#cancelLook();
+    this.#unlisten();
+    this.#node?.doorbell.forget(this);
+  }
+
+  #die(error: PubSubError): void {
+    this.#stop();
+    const lost = this.#leases.all.filter(({ state }) => state === "lent");
+    for (const lease of lost) this.#leases.remove(lease);
+    if (lost.length > 0) this.#sink.lost(lost, error);
+    this.#finish(error);
+  }
+
+  #finish(error: PubSubError | undefined): void {
+    for (const lease of this.#leases.all) this.#leases.remove(lease);
+    this.#settlements.stop();
+    this.#node?.leave(this);
+    this.#ground.left(this);
+    this.#end.resolve(error);
+  }
+}
+
+/** The id after which a new group reads. */
+export function startId(start: Start): string {
+  if (start === "earliest") return ZERO;
+  if (start === "latest") return "$";
+  if ("time" in start) return idBefore(`${Math.max(0, Math.floor(start.time))}-0`);
+  if (isId(start.position)) return idBefore(start.position);
+  throw new PubSubError("invalid_argument", `position ${JSON.stringify(start.position)} is not a stream id such as 1526919030474-0`, {
+    permanent: true,
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function within<T>(work: Promise<T>, signal: AbortSignal, doing: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const aborted = () => reject(abortError(doing, signal, "unknown"));
+    if (signal.aborted) aborted();
+    signal.addEventListener("abort", aborted, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
+  });
+}
+
+/** A fault of the program is no error of the broker: it must be seen. */
+function asPubSubError(error: unknown): PubSubError {
+  if (error instanceof PubSubError) return error;
+  throw error;
+}

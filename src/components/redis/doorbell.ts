@@ -1,0 +1,135 @@
+import type { Clock } from "../../pubsub/clock.ts";
+import type { Argument, Connection, Reply } from "./connection.ts";
+import { compareIds } from "./id.ts";
+
+export interface Watcher {
+  readonly stream: string;
+  /** Rings for entries after this id. */
+  readonly position: string;
+  /** There may be something to read. The watcher is no longer waiting; it asks again when it has read. */
+  ring(): void;
+}
+
+/** What one XREAD costs a stream, so that a doorbell of many streams is not taken up and hung out again for every message of one. */
+const ARM_MS_PER_STREAM = 0.01;
+const RETRY_MS = 1_000;
+const UNBLOCK_RETRY_MS = 1;
+/** Where CLIENT UNBLOCK is forbidden, the doorbell blocks no longer than this, and so learns of new watchers. */
+const SHORT_BLOCK_MS = 100;
+
+/**
+ * Waits for new entries on any number of streams with one blocked XREAD, which consumes nothing: who gets the entries is decided by the
+ * reads that follow. A stream that is being read does not hang on the doorbell.
+ */
+export class Doorbell {
+  readonly #bell: Connection;
+  readonly #control: Connection;
+  readonly #clock: Clock;
+  #blockMs: number;
+  readonly #waiting = new Set<Watcher>();
+  /** Who the blocked XREAD stands for; undefined when there is none. */
+  #armed: Set<Watcher> | undefined;
+  #clientId: string | undefined;
+  #armedAt = Number.NEGATIVE_INFINITY;
+  #scheduled = false;
+  #closed = false;
+
+  constructor(bell: Connection, control: Connection, clock: Clock, blockMs: number) {
+    this.#bell = bell;
+    this.#control = control;
+    this.#clock = clock;
+    this.#blockMs = blockMs;
+  }
+
+  wait(watcher: Watcher): void {
+    this.#waiting.add(watcher);
+    this.#schedule();
+  }
+
+  forget(watcher: Watcher): void {
+    this.#waiting.delete(watcher);
+  }
+
+  /** The connection stands anew: nothing is blocked on it. */
+  connected(): void {
+    this.#armed = undefined;
+    this.#clientId = undefined;
+    this.#bell.send("client", ["ID"], (error, id) => {
+      if (!error) this.#clientId = String(id);
+    });
+    this.#schedule();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#waiting.clear();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#closed) return;
+    this.#scheduled = true;
+    const rest = this.#armedAt + this.#waiting.size * ARM_MS_PER_STREAM - this.#clock.elapsed();
+    const refresh = () => {
+      this.#scheduled = false;
+      this.#refresh();
+    };
+    if (rest > 1) this.#clock.after(rest, refresh);
+    else setImmediate(refresh);
+  }
+
+  #refresh(): void {
+    if (this.#closed || this.#waiting.size === 0 || !this.#bell.up) return;
+    if (!this.#armed) this.#arm();
+    else if (![...this.#waiting].every((watcher) => this.#armed?.has(watcher))) this.#unblock(this.#armed);
+  }
+
+  #arm(): void {
+    const positions = new Map<string, string>();
+    for (const { stream, position } of this.#waiting) {
+      const known = positions.get(stream);
+      if (known === undefined || compareIds(position, known) < 0) positions.set(stream, position);
+    }
+    const armed = new Set(this.#waiting);
+    this.#armed = armed;
+    this.#armedAt = this.#clock.elapsed();
+    const args: Argument[] = ["COUNT", "1", "BLOCK", String(this.#blockMs), "STREAMS", ...positions.keys(), ...positions.values()];
+    this.#bell.send("xread", args, (error, reply) => {
+      if (this.#armed !== armed) return;
+      this.#armed = undefined;
+      if (error?.outcome === "unknown") return;
+      if (error) {
+        // One stream that cannot be read fails them all. Its own reader finds out which; until then every reader looks by itself.
+        this.#clock.after(RETRY_MS, () => this.#ring(armed, undefined));
+        return;
+      }
+      if (reply !== null) this.#ring(armed, streamsOf(reply));
+      this.#schedule();
+    });
+  }
+
+  #ring(armed: ReadonlySet<Watcher>, streams: ReadonlySet<string> | undefined): void {
+    for (const watcher of armed) {
+      if (streams !== undefined && !streams.has(watcher.stream)) continue;
+      if (this.#waiting.delete(watcher)) watcher.ring();
+    }
+    this.#schedule();
+  }
+
+  #unblock(armed: ReadonlySet<Watcher>): void {
+    if (this.#clientId === undefined || !this.#control.up) {
+      this.#clock.after(UNBLOCK_RETRY_MS, () => this.#schedule());
+      return;
+    }
+    this.#control.send("client", ["UNBLOCK", this.#clientId], (error, count) => {
+      if (error && error.outcome === "rejected" && this.#control.up) this.#blockMs = SHORT_BLOCK_MS;
+      // 0: the XREAD has not reached the server yet, or its reply is on its way.
+      else if (count === 0 && this.#armed === armed) this.#clock.after(UNBLOCK_RETRY_MS, () => this.#schedule());
+    });
+  }
+}
+
+function streamsOf(reply: Reply): ReadonlySet<string> {
+  const streams = new Set<string>();
+  for (const row of reply as readonly (readonly Reply[])[]) streams.add(String(row[0]));
+  return streams;
+}

@@ -1,0 +1,71 @@
+import type { ErrorCode } from "../../errors/code.ts";
+import { type Outcome, PubSubError } from "../../pubsub/error.ts";
+
+/** What the first word of a server's error means. Whatever the server answers with an error it has not done: outcome `rejected`. */
+const REPLIES: Readonly<Record<string, { readonly code: ErrorCode; readonly permanent?: true }>> = {
+  WRONGTYPE: { code: "failed_precondition", permanent: true },
+  OOM: { code: "resource_exhausted" },
+  NOPERM: { code: "permission_denied", permanent: true },
+  NOAUTH: { code: "unauthenticated" },
+  WRONGPASS: { code: "unauthenticated" },
+  NOGROUP: { code: "not_found" },
+  BUSYGROUP: { code: "already_exists" },
+  CROSSSLOT: { code: "failed_precondition", permanent: true },
+  READONLY: { code: "unavailable" },
+  LOADING: { code: "unavailable" },
+  MASTERDOWN: { code: "unavailable" },
+  CLUSTERDOWN: { code: "unavailable" },
+  MOVED: { code: "unavailable" },
+  ASK: { code: "unavailable" },
+  TRYAGAIN: { code: "unavailable" },
+  BUSY: { code: "unavailable" },
+  MISCONF: { code: "unavailable" },
+  NOREPLICAS: { code: "unavailable" },
+};
+
+/** An error that the server answered. `word` is how it names it: decisions are made by that, never by the text. */
+export class ReplyError extends PubSubError {
+  readonly word: string;
+
+  constructor(word: string, message: string) {
+    const unknownCommand = word === "ERR" && /unknown (sub)?command/i.test(message);
+    const known = REPLIES[word];
+    super(known?.code ?? (unknownCommand ? "unimplemented" : "internal"), message, { permanent: known?.permanent ?? unknownCommand });
+    this.word = word;
+  }
+}
+
+const ELSEWHERE: ReadonlySet<string> = new Set(["MOVED", "ASK", "CLUSTERDOWN", "TRYAGAIN"]);
+
+/** The server says that the stream is not, or not only, with it. */
+export function livesElsewhere(error: PubSubError): boolean {
+  return error instanceof ReplyError && ELSEWHERE.has(error.word);
+}
+
+/** The word by which the server names its error; undefined when the error is not the server's. */
+export function replyWord(error: unknown): string | undefined {
+  if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
+  return wordOf(error.message);
+}
+
+/** The first word of a server's error text. */
+export function wordOf(text: string): string {
+  const [first = ""] = text.split(" ", 1);
+  if (first !== "ERR") return first;
+  // Before Redis 7 a script hides the word of the command that failed in it.
+  return /@user_script:\s*\d+:\s*-?([A-Z]+)/.exec(text)?.[1] ?? first;
+}
+
+/**
+ * Turns the server's answer into our error. The library's error is not kept as the cause: it holds the command's arguments, which may be
+ * a password or a payload.
+ */
+export function replyError(doing: string, word: string, text: string): ReplyError {
+  return new ReplyError(word, `${doing}: ${text}`);
+}
+
+/** What an aborted signal makes of an operation. */
+export function abortError(doing: string, signal: AbortSignal, outcome: Outcome): PubSubError {
+  const late = signal.reason instanceof Error && signal.reason.name === "TimeoutError";
+  return new PubSubError(late ? "deadline_exceeded" : "cancelled", `${doing}: ${late ? "out of time" : "cancelled"}`, { outcome });
+}

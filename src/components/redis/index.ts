@@ -1,0 +1,135 @@
+import type { Admin } from "../../pubsub/admin.ts";
+import type { Capabilities } from "../../pubsub/capabilities.ts";
+import type { ComponentContext, ComponentDefinition } from "../../pubsub/component.ts";
+import { PubSubError } from "../../pubsub/error.ts";
+import type { Outgoing } from "../../pubsub/outgoing.ts";
+import type { Finding, PubSub } from "../../pubsub/pubsub.ts";
+import type { Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
+import { adminOf } from "./admin.ts";
+import { Cluster } from "./cluster.ts";
+import { type RedisOptions, redisOptions } from "./config.ts";
+import { Reader, startId } from "./consume.ts";
+import { inspect } from "./inspect.ts";
+import { CONSUMER_PREFIX } from "./member.ts";
+import type { Node } from "./node.ts";
+import { publish } from "./publish.ts";
+import { join } from "./scripts.ts";
+import { OneServer, type Servers } from "./servers.ts";
+import { Trimming } from "./trimming.ts";
+
+const capabilities: Capabilities = {
+  ordering: "none",
+  orderedReplicas: "one",
+  delayedRetry: "none",
+  maxDelayMs: 0,
+  attempts: "exact",
+  position: true,
+  hold: Number.POSITIVE_INFINITY,
+  keepsWithoutGroup: true,
+  durable: true,
+  retentionMs: undefined,
+  headers: true,
+  ttl: false,
+  delay: false,
+  replay: true,
+  broadcast: false,
+  backlog: true,
+  browse: true,
+  maxBatch: 1_000,
+  maxBatchBytes: 4 * 2 ** 20,
+  maxBytes: 500 * 2 ** 20,
+  publishPipeline: 1,
+};
+
+/** How long a WAIT may take. */
+const WAIT_MS = 2_000;
+const CONNECT_LOOK_MS = 20;
+
+class RedisStreams implements PubSub {
+  readonly capabilities = capabilities;
+  readonly admin: Admin;
+  readonly #options: RedisOptions;
+  readonly #context: ComponentContext;
+  readonly #servers: Servers;
+  readonly #trimming: Trimming;
+  readonly #readers = new Set<Reader>();
+  #consumers = 0;
+  #closed = false;
+
+  constructor(options: RedisOptions, context: ComponentContext) {
+    const { name, clock } = context;
+    const [host = { host: "localhost", port: options.redisPort }] = options.hosts;
+    this.#options = options;
+    this.#context = context;
+    this.#servers = options.redisType === "cluster" ? new Cluster(options, name, clock) : new OneServer(options, host, name, clock);
+    this.#trimming = new Trimming(this.#servers, options, clock);
+    this.admin = adminOf(this.#servers);
+    this.#servers.open();
+  }
+
+  publish(batch: readonly Outgoing[], signal: AbortSignal): void {
+    publish(this.#servers, batch, signal, this.#options.waitReplicas, WAIT_MS);
+  }
+
+  async subscribe(request: SubscribeRequest, sink: Sink): Promise<Subscription> {
+    if (this.#closed) throw closed();
+    this.#consumers += 1;
+    const reader = new Reader(request, `${CONSUMER_PREFIX}${this.#context.process}:${this.#consumers}`, sink, {
+      servers: this.#servers,
+      options: this.#options,
+      clock: this.#context.clock,
+      touched: (topic) => this.#trimming.touch(topic),
+      left: (one) => this.#readers.delete(one),
+    });
+    await reader.open(request.start);
+    this.#readers.add(reader);
+    return reader;
+  }
+
+  async ensure(topic: string, groups: readonly SubscribeRequest[], signal: AbortSignal): Promise<void> {
+    const node = await this.#reach(() => this.#servers.of(topic), signal);
+    for (const { group, start } of groups) await join.run(node.write, topic, group, startId(start));
+  }
+
+  async inspect(signal: AbortSignal): Promise<readonly Finding[]> {
+    const node = await this.#reach(() => this.#servers.nodes[0], signal);
+    return inspect(node.read, this.#options);
+  }
+
+  async ping(signal: AbortSignal): Promise<void> {
+    const node = await this.#reach(() => this.#servers.nodes[0], signal);
+    await node.read.call("ping");
+  }
+
+  async close(signal: AbortSignal): Promise<void> {
+    this.#closed = true;
+    this.#trimming.close();
+    try {
+      await Promise.all([...this.#readers].map((reader) => reader.close(signal)));
+    } finally {
+      this.#servers.close();
+    }
+  }
+
+  /** Connections are made in the background; the first question waits for them as long as they are only beginning. */
+  async #reach(which: () => Node | undefined, signal: AbortSignal): Promise<Node> {
+    for (;;) {
+      const node = which();
+      if (node?.up) return node;
+      const failed = node?.failed;
+      if (this.#closed) throw closed();
+      if (failed || signal.aborted)
+        throw failed ?? node?.unavailable() ?? new PubSubError("unavailable", "the layout of the cluster is not known yet");
+      await new Promise<void>((resolve) => this.#context.clock.after(CONNECT_LOOK_MS, resolve));
+    }
+  }
+}
+
+const closed = () => new PubSubError("unavailable", "the component is closed", { permanent: true });
+
+export const definition: ComponentDefinition<RedisOptions> = {
+  type: "redis",
+  capabilities,
+  options: redisOptions,
+  open: (options, context) => new RedisStreams(options, context),
+};

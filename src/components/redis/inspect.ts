@@ -1,0 +1,76 @@
+import { PubSubError } from "../../pubsub/error.ts";
+import type { Finding } from "../../pubsub/pubsub.ts";
+import type { RedisOptions } from "./config.ts";
+import type { Connection, Reply } from "./connection.ts";
+
+/** What a server's settings mean for its messages (D1, D2). Rejects when it cannot be reached. */
+export async function inspect(connection: Connection, options: RedisOptions): Promise<readonly Finding[]> {
+  const info = parseInfo(String(await connection.call("info")));
+  const findings: Finding[] = [];
+  const version = info.redis_version ?? "0";
+  if (older(version, [6, 2]))
+    findings.push(refuse("version", `Redis ${version} cannot look for idle messages.`, "Use Redis 6.2 or newer."));
+  if (info.redis_mode === "cluster" && options.redisType === "node") {
+    findings.push(refuse("cluster", "The server belongs to a cluster, and redisType is node.", "Set redisType to cluster."));
+  }
+  if (options.redisType === "cluster" && info.redis_mode !== "cluster") {
+    findings.push(refuse("cluster", "The server belongs to no cluster, and redisType is cluster.", "Set redisType to node."));
+  }
+  if (options.maxLenApprox !== undefined || options.streamTTL !== undefined) {
+    const found = "maxLenApprox and streamTTL are without effect: they would delete messages that nobody has read yet.";
+    findings.push(warn("max-len", found, "Remove them. What every group has acknowledged is trimmed by itself; retainMs keeps it longer."));
+  }
+  if (Number(info.connected_slaves ?? 0) > 0 && options.waitReplicas === 0) {
+    const found = "The server has replicas, and a publish succeeds before any of them has it: a failover loses what it had not copied.";
+    findings.push(warn("replicas", found, "Set waitReplicas to 1 if that must not be."));
+  }
+  return [...findings, ...(await settings(connection))];
+}
+
+async function settings(connection: Connection): Promise<readonly Finding[]> {
+  let config: Readonly<Record<string, string>>;
+  try {
+    config = { ...(await get(connection, "maxmemory-policy")), ...(await get(connection, "append*")) };
+  } catch (error) {
+    if (!(error instanceof PubSubError) || error.code === "unavailable") throw error;
+    const found = "The server does not let us read its settings, so nobody knows whether it evicts messages or writes them to disk.";
+    return [warn("config-unreadable", found, "See to it that maxmemory-policy is noeviction and that it persists.")];
+  }
+  const findings: Finding[] = [];
+  const policy = config["maxmemory-policy"] ?? "";
+  if (policy.startsWith("allkeys-")) {
+    const found = `maxmemory-policy is ${policy}: when memory is full, Redis deletes whole topics.`;
+    findings.push(refuse("maxmemory-policy", found, "Set maxmemory-policy to noeviction."));
+  }
+  if (config.appendonly === "no") {
+    findings.push(warn("appendonly", "appendonly is off: what was acknowledged is lost when Redis ends.", "Set appendonly to yes."));
+  } else if (config.appendfsync !== "always") {
+    const found = `appendfsync is ${config.appendfsync}: up to a second of acknowledged messages is lost when the machine fails.`;
+    findings.push(warn("appendfsync", found, "Set appendfsync to always if that must not be; publishing gets slower."));
+  }
+  return findings;
+}
+
+async function get(connection: Connection, pattern: string): Promise<Record<string, string>> {
+  const flat = (await connection.call("config", "GET", pattern)) as readonly Reply[];
+  const settings: Record<string, string> = {};
+  for (let at = 0; at + 1 < flat.length; at += 2) settings[String(flat[at])] = String(flat[at + 1]);
+  return settings;
+}
+
+function parseInfo(text: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    text
+      .split(/\r?\n/)
+      .filter((line) => line.includes(":"))
+      .map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]),
+  );
+}
+
+function older(version: string, [major, minor]: readonly [number, number]): boolean {
+  const [a = 0, b = 0] = version.split(".").map(Number);
+  return a < major || (a === major && b < minor);
+}
+
+const refuse = (id: string, found: string, remedy: string): Finding => ({ level: "refuse", id: `redis.${id}`, found, remedy });
+const warn = (id: string, found: string, remedy: string): Finding => ({ level: "warn", id: `redis.${id}`, found, remedy });

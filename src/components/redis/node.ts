@@ -1,0 +1,111 @@
+import type { Clock } from "../../pubsub/clock.ts";
+import type { PubSubError } from "../../pubsub/error.ts";
+import type { Host, RedisOptions } from "./config.ts";
+import { Connection } from "./connection.ts";
+import { dialOptions } from "./dial.ts";
+import { Doorbell } from "./doorbell.ts";
+
+export interface NodeUser {
+  /** All connections stand (again). */
+  up(): void;
+  down(error: PubSubError): void;
+}
+
+/** How long the doorbell blocks. It also bounds how late a dead connection of an idle system is noticed. */
+const BLOCK_MS = 5_000;
+const PING_MS = 5_000;
+
+/**
+ * One server, and the three connections that everything on it shares, however many subscriptions there are: the doorbell blocks on one,
+ * reads and claims go over another, publishes and settlements over the third. A large publish so never delays a read.
+ */
+export class Node {
+  readonly read: Connection;
+  readonly write: Connection;
+  readonly doorbell: Doorbell;
+  readonly #bell: Connection;
+  readonly #users = new Set<NodeUser>();
+  readonly #clock: Clock;
+  #cancelPing: () => void = () => undefined;
+  #wasUp = false;
+  #failed: PubSubError | undefined;
+
+  constructor(options: RedisOptions, host: Host, name: string, clock: Clock) {
+    this.#clock = clock;
+    const address = options.failover ? `the master ${options.sentinelMasterName} of the Sentinels` : `${host.host}:${host.port}`;
+    const dial = (role: string, silenceMs: number, up: () => void) =>
+      new Connection(dialOptions(options, host, `layotto:${name.replace(/[^\x21-\x7e]/g, "_")}:${role}`, silenceMs), address, {
+        up,
+        down: (error) => this.#down(error),
+        demoted: () => this.#dropAll(),
+      });
+    this.read = dial("read", options.readTimeout, () => this.#up());
+    this.write = dial("write", options.readTimeout, () => this.#up());
+    this.#bell = dial("doorbell", BLOCK_MS + options.readTimeout, () => {
+      this.doorbell.connected();
+      this.#up();
+    });
+    this.doorbell = new Doorbell(this.#bell, this.read, clock, BLOCK_MS);
+  }
+
+  open(): void {
+    for (const connection of this.#all()) connection.open();
+    this.#pingLater();
+  }
+
+  get up(): boolean {
+    return this.#all().every((connection) => connection.up);
+  }
+
+  /** Why the last attempt to connect failed. Undefined: none did since it last stood. */
+  get failed(): PubSubError | undefined {
+    return this.#failed;
+  }
+
+  unavailable(): PubSubError {
+    return (this.#all().find((connection) => !connection.up) ?? this.write).unavailable();
+  }
+
+  enter(user: NodeUser): void {
+    this.#users.add(user);
+  }
+
+  leave(user: NodeUser): void {
+    this.#users.delete(user);
+  }
+
+  close(): void {
+    this.#cancelPing();
+    this.doorbell.close();
+    for (const connection of this.#all()) connection.close();
+  }
+
+  #all(): readonly Connection[] {
+    return [this.write, this.read, this.#bell];
+  }
+
+  #up(): void {
+    if (this.#wasUp || !this.up) return;
+    this.#wasUp = true;
+    this.#failed = undefined;
+    for (const user of [...this.#users]) user.up();
+  }
+
+  #down(error: PubSubError): void {
+    this.#wasUp = false;
+    this.#failed = error;
+    for (const user of [...this.#users]) user.down(error);
+  }
+
+  #dropAll(): void {
+    for (const connection of this.#all()) connection.drop();
+  }
+
+  /** A server that falls silent is noticed by the reply it owes, so an idle connection asks for one now and then. */
+  #pingLater(): void {
+    this.#cancelPing = this.#clock.after(PING_MS, () => {
+      for (const connection of [this.read, this.write]) if (connection.up) connection.send("ping", [], () => undefined);
+      this.#pingLater();
+    });
+  }
+}

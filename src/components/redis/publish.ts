@@ -1,0 +1,59 @@
+import { PubSubError } from "../../pubsub/error.ts";
+import type { Outgoing } from "../../pubsub/outgoing.ts";
+import { xaddArguments } from "./entry.ts";
+import { abortError } from "./errors.ts";
+import type { Node } from "./node.ts";
+import type { Servers } from "./servers.ts";
+
+const DOING = "XADD";
+
+/** One call of `publish`: an XADD a message in one pipeline a server, and with `waitReplicas` one WAIT behind it. */
+export function publish(servers: Servers, batch: readonly Outgoing[], signal: AbortSignal, waitReplicas: number, waitMs: number): void {
+  if (signal.aborted) {
+    for (const message of batch) message.done(abortError(DOING, signal, "rejected"));
+    return;
+  }
+  const perNode = new Map<Node, Outgoing[]>();
+  for (const message of batch) {
+    const node = servers.of(message.topic);
+    const own = node && perNode.get(node);
+    if (own) own.push(message);
+    else if (node?.write.up) perNode.set(node, [message]);
+    else message.done(node?.write.unavailable() ?? new PubSubError("unavailable", "the layout of the cluster is not known yet"));
+  }
+  for (const [node, messages] of perNode) send(servers, node, messages, signal, waitReplicas, waitMs);
+}
+
+function send(servers: Servers, node: Node, messages: readonly Outgoing[], signal: AbortSignal, replicas: number, waitMs: number): void {
+  const unanswered = new Set(messages);
+  /** Stored on the master, and waiting for the replicas. */
+  const stored = new Map<Outgoing, string>();
+  const settle = (message: Outgoing, error?: PubSubError, position?: string) => {
+    if (!unanswered.delete(message)) return;
+    if (unanswered.size === 0) signal.removeEventListener("abort", aborted);
+    message.done(error, position);
+  };
+  // Nobody may be left to wonder which reply belongs to what: the connection is made anew.
+  const aborted = () => {
+    node.write.drop();
+    for (const message of [...unanswered]) settle(message, abortError(DOING, signal, "unknown"));
+  };
+  signal.addEventListener("abort", aborted, { once: true });
+  for (const message of messages) {
+    node.write.send("xadd", xaddArguments(message), (error, reply) => {
+      if (error) {
+        if (/\b(MOVED|ASK|READONLY)\b/.test(error.message)) servers.moved();
+        settle(message, error);
+      } else if (replicas === 0) settle(message, undefined, String(reply));
+      else stored.set(message, String(reply));
+    });
+  }
+  if (replicas === 0) return;
+  node.write.send("wait", [String(replicas), String(waitMs)], (error, count) => {
+    const few = new PubSubError("unavailable", `WAIT: ${String(count)} of ${replicas} replicas have it`, { outcome: "unknown" });
+    for (const [message, position] of stored) {
+      if (!error && Number(count) >= replicas) settle(message, undefined, position);
+      else settle(message, error ? new PubSubError(error.code, error.message, { outcome: "unknown" }) : few);
+    }
+  });
+}

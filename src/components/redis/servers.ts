@@ -1,0 +1,47 @@
+import type { Clock } from "../../pubsub/clock.ts";
+import type { Host, RedisOptions } from "./config.ts";
+import { Node } from "./node.ts";
+
+/** Where streams live: on one server, or on the masters of a cluster. */
+export interface Servers {
+  open(): void;
+  /** The server of a stream; undefined while a cluster's layout is not known. */
+  of(stream: string): Node | undefined;
+  readonly nodes: readonly Node[];
+  /** A server said that a stream is not (only) there. */
+  moved(): void;
+  /** Calls `listener` whenever streams may have got another server. The returned function ends that. */
+  onChange(listener: () => void): () => void;
+  close(): void;
+}
+
+/** A single server, or the master that Sentinels name. */
+export class OneServer implements Servers {
+  readonly nodes: readonly Node[];
+  readonly #node: Node;
+
+  constructor(options: RedisOptions, host: Host, name: string, clock: Clock) {
+    this.#node = new Node(options, host, name, clock);
+    this.nodes = [this.#node];
+  }
+
+  open(): void {
+    this.#node.open();
+  }
+
+  of(): Node {
+    return this.#node;
+  }
+
+  moved(): void {
+    // A server of a cluster, configured as a single one: `inspect` refuses that.
+  }
+
+  onChange(): () => void {
+    return () => undefined;
+  }
+
+  close(): void {
+    this.#node.close();
+  }
+}

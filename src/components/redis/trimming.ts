@@ -1,0 +1,53 @@
+import type { Clock } from "../../pubsub/clock.ts";
+import type { PubSubError } from "../../pubsub/error.ts";
+import type { RedisOptions } from "./config.ts";
+import { trim } from "./scripts.ts";
+import type { Servers } from "./servers.ts";
+
+/** Removes what every group has acknowledged, now and then, from the topics where something was acknowledged. */
+export class Trimming {
+  readonly #servers: Servers;
+  readonly #options: RedisOptions;
+  readonly #clock: Clock;
+  #topics = new Set<string>();
+  #cancel: () => void = () => undefined;
+  #scheduled = false;
+
+  constructor(servers: Servers, options: RedisOptions, clock: Clock) {
+    this.#servers = servers;
+    this.#options = options;
+    this.#clock = clock;
+  }
+
+  touch(topic: string): void {
+    this.#topics.add(topic);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#cancel = this.#clock.after(this.#options.trimInterval, () => void this.#round());
+  }
+
+  close(): void {
+    this.#cancel();
+    this.#topics.clear();
+  }
+
+  async #round(): Promise<void> {
+    this.#scheduled = false;
+    const topics = this.#topics;
+    this.#topics = new Set();
+    // What is kept for a while can only be trimmed later, and a server that is away is asked again.
+    if (this.#options.retainMs > 0) for (const topic of topics) this.touch(topic);
+    for (const topic of topics) {
+      const node = this.#servers.of(topic);
+      if (!node?.write.up) {
+        this.touch(topic);
+        continue;
+      }
+      try {
+        await trim.run(node.write, topic, String(this.#options.retainMs));
+      } catch (error) {
+        if (!(error as PubSubError).permanent) this.touch(topic);
+      }
+    }
+  }
+}
