@@ -97,7 +97,10 @@ export class Engine {
       [...sources].map(([name, { pubsub }]) => [name, new Guarded(pubsub, clock, (status) => events.broker(name, status))]),
     );
     this.#publishing = new Map(
-      [...this.#brokers].map(([name, pubsub]) => [name, { pubsub, maxBytes: options.maxMessageBytes, outbox: new Outbox(pubsub, budget, clock, options) }]),
+      [...this.#brokers].map(([name, pubsub]) => [
+        name,
+        { pubsub, maxBytes: options.maxMessageBytes, outbox: new Outbox(pubsub, budget, clock, options) },
+      ]),
     );
   }
 

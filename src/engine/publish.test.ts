@@ -17,7 +17,7 @@ function run(change: Partial<PublishRequest>): { error: CatalogueError | undefin
   } as unknown as Outbox;
   const pubsub = { capabilities: { maxBytes: 10 } } as unknown as PubSub;
   const request = { pubsub: "redis", topic: "t", data: Buffer.from("v"), contentType: "", metadata: {}, ...change };
-  publish(new Map([["redis", { pubsub, outbox }]]), request, new ManualClock(), (failure) => {
+  publish(new Map([["redis", { pubsub, maxBytes: 1_000, outbox }]]), request, new ManualClock(), (failure) => {
     error = failure;
   });
   return { error, sent };

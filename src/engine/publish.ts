@@ -41,7 +41,9 @@ export function publish(
   done: (error?: CatalogueError) => void,
 ): void {
   const target = targets.get(request.pubsub);
-  const message = target ? prepare(request, Math.min(target.maxBytes, target.pubsub.capabilities.maxBytes), clock.now()) : unknownTarget(request);
+  const message = target
+    ? prepare(request, Math.min(target.maxBytes, target.pubsub.capabilities.maxBytes), clock.now())
+    : unknownTarget(request);
   if (message instanceof CatalogueError) done(message);
   else target?.outbox.publish(message, { published: (error) => done(error && explain(request, error)) }, request.deadline);
 }
