@@ -19,7 +19,7 @@ export interface MapNode extends Node {
   readonly entries: ReadonlyMap<string, Tree>;
 }
 
-export interface ListNode extends Node {
+interface ListNode extends Node {
   readonly kind: "list";
   readonly items: readonly Tree[];
 }
@@ -38,7 +38,7 @@ export interface ScalarNode extends Node {
 
 export type Scalar = string | number | boolean | null;
 
-export function formatPath(path: Path): string {
+function formatPath(path: Path): string {
   let text = "";
   for (const step of path) {
     if (typeof step === "number") text += `[${step}]`;
@@ -85,7 +85,7 @@ export function describe(node: Tree): string {
   return node.from === "variable" ? `${shown}, filled in from the environment` : shown;
 }
 
-export function withoutPassword(text: string): string {
+function withoutPassword(text: string): string {
   return text.replace(/(\/\/[^/@:\s]*:)[^@\s]*@/g, "$1***@");
 }
 

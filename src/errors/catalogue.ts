@@ -8,7 +8,7 @@ interface Entry {
 }
 
 /** Every error that a user can see, by its stable id. */
-export const CATALOGUE = {
+const CATALOGUE = {
   PUBSUB_NAME_EMPTY: {
     code: "invalid_argument",
     text: "pubsub name is empty",

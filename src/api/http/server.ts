@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 
 /** What a route answers. `json: undefined` is an empty body. */
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly json?: unknown;
 }

@@ -6,7 +6,7 @@ import type { RedisOptions } from "./config.ts";
 import type { Reply } from "./connection.ts";
 import type { Watcher } from "./doorbell.ts";
 import { decodeEntry } from "./entry.ts";
-import { abortError } from "./errors.ts";
+import { abortError, livesElsewhere } from "./errors.ts";
 import { compareIds, idBefore, isId, ZERO } from "./id.ts";
 import type { Lease, LeaseKeeper } from "./lease.ts";
 import { Leases } from "./leases.ts";
@@ -149,7 +149,7 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
 
   failed(error: PubSubError): void {
     if (this.#over) return;
-    if (/\b(MOVED|ASK)\b/.test(error.message)) this.#ground.servers.moved();
+    if (livesElsewhere(error)) this.#ground.servers.moved();
     else if (error.code === "not_found") void this.#rejoin();
     else if (error.permanent) this.#die(error);
     // Anything else passes: the next look, beat or connection tries again.

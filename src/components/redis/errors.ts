@@ -49,7 +49,7 @@ export function replyWord(error: unknown): string | undefined {
 }
 
 /** The first word of a server's error text. */
-export function wordOf(text: string): string {
+function wordOf(text: string): string {
   const [first = ""] = text.split(" ", 1);
   if (first !== "ERR") return first;
   // Before Redis 7 a script hides the word of the command that failed in it.

@@ -1,7 +1,7 @@
 import { PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
 import { xaddArguments } from "./entry.ts";
-import { abortError } from "./errors.ts";
+import { abortError, livesElsewhere } from "./errors.ts";
 import type { Node } from "./node.ts";
 import type { Servers } from "./servers.ts";
 
@@ -42,7 +42,7 @@ function send(servers: Servers, node: Node, messages: readonly Outgoing[], signa
   for (const message of messages) {
     node.write.send("xadd", xaddArguments(message), (error, reply) => {
       if (error) {
-        if (/\b(MOVED|ASK|READONLY)\b/.test(error.message)) servers.moved();
+        if (livesElsewhere(error)) servers.moved();
         settle(message, error);
       } else if (replicas === 0) settle(message, undefined, String(reply));
       else stored.set(message, String(reply));

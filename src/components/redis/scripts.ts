@@ -3,7 +3,7 @@ import type { Argument, Connection, Reply, ReplyCallback } from "./connection.ts
 import { ReplyError } from "./errors.ts";
 
 /** A script of one stream: what must be decided and done by the server in one step. */
-export class Script {
+class Script {
   readonly #lua: string;
   readonly #sha: string;
 

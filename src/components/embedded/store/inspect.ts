@@ -44,7 +44,7 @@ export function inspect(file: string, db: Database): Finding[] {
   return found;
 }
 
-export function fileSystemFindings(file: string, type: number): Finding[] {
+function fileSystemFindings(file: string, type: number): Finding[] {
   const network = NETWORK[type];
   const doubtful = DOUBTFUL[type];
   const volatile = VOLATILE[type];
