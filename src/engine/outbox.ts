@@ -101,7 +101,7 @@ export class Outbox {
   #send(batch: readonly Waiting[]): void {
     const call: Call = { controller: new AbortController(), left: batch.length, cancel: () => undefined };
     const until = Math.max(...batch.map((waiting) => waiting.deadline)) - this.#clock.elapsed();
-    call.cancel = this.#after(until, () => call.controller.abort());
+    call.cancel = this.#after(until, () => call.controller.abort(new DOMException("the broker did not answer in time", "TimeoutError")));
     for (const waiting of batch) this.#calls.set(waiting, call);
     this.#callsUnderWay += 1;
     this.#pubsub.publish(batch, call.controller.signal);

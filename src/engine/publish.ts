@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { ttlMs } from "../cloudevents/expiry.ts";
 import { wrap } from "../cloudevents/wrap.ts";
 import { CatalogueError } from "../errors/catalogue.ts";
+import type { ErrorCode } from "../errors/code.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import type { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
@@ -85,9 +86,12 @@ function envelope(request: PublishRequest, now: number): Message {
   return { ...common, data, attributes: metadata };
 }
 
+/** The broker did not take it while there was time, for whatever reason. */
+const TIMED_OUT: ReadonlySet<ErrorCode> = new Set(["unavailable", "deadline_exceeded", "cancelled"]);
+
 function explain(request: PublishRequest, error: PubSubError): CatalogueError {
   const values = { topic: request.topic, pubsub: request.pubsub, reason: error.message };
-  if (error.code === "unavailable") return new CatalogueError("PUBLISH_TIMED_OUT", values);
+  if (TIMED_OUT.has(error.code)) return new CatalogueError("PUBLISH_TIMED_OUT", values);
   const code = error.code === "resource_exhausted" || error.code === "failed_precondition" ? error.code : undefined;
   return new CatalogueError("PUBLISH_REFUSED", values, code);
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, test } from "vitest";
-import { type RedisServer, redisAvailable, startRedis } from "../../../test/brokers/redis.ts";
+import { afterAll, beforeAll, test } from "vitest";
+import { type RedisServer, startRedis } from "../../../test/brokers/redis.ts";
+import { withRedis } from "../../../test/brokers/with-redis.ts";
 import { conformance } from "../../conformance/index.ts";
 import { systemClock } from "../../pubsub/clock.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";
@@ -8,7 +9,7 @@ import { definition } from "./index.ts";
 
 const LEASE_MS = 900;
 
-describe.skipIf(redisAvailable())("redis", () => {
+withRedis("redis", () => {
   let redis: RedisServer;
   beforeAll(async () => {
     redis = await startRedis({ appendfsync: "always" });

@@ -1,0 +1,186 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createPublisher, createSubscriber, type HandlerResult, type Publisher, type ReceivedEvent, type Subscriber } from "layotto-sdk";
+import { expect } from "vitest";
+import { freePort } from "../brokers/server.ts";
+import { Program } from "./program.ts";
+
+export const PUBSUB = "broker";
+export const TOPIC = "topic1";
+/** Publishes under way at once. */
+const AT_ONCE = 16;
+
+/** What health says of the one subscription. */
+export interface Shown {
+  readonly state: string;
+  readonly inFlight: number;
+  readonly pending: number;
+  readonly counts: Readonly<Record<"delivered" | "acked" | "retried" | "dropped" | "expired" | "released" | "lost", number>>;
+}
+
+export interface Component {
+  readonly type: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** How many messages the broker has that are not settled, and whether it can be asked while the sidecar runs. */
+export interface PendingAtBroker {
+  readonly count: (rig: Rig) => Promise<number>;
+  readonly whileRunning: boolean;
+}
+
+/** A sidecar in a process of its own, an app that it calls back, and a publisher: the whole way of a message, and what came of it. */
+export class Rig {
+  readonly directory = mkdtempSync(join(tmpdir(), "e2e-"));
+  /** The data of every publish that was acknowledged. */
+  readonly acknowledged = new Set<string>();
+  /** Every event that the app took, in order. */
+  readonly received: ReceivedEvent[] = [];
+  /** What the app answers. */
+  handler: (event: ReceivedEvent) => HandlerResult = () => "success";
+  readonly #config: string;
+  readonly #ports: { readonly grpc: number; readonly http: number; readonly app: number };
+  #sidecar: Program | undefined;
+  #app: Subscriber | undefined;
+  #publisher: Publisher | undefined;
+  #publishing = false;
+  #published = 0;
+  #publishers: Promise<void>[] = [];
+  #arrived: () => void = () => undefined;
+
+  private constructor(component: Component, ports: { grpc: number; http: number; app: number }) {
+    this.#config = join(this.directory, "layotto.json");
+    this.#ports = ports;
+    const listen = { grpc: `127.0.0.1:${ports.grpc}`, http: `127.0.0.1:${ports.http}` };
+    const app = { address: `127.0.0.1:${ports.app}` };
+    writeFileSync(this.#config, JSON.stringify({ app, listen, pubsubs: { [PUBSUB]: component } }));
+  }
+
+  static async make(component: Component): Promise<Rig> {
+    return new Rig(component, { grpc: await freePort(), http: await freePort(), app: await freePort() });
+  }
+
+  async startSidecar(): Promise<void> {
+    this.#sidecar = new Program("src/main.ts", ["start", "-c", this.#config, "--data-dir", this.directory]);
+    await this.#sidecar.printed("layotto is ready");
+  }
+
+  /** kill -9. */
+  async killSidecar(): Promise<void> {
+    this.#sidecar?.kill("SIGKILL");
+    await this.#sidecar?.ended();
+  }
+
+  /** SIGTERM; resolves to the exit code. */
+  async stopSidecar(): Promise<number | null | undefined> {
+    this.#sidecar?.kill("SIGTERM");
+    return this.#sidecar?.ended();
+  }
+
+  get log(): string {
+    return this.#sidecar?.stdout ?? "";
+  }
+
+  async startApp(): Promise<void> {
+    this.#app = createSubscriber({ address: `127.0.0.1:${this.#ports.app}` }).subscribe(PUBSUB, TOPIC, (event) => {
+      this.received.push(event);
+      this.#arrived();
+      return this.handler(event);
+    });
+    await this.#app.listen();
+  }
+
+  async stopApp(): Promise<void> {
+    await this.#app?.close(AbortSignal.timeout(5_000));
+    this.#app = undefined;
+  }
+
+  get publisher(): Publisher {
+    this.#publisher ??= createPublisher({ address: `127.0.0.1:${this.#ports.grpc}` });
+    return this.#publisher;
+  }
+
+  /** Publishes without pause until `stopLoad`. A publish that fails is not tried again: only what was acknowledged is owed. */
+  startLoad(): void {
+    this.#publishing = true;
+    this.#publishers = Array.from({ length: AT_ONCE }, async () => {
+      while (this.#publishing) {
+        const data = `m${++this.#published}`;
+        await this.publisher.publishEvent(PUBSUB, TOPIC, data).then(
+          () => this.acknowledged.add(data),
+          () => undefined,
+        );
+      }
+    });
+  }
+
+  async stopLoad(): Promise<void> {
+    this.#publishing = false;
+    await Promise.all(this.#publishers);
+  }
+
+  /** Resolves once so many publishes were acknowledged in all. */
+  async acknowledgedAtLeast(count: number): Promise<void> {
+    await expect.poll(() => this.acknowledged.size, { timeout: 30_000, interval: 5 }).toBeGreaterThanOrEqual(count);
+  }
+
+  /** Resolves once the app took an event for which `matches` holds. */
+  took(matches: (event: ReceivedEvent) => boolean): Promise<ReceivedEvent> {
+    return new Promise((resolve) => {
+      this.#arrived = () => {
+        const found = this.received.find(matches);
+        if (found) resolve(found);
+      };
+      this.#arrived();
+    });
+  }
+
+  get receivedTexts(): ReadonlySet<string> {
+    return new Set(this.received.map((event) => event.text()));
+  }
+
+  /** Everything that was acknowledged arrived; what is missing is named. */
+  async expectAllArrived(): Promise<void> {
+    const missing = () => {
+      const texts = this.receivedTexts;
+      return [...this.acknowledged].filter((data) => !texts.has(data)).slice(0, 5);
+    };
+    await expect.poll(missing, { timeout: 40_000, interval: 50 }).toEqual([]);
+  }
+
+  async shown(): Promise<Shown | undefined> {
+    const response = await fetch(`http://127.0.0.1:${this.#ports.http}/actuator/health/readiness`);
+    const { components } = (await response.json()) as { components: Record<string, { details: Shown }> };
+    return components[`subscription ${PUBSUB}/${TOPIC}`]?.details;
+  }
+
+  async expectState(state: string): Promise<void> {
+    await expect.poll(async () => (await this.shown())?.state, { timeout: 20_000 }).toBe(state);
+  }
+
+  /** Nothing is pending here or at the broker, and one more restart delivers nothing: a sidecar that never acknowledges must not pass. */
+  async expectSettled({ count, whileRunning }: PendingAtBroker): Promise<void> {
+    if (whileRunning) await expect.poll(() => count(this), { timeout: 20_000 }).toBe(0);
+    await expect.poll(async () => (await this.shown())?.pending, { timeout: 20_000 }).toBe(0);
+    expect((await this.shown())?.inFlight).toBe(0);
+    expect(await this.stopSidecar()).toBe(0);
+    expect(await count(this)).toBe(0);
+    const before = this.received.length;
+    await this.startSidecar();
+    await this.expectState("running");
+    // Whatever was still owed is older, and comes before it.
+    await this.publisher.publishEvent(PUBSUB, TOPIC, "the last one");
+    await this.took((event) => event.text() === "the last one");
+    expect(this.received.slice(before).map((event) => event.text())).toEqual(["the last one"]);
+  }
+
+  async close(): Promise<void> {
+    await this.stopLoad();
+    this.#publisher?.close();
+    await this.stopApp();
+    this.#sidecar?.kill("SIGKILL");
+    await this.#sidecar?.ended();
+    rmSync(this.directory, { recursive: true });
+  }
+}
