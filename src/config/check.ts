@@ -46,13 +46,17 @@ export function nearest(key: string, known: readonly string[]): string {
 
 /** The keys that an object schema has at `path`. */
 export function keysAt(schema: z.ZodType, path: Path): readonly string[] {
-  let here = objectIn(schema);
+  return Object.keys(inner(schemaAt(schema, path))?.def.shape ?? {});
+}
+
+/** The schema of the value at `path`; any name stands for a record's key or a list's index. */
+export function schemaAt(schema: z.ZodType, path: Path): z.ZodType | undefined {
+  let here: z.ZodType | undefined = schema;
   for (const step of path) {
-    const def = here?.def;
-    if (def?.shape) here = objectIn(def.shape[String(step)]);
-    else here = objectIn(def?.valueType ?? def?.element);
+    const def: Definition | undefined = inner(here)?.def;
+    here = def?.shape ? def.shape[String(step)] : (def?.valueType ?? def?.element);
   }
-  return Object.keys(here?.def.shape ?? {});
+  return here;
 }
 
 interface Definition {
@@ -64,7 +68,7 @@ interface Definition {
 }
 
 /** Without the wrappings: defaults, transforms. */
-function objectIn(schema: z.ZodType | undefined): { readonly def: Definition } | undefined {
+function inner(schema: z.ZodType | undefined): { readonly def: Definition } | undefined {
   let here = schema as { readonly def: Definition } | undefined;
   while (here && !here.def.shape && !here.def.valueType && !here.def.element) {
     here = (here.def.innerType ?? here.def.in) as { readonly def: Definition } | undefined;

@@ -22,7 +22,9 @@ const start = () =>
   z.union(
     [
       oneOf(["earliest", "latest"]),
-      z.strictObject({ time: z.iso.datetime({ offset: true }).transform((time) => Date.parse(time)) }),
+      z.strictObject({
+        time: z.iso.datetime({ offset: true, error: "expected a time such as 2026-11-23T10:00:00Z" }).transform((time) => Date.parse(time)),
+      }),
       z.strictObject({ position: text() }),
     ],
     { error: "expected earliest, latest, { time: 2026-11-23T10:00:00Z } or { position: … }" },
@@ -60,13 +62,13 @@ export const schema = z.strictObject({
   subscriptions: z
     .array(
       z.strictObject({
-        pubsub: text(),
-        topic: text(),
+        pubsub: text().describe("The component's name."),
+        topic: text().describe("The topic."),
         group: text().optional().describe("Default: the component's consumerID."),
         start: start().optional().describe("Where a new group begins: earliest (default), latest, { time } or { position }."),
         metadata: metadata().describe("rawPayload, and what the broker understands."),
-        maxInFlight: count(1).optional(),
-        maxPending: count(1).optional(),
+        maxInFlight: count(1).optional().describe("Instead of delivery.maxInFlight."),
+        maxPending: count(1).optional().describe("Instead of delivery.maxPending."),
       }),
     )
     .default([])

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
+/** The project's folder. */
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** A real process of the project, its output, and its end. */
@@ -11,8 +12,9 @@ export class Program {
   #stdout = "";
   #stderr = "";
 
-  constructor(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.#child = spawn(process.execPath, [script, ...args], { cwd: root, env: { ...process.env, NO_COLOR: "1", ...env } });
+  /** Runs a script of the project, or another `command`. */
+  constructor(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}, command = process.execPath) {
+    this.#child = spawn(command, [script, ...args], { cwd: root, env: { ...process.env, NO_COLOR: "1", ...env } });
     this.#exit = once(this.#child, "close").then(([code]) => code as number | null);
     this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.#stdout += text;

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { freePort } from "../brokers/server.ts";
+import { withRedis } from "../brokers/with-redis.ts";
 import { Program } from "./program.ts";
 
 let directory = "";
@@ -86,3 +87,50 @@ test("a subscriber that starts after the publish still gets the event", async ()
   const subscriber = start("demo/pubsub/redis/server/subscriber.ts", [], { appcallback_GRPC_PORT: app });
   await subscriber.printed(`Received a new event.Topic: topic1 , Data:${data} \n`);
 }, 60_000);
+
+/** The README's command blocks, in their order. */
+const blocks = [...readFileSync(new URL("../../README.md", import.meta.url), "utf8").matchAll(/^ *```sh\n *(.+)\n *```$/gm)].map(
+  ([, command = ""]) => command,
+);
+
+test("the README shows the two commands and the four steps", () => {
+  expect(blocks).toEqual([
+    "npm run quickstart",
+    "npm test",
+    "npm run redis",
+    "npm run subscriber",
+    "npm run layotto -- start -c configs/config_redis.json",
+    "npm run publisher",
+  ]);
+});
+
+withRedis("the four steps by hand", () => {
+  test("run as the README shows them", async () => {
+    const [, , ...steps] = blocks;
+    const shows = [
+      "Ready to accept connections",
+      "Start listening on port 9999 ...... \n",
+      "layotto is ready",
+      "Published a new event.Topic: topic1 ,Data: value1 \n",
+    ];
+    const running: Program[] = [];
+    for (const [index, step] of steps.entries()) {
+      const program = new Program("-c", [`exec ${step}`], { TMPDIR: directory, LAYOTTO_DATA_DIR: directory }, "sh");
+      programs.push(program);
+      running.push(program);
+      await program.printed(shows[index] ?? "");
+    }
+    const [redis, subscriber, sidecar, publisher] = running;
+    await subscriber?.printed("Received a new event.Topic: topic1 , Data:value1 \n");
+    expect(await publisher?.ended()).toBe(0);
+    for (const program of [subscriber, sidecar, redis]) {
+      program?.kill("SIGTERM");
+      await program?.ended();
+    }
+    for (const port of [9999, 34904, 34999, 6380]) {
+      const probe = createServer().listen(port, "127.0.0.1");
+      await once(probe, "listening");
+      probe.close();
+    }
+  }, 60_000);
+});

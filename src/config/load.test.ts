@@ -1,0 +1,218 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ConfigError } from "../errors/config-error.ts";
+import { type LoadedConfig, type LoadOptions, loadConfig } from "./load.ts";
+
+let cwd = "";
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), "config-"));
+});
+afterEach(() => rmSync(cwd, { recursive: true }));
+
+const options = (more: Partial<LoadOptions> = {}): LoadOptions => ({
+  env: {},
+  cwd,
+  embedded: false,
+  isTerminal: false,
+  overrides: {},
+  ...more,
+});
+
+function load(text: string, more: Partial<LoadOptions> = {}): Promise<LoadedConfig> {
+  writeFileSync(join(cwd, "a.yaml"), text);
+  return loadConfig(options({ file: "a.yaml", ...more }));
+}
+
+async function mistakes(text: string, more: Partial<LoadOptions> = {}): Promise<string> {
+  const error = await load(text, more).then(
+    () => new Error("it was taken"),
+    (caught: unknown) => caught,
+  );
+  return error instanceof ConfigError ? error.format() : String(error);
+}
+
+const MOSN = (grpcConfig: string) => `{
+  "servers": [{ "listeners": [
+    { "Address": "0.0.0.0:34904", "filter_chains": [{ "filters": [{ "type": "grpc", "config": { "grpc_config": ${grpcConfig} } }] }] },
+    { "address": "/tmp/l.sock", "network": "unix", "filter_chains": [{ "filters": [{ "type": "grpc", "config": {} }] }] },
+    { "address": "127.0.0.1:34998", "stream_filters": [{ "type": "actuator_filter" }] }
+  ] }]
+}`;
+
+describe("our own form", () => {
+  test("an empty group means its defaults", async () => {
+    const { settings, logLevel, notices } = await load("app:\npubsubs:\n  p: { type: in-memory }\n");
+    expect(settings).toMatchObject({
+      appId: "app1",
+      appAddress: "127.0.0.1:9999",
+      grpcAddresses: ["127.0.0.1:34904"],
+      httpAddress: "127.0.0.1:34999",
+      dataDir: join(cwd, ".layotto"),
+      publishTimeoutMs: 5_000,
+      publishBuffer: 64 * 2 ** 20,
+      maxMessageBytes: 4 * 2 ** 20,
+      maxInFlight: 64,
+      maxPending: 1_000,
+      maxPendingBytes: 16 * 2 ** 20,
+      processingTimeoutMs: 900_000,
+      shutdownTimeoutMs: 25_000,
+      duplicates: "allow",
+      readiness: "lenient",
+      subscriptions: [],
+    });
+    expect([logLevel, notices, settings.pubsubs.get("p")?.group]).toEqual(["info", [], "app1"]);
+  });
+
+  test("every mistake is told at its place, with what was expected and the nearest key, and nothing else happens", async () => {
+    const text = await mistakes(`
+app: { id: 7, adress: "x" }
+listen: { grpc: nonsense }
+pubsubs:
+  pubsub: { type: in-memroy }
+  other: { type: in-memory, metadata: { maxByte: 1MiB, maxBytes: many, consumerID: "\${NOPE}" } }
+  third: { metadata: [] }
+subscriptions: [{ pubsub: othr, topic: a, start: { time: no } }]
+`);
+    expect(text).toBe(`a.yaml:2:15  app.adress
+  found: unknown key "adress"
+  expected: one of id, address; did you mean "address"?
+
+a.yaml:3:17  listen.grpc
+  found: "nonsense"
+  expected: HOST:PORT or unix:///PATH
+
+a.yaml:5:19  pubsubs.pubsub.type
+  found: the component type "in-memroy"
+  expected: one of embedded, in-memory, redis; did you mean "in-memory"?
+
+a.yaml:6:41  pubsubs.other.metadata.maxByte
+  found: unknown key "maxByte"
+  expected: one of maxBytes, broker; did you mean "maxBytes"?
+
+a.yaml:6:66  pubsubs.other.metadata.maxBytes
+  found: "many"
+  expected: a size such as 64MiB, 256KB or a number of bytes
+
+a.yaml:6:84  pubsubs.other.metadata.consumerID
+  found: the variable NOPE, which is not set
+  expected: a value for it in the environment, or a default: \${NOPE:-default}
+
+a.yaml:7:3  pubsubs.third.type
+  found: nothing
+  expected: text
+
+a.yaml:7:12  pubsubs.third.metadata
+  found: a list
+  expected: a group of keys
+
+a.yaml:8:27  subscriptions[0].pubsub
+  found: "othr", which is not configured
+  expected: one of pubsub, other, third; did you mean "other"?
+
+a.yaml:8:58  subscriptions[0].start.time
+  found: "no"
+  expected: a time such as 2026-11-23T10:00:00Z`);
+  });
+
+  test.each([
+    ["an empty file", "", "a.yaml\n  found: an empty file\n  expected: a configuration"],
+    ["a key twice", "app: {}\napp: {}\n", 'a.yaml:2:1\n  found: the key "app" a second time\n  expected: each key once'],
+    ["bad syntax", '{ "app": ', "a.yaml:1:"],
+    ["a list", "- a", "a.yaml:1:1\n  found: a list\n  expected: a group of keys"],
+  ])("%s", async (_, text, expected) => {
+    expect((await mistakes(text)).startsWith(expected)).toBe(true);
+  });
+
+  test("variables fill values in, with a default or escaped", async () => {
+    const text = 'app: { id: "${ID}-${ZONE:-eu}" }\npubsubs: { p: { type: in-memory, metadata: { consumerID: "$${x}" } } }\n';
+    const { settings } = await load(text, { env: { ID: "shop" } });
+    expect([settings.appId, settings.pubsubs.get("p")?.group]).toEqual(["shop-eu", "${x}"]);
+  });
+
+  test("secrets come from the environment and from files, and are in no error", async () => {
+    writeFileSync(join(cwd, "s.json"), '{"redis":{"host":"not a host!"}}');
+    const text = await mistakes(
+      `pubsubs:
+  a: { type: redis, metadata: { redisHost: { secret: env:HOST } } }
+  b: { type: redis, metadata: { redisHost: { secret: "json:s.json#redis/host" } } }
+  c: { type: redis, metadata: { redisHost: { secret: file:none } } }
+`,
+      { env: { HOST: "also not a host!" } },
+    );
+    expect(text).not.toMatch(/not a host/);
+    expect(text).toContain("a.yaml:2:54  pubsubs.a.metadata.redisHost\n  found: a value that is not shown\n  expected: host:port");
+    expect(text).toContain("b.metadata.redisHost\n  found: a value that is not shown");
+    expect(text).toContain("found: the secret file:none: ENOENT");
+  });
+});
+
+describe("Layotto's form", () => {
+  test("it is read as it is: any case of keys, strings for numbers, more listeners, other sections named once", async () => {
+    const config =
+      '{ "app": { "app_id": "a1 ", "grpc_callback_port": "9998" }, "state": {}, "lock": {}, "PUB_SUBS": { "p": { "type": "in-memory", "metadata": { "MAXBYTES": "1024", "what": "1" } } } }';
+    const { settings, notices } = await load(MOSN(config));
+    expect(settings).toMatchObject({
+      appId: "a1",
+      appAddress: "127.0.0.1:9998",
+      grpcAddresses: ["0.0.0.0:34904", "unix:///tmp/l.sock"],
+      httpAddress: "127.0.0.1:34998",
+    });
+    expect(settings.pubsubs.get("p")?.group).toBe("a1");
+    expect(notices).toEqual([
+      "This sidecar serves publish and subscribe; these sections are ignored: lock, state.",
+      "The component p of type in-memory does not know these keys, which are ignored: what.",
+    ]);
+  });
+
+  test("secret_ref puts a store's secret into the metadata", async () => {
+    const config =
+      '{ "secret_store": { "s": { "type": "local.env" } }, "pub_subs": { "p": { "type": "in-memory", "metadata": {}, "secret_ref": [{ "store_name": "s", "key": "GROUP", "inject_as": "consumerID" }] } } }';
+    const { settings } = await load(MOSN(config), { env: { GROUP: "g7" } });
+    expect(settings.pubsubs.get("p")?.group).toBe("g7");
+  });
+});
+
+describe("where it comes from", () => {
+  test("none: an error that names the four, the embedded broker on a terminal or when asked", async () => {
+    await expect(loadConfig(options())).rejects.toThrow("-c FILE, RUNTIME_CONFIG, configs/config.json, layotto.yaml");
+    for (const more of [{ isTerminal: true }, { embedded: true }]) {
+      expect((await loadConfig(options(more))).settings.pubsubs.get("pubsub")?.type).toBe("embedded");
+    }
+  });
+
+  test("flags stand above variables, and those above the file", async () => {
+    const env = { LAYOTTO_GRPC_PORT: "1", LAYOTTO_HTTP_PORT: "2", LAYOTTO_DATA_DIR: "/d" };
+    const { settings } = await load("listen: { grpc: 0.0.0.0:5 }", { env, overrides: { grpcPort: "0", appPort: "77" } });
+    expect([settings.grpcAddresses, settings.httpAddress, settings.appAddress, settings.dataDir]).toEqual([
+      ["0.0.0.0:0"],
+      "127.0.0.1:2",
+      "127.0.0.1:77",
+      "/d",
+    ]);
+    expect(await mistakes("app: {}", { overrides: { grpcPort: "70000" } })).toBe(
+      '--grpc-port\n  found: "70000"\n  expected: a port from 0 to 65535; 0 is any free one',
+    );
+  });
+
+  test("a file that cannot be read is one error", async () => {
+    await expect(loadConfig(options({ file: "none.yaml" }))).rejects.toThrow("none.yaml\n  found: no such file");
+    await expect(loadConfig(options({ file: "." }))).rejects.toThrow(".\n  found: a directory");
+  });
+});
+
+test("whatever is done to a configuration, it is taken or refused with a ConfigError", async () => {
+  const valid =
+    'app: { id: a }\npubsubs:\n  p: { type: in-memory, metadata: { maxBytes: "${A:-1}" } }\nsubscriptions: [{ pubsub: p, topic: t }]\n';
+  const mutation = fc.record({ at: fc.nat(valid.length), cut: fc.nat(12), put: fc.string({ unit: "grapheme", maxLength: 6 }) });
+  await fc.assert(
+    fc.asyncProperty(fc.array(mutation, { minLength: 1, maxLength: 3 }), async (mutations) => {
+      const text = mutations.reduce((all, { at, cut, put }) => all.slice(0, at) + put + all.slice(at + cut), valid);
+      const outcome = await load(text).catch((error: unknown) => error);
+      expect(outcome instanceof Error && !(outcome instanceof ConfigError) ? outcome : undefined).toBeUndefined();
+    }),
+    { numRuns: 300 },
+  );
+});
