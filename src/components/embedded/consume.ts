@@ -4,7 +4,7 @@ import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { Backlog, Sink, Subscription } from "../../pubsub/subscription.ts";
 import type { Lendee, Link } from "./link.ts";
 import { unpack } from "./packing.ts";
-import type { LendFrame } from "./protocol.ts";
+import { type LendFrame, weight } from "./protocol.ts";
 import { Publish } from "./publish.ts";
 
 /** One reader of a group, on this side of the thread. */
@@ -17,7 +17,11 @@ export class Reader implements Subscription, Lendee {
   readonly #left: (reader: Reader) => void;
   readonly #end = Promise.withResolvers<PubSubError | undefined>();
   readonly #loans = new Map<number, Loan>();
+  #windowMessages = 0;
+  #windowBytes = 0;
+  #lentBytes = 0;
   #closing: Promise<void> | undefined;
+  #died: PubSubError | undefined;
   #over = false;
 
   constructor(link: Link, id: number, topic: string, sink: Sink, left: (reader: Reader) => void) {
@@ -31,25 +35,37 @@ export class Reader implements Subscription, Lendee {
   }
 
   window(messages: number, bytes: number): void {
-    if (!this.#over) this.#link.window({ reader: this.#id, messages, bytes });
+    if (this.#over) return;
+    this.#windowMessages = messages;
+    this.#windowBytes = bytes;
+    this.#link.window({ reader: this.#id, messages, bytes });
   }
 
+  /** What was on its way when the window closed goes back. A reader that leaves need not say so: leaving gives it back. */
   lend(frame: LendFrame): void {
-    const data = unpack(frame.sizes, frame.data);
-    const batch = data.map((bytes, index) => new Loan(this, frame, index, bytes));
-    for (const loan of batch) this.#loans.set(loan.pos, loan);
-    this.#sink.deliver(batch);
+    if (this.#over) return;
+    const batch: Loan[] = [];
+    for (const [index, bytes] of unpack(frame.sizes, frame.data).entries()) {
+      const loan = new Loan(this, frame, index, bytes);
+      if (this.#fits(loan.size)) {
+        this.#add(loan);
+        batch.push(loan);
+      } else this.#link.settle(this.#id).releases.push(loan.pos);
+    }
+    if (batch.length > 0) this.#sink.deliver(batch);
   }
 
   die(error: PubSubError): void {
     if (this.#over) return;
     const lost = [...this.#loans.values()];
+    this.#died = error;
     this.#finish();
     if (lost.length > 0) this.#sink.lost(lost, error);
     this.#end.resolve(error);
   }
 
   async flush(signal: AbortSignal): Promise<void> {
+    if (this.#died) throw this.#died;
     if (!this.#over) await this.#link.ask("flush", {}, signal);
   }
 
@@ -90,15 +106,28 @@ export class Reader implements Subscription, Lendee {
     if (!this.#take(loan)) return false;
     const { topic, data, attributes, ...more } = copy;
     const done = (error?: PubSubError, position?: string) => {
-      if (error && !this.#over) this.#loans.set(loan.pos, loan);
+      if (error && !this.#over) this.#add(loan);
       copy.done(error, position);
     };
     this.#link.publish(new Publish([{ ...more, topic, data, attributes, done }], undefined, { reader: this.#id, position: loan.pos }));
     return true;
   }
 
+  #fits(size: number): boolean {
+    if (this.#loans.size >= this.#windowMessages || this.#lentBytes >= this.#windowBytes) return false;
+    return this.#loans.size === 0 || this.#lentBytes + size <= this.#windowBytes;
+  }
+
+  #add(loan: Loan): void {
+    this.#loans.set(loan.pos, loan);
+    this.#lentBytes += loan.size;
+  }
+
   #take(loan: Loan): boolean {
-    return this.#loans.get(loan.pos) === loan && this.#loans.delete(loan.pos);
+    if (this.#loans.get(loan.pos) !== loan) return false;
+    this.#loans.delete(loan.pos);
+    this.#lentBytes -= loan.size;
+    return true;
   }
 
   async #close(signal: AbortSignal): Promise<void> {
@@ -124,6 +153,7 @@ export class Reader implements Subscription, Lendee {
 /** A message lent to the engine. */
 class Loan implements Delivery {
   readonly pos: number;
+  readonly size: number;
   readonly topic: string;
   readonly position: string;
   readonly data: Uint8Array;
@@ -139,7 +169,8 @@ class Loan implements Delivery {
     this.topic = reader.topic;
     this.position = String(this.pos);
     this.data = data;
-    const attributes = frame.attributes[index];
+    const attributes = frame.attributes[index] ?? null;
+    this.size = weight(data.byteLength, attributes);
     this.attributes = attributes ? (JSON.parse(attributes) as Record<string, string>) : {};
     const key = frame.keys[index];
     if (key !== null && key !== undefined) this.key = key;

@@ -87,8 +87,9 @@ class Embedded implements PubSub {
 
   async #close(signal: AbortSignal): Promise<void> {
     try {
-      await Promise.all([...this.#readers].map((reader) => reader.close(signal)));
+      const left = await Promise.allSettled([...this.#readers].map((reader) => reader.close(signal)));
       await this.#link.ask("close", {}, signal);
+      for (const one of left) if (one.status === "rejected") throw one.reason;
     } finally {
       await this.#link.end();
     }

@@ -5,6 +5,16 @@ import { type Failure, toError } from "./errors.ts";
 import type { Call, CallKind, Calls, LendFrame, Reply, Request, SettlementFrame, StoreSettings, WindowChange } from "./protocol.ts";
 import { frameOf, type Publish } from "./publish.ts";
 
+/** What is needed of a worker thread. */
+export interface Thread {
+  postMessage(request: Request, transfer: readonly ArrayBuffer[]): void;
+  on(event: "message", listener: (reply: Reply) => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  terminate(): Promise<unknown>;
+}
+
+const startWorker = (settings: StoreSettings): Thread => new Worker(new URL("./worker.ts", import.meta.url), { workerData: settings });
+
 /** What a reader gets from the other thread. */
 export interface Lendee {
   lend(frame: LendFrame): void;
@@ -32,19 +42,22 @@ interface UnderWay {
 export class Link {
   readonly #settings: StoreSettings;
   readonly #clock: Clock;
+  readonly #start: (settings: StoreSettings) => Thread;
   readonly #readers = new Map<number, Lendee>();
-  #worker: Worker | undefined;
+  #worker: Thread | undefined;
   #publishes: Publish[] = [];
   #settlements = new Map<number, Settlement>();
   #windows = new Map<number, WindowChange>();
   #asked: Asked[] = [];
   #underWay: UnderWay | undefined;
   #scheduled = false;
+  #woken = false;
   #cancelWake: () => void = () => undefined;
 
-  constructor(settings: StoreSettings, clock: Clock) {
+  constructor(settings: StoreSettings, clock: Clock, start = startWorker) {
     this.#settings = settings;
     this.#clock = clock;
+    this.#start = start;
   }
 
   publish(publish: Publish): void {
@@ -104,11 +117,13 @@ export class Link {
     this.#windows.delete(id);
   }
 
-  /** Ends the thread. Nothing may be asked afterwards. */
+  /** Ends the thread, and fails what it did not answer. Nothing may be asked afterwards. */
   async end(): Promise<void> {
-    this.#cancelWake();
-    await this.#worker?.terminate();
+    const worker = this.#worker;
     this.#worker = undefined;
+    this.#cancelWake();
+    this.#fail({ code: "unavailable", message: `${this.#settings.file}: closed`, outcome: "unknown", permanent: true });
+    await worker?.terminate();
   }
 
   #soon(): void {
@@ -116,7 +131,7 @@ export class Link {
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
-      if (!this.#underWay) this.#send();
+      if (!this.#underWay && this.#waits) this.#send();
     });
   }
 
@@ -133,6 +148,7 @@ export class Link {
       windows: [...this.#windows.values()],
       calls: asked.map(({ call }) => call),
     };
+    this.#woken = false;
     this.#publishes = [];
     this.#asked = [];
     this.#settlements = new Map();
@@ -141,10 +157,10 @@ export class Link {
     this.#thread().postMessage(request, publish ? [...publish.data] : []);
   }
 
-  #thread(): Worker {
+  #thread(): Thread {
     if (this.#worker) return this.#worker;
-    const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: this.#settings });
-    worker.on("message", (reply: Reply) => this.#replied(reply));
+    const worker = this.#start(this.#settings);
+    worker.on("message", (reply) => this.#worker === worker && this.#replied(reply));
     // A fault of the program in the other thread: everything under way fails, and the next request starts a new thread.
     worker.on("error", (error) => this.#died(worker, error.message));
     this.#worker = worker;
@@ -158,9 +174,18 @@ export class Link {
     for (const frame of reply.lent) this.#readers.get(frame.reader)?.lend(frame);
     for (const id of reply.ended)
       this.#end(id, reply.broken ? toError(reply.broken) : new PubSubError("not_found", "the group was deleted"));
-    const more = this.#publishes.length + this.#asked.length + this.#settlements.size + this.#windows.size > 0;
-    if (more) this.#soon();
-    else if (reply.wakeIn !== undefined) this.#cancelWake = this.#clock.after(Math.ceil(reply.wakeIn), () => this.#soon());
+    if (this.#waits) this.#soon();
+    else if (reply.wakeIn !== undefined) this.#cancelWake = this.#clock.after(Math.ceil(reply.wakeIn), () => this.#wake());
+  }
+
+  get #waits(): boolean {
+    return this.#woken || this.#publishes.length + this.#asked.length + this.#settlements.size + this.#windows.size > 0;
+  }
+
+  /** The store has work of its own. */
+  #wake(): void {
+    this.#woken = true;
+    this.#soon();
   }
 
   #answer({ publishes, asked }: UnderWay, { published, results }: Reply): void {
@@ -176,10 +201,14 @@ export class Link {
     }
   }
 
-  #died(worker: Worker, why: string): void {
+  #died(worker: Thread, why: string): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
-    const failure: Failure = { code: "internal", message: `${this.#settings.file}: ${why}`, outcome: "unknown", permanent: false };
+    this.#fail({ code: "internal", message: `${this.#settings.file}: ${why}`, outcome: "unknown", permanent: false });
+    if (this.#waits) this.#soon();
+  }
+
+  #fail(failure: Failure): void {
     const done = this.#underWay;
     this.#underWay = undefined;
     for (const publish of done?.publishes ?? []) publish.answer(failure, 0);

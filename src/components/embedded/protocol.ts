@@ -53,7 +53,7 @@ export interface WindowChange {
 }
 
 export interface Reply {
-  /** Per message of the request its position, 0 where it has none yet because it is delayed; or why none was stored. */
+  /** Per message of the request its position, 0 where it has none yet because it is delayed, -1 where it was to replace what the reader has no more; or why none was stored. */
   readonly published: readonly number[] | Failure | undefined;
   readonly lent: readonly LendFrame[];
   /** In the order of the request's calls. */

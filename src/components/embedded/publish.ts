@@ -33,14 +33,20 @@ export class Publish {
     return true;
   }
 
-  /** `result`: a position a message of the whole frame, ours beginning at `from`; 0 where it is still delayed. */
+  /** `result`: a position a message of the whole frame, ours beginning at `from`; as in `Reply.published`. */
   answer(result: readonly number[] | Failure, from: number): void {
     if (this.#state === "over") return;
     this.#finish();
     for (const [index, message] of this.messages.entries()) {
       if ("code" in result) message.done(toError(result));
-      else message.done(undefined, result[from + index] ? String(result[from + index]) : undefined);
+      else this.#stored(message, result[from + index] ?? 0);
     }
+  }
+
+  #stored(message: Outgoing, position: number): void {
+    if (position < 0)
+      message.done(new PubSubError("failed_precondition", "the message to replace is not lent any more", { permanent: true }));
+    else message.done(undefined, position > 0 ? String(position) : undefined);
   }
 
   #gaveUp(): void {

@@ -21,13 +21,7 @@ export class Ballast {
   take(): void {
     if (this.#present || freeBytes(this.#file) < ROOM) return;
     const partial = `${this.#file}.new`;
-    const handle = openSync(partial, "w");
-    try {
-      writeSync(handle, new Uint8Array(SIZE));
-      fsyncSync(handle);
-    } finally {
-      closeSync(handle);
-    }
+    if (!fill(partial)) return;
     renameSync(partial, this.#file);
     this.#present = true;
   }
@@ -39,6 +33,23 @@ export class Ballast {
     this.#present = false;
     return true;
   }
+}
+
+/** False: a quota left no room for it. */
+function fill(file: string): boolean {
+  const handle = openSync(file, "w");
+  try {
+    if (writeSync(handle, new Uint8Array(SIZE)) === SIZE) {
+      fsyncSync(handle);
+      return true;
+    }
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT"))) throw error;
+  } finally {
+    closeSync(handle);
+  }
+  rmSync(file);
+  return false;
 }
 
 /** What a process without special rights can still write to the file system of `file`. */

@@ -25,10 +25,7 @@ export function answer(call: Call, ground: Ground): Calls[CallKind]["answer"] {
   switch (call.kind) {
     case "subscribe": {
       const [group] = catalog.ensureGroups(call.topic, [call.group], db, ground.now) as readonly [Group];
-      if (group.idleSince !== null) {
-        db.transaction(() => db.rows.setIdle(group.id, null));
-        group.idleSince = null;
-      }
+      setIdle(group, null, db);
       const reader = new Reader(++lastReader, group, call.order);
       group.readers.push(reader);
       ground.readers.set(reader.id, reader);
@@ -40,9 +37,7 @@ export function answer(call: Call, ground: Ground): Calls[CallKind]["answer"] {
       ground.readers.delete(reader.id);
       const { group } = reader;
       group.detach(reader);
-      if (group.readers.length > 0) return undefined;
-      group.idleSince = ground.now;
-      db.transaction(() => db.rows.setIdle(group.id, ground.now));
+      if (group.readers.length === 0) setIdle(group, ground.now, db);
       return undefined;
     }
     case "ensure":
@@ -104,6 +99,13 @@ export function deleteGroup(group: Group, ground: Ground): void {
     ground.readers.delete(reader.id);
     ground.ended.push(reader.id);
   }
+}
+
+/** Only a group that expires has its idle time on disk: to read and to leave must not need a write, or a full disk could not be drained. */
+function setIdle(group: Group, since: number | null, db: Database): void {
+  const written = group.expiresAfterMs !== null && group.idleSince !== since;
+  group.idleSince = since;
+  if (written) db.transaction(() => db.rows.setIdle(group.id, since));
 }
 
 function readerOf(id: number, ground: Ground): Reader {

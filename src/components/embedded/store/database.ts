@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { isFull, sqliteCode } from "../errors.ts";
+import { isFull, StoreError, sqliteCode } from "../errors.ts";
 import { GroupRows } from "./group-rows.ts";
 import { Log } from "./log.ts";
 import { pragma, prepareSchema } from "./schema.ts";
@@ -30,6 +30,7 @@ export class Database {
       this.#db.exec("PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0");
       if (process.platform === "darwin") this.#db.exec("PRAGMA fullfsync=1; PRAGMA checkpoint_fullfsync=1");
       prepareSchema(this.#db, file);
+      this.#settle();
       if (maxBytes !== undefined) this.#db.exec(`PRAGMA max_page_count=${Math.floor(maxBytes / Number(this.pragma("page_size")))}`);
       this.log = new Log(this.#db);
       this.rows = new GroupRows(this.#db);
@@ -90,6 +91,15 @@ export class Database {
     this.#db.close();
   }
 
+  /**
+   * Brings all that earlier handles wrote to its place, synced, and begins a new log. After an fsync that failed, the log may lack pages that
+   * the system still shows: what is committed behind them would end with a power cut.
+   */
+  #settle(): void {
+    const { busy } = this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get() as { busy: number };
+    if (busy !== 0) throw new StoreError("unavailable", "another program reads the file and holds its log back", false);
+  }
+
   /** A full disk must not stop housekeeping's caller: it is tried again, and the next publish says it. */
   #guard(sql: string): void {
     try {
@@ -104,9 +114,9 @@ export class Database {
 
 /** A file that was just created survives a power cut only when its directory entry does. */
 export function prepareDirectory(file: string): void {
-  const directory = dirname(file);
-  const created = mkdirSync(directory, { recursive: true });
-  if (created !== undefined && process.platform !== "win32") syncDirectory(dirname(created));
+  const created = mkdirSync(dirname(file), { recursive: true });
+  if (created === undefined || process.platform === "win32") return;
+  for (let made = dirname(file); made.length >= created.length; made = dirname(made)) syncDirectory(dirname(made));
 }
 
 function syncDirectory(directory: string): void {

@@ -1,7 +1,7 @@
-import { DueQueue } from "./due-queue.ts";
 import type { GroupRows } from "./group-rows.ts";
 import type { Topic } from "./log.ts";
 import type { Reader } from "./reader.ts";
+import { Redelivery } from "./redelivery.ts";
 
 /** A message that this group has read and not settled. */
 interface Entry {
@@ -47,10 +47,7 @@ export class Group {
   readonly #passed = new Set<number>();
   /** Failures of messages that the cursor has not reached, from before a restart. */
   readonly #remembered = new Map<number, { failures: number; due: number }>();
-  readonly #waiting = new DueQueue();
-  /** Positions to lend again, descending when sorted. */
-  #ready: number[] = [];
-  #readySorted = true;
+  readonly #again = new Redelivery();
   #savedUpto: number;
   /** `next` at the last tick. */
   #mark: number;
@@ -76,8 +73,8 @@ export class Group {
         continue;
       }
       this.#parked.set(pos, { pos, size: 0, failures, due, reader: undefined, stored: true });
-      if (due > now) this.#waiting.push(elapsed + Math.min(due - now, maxDelayMs), pos);
-      else this.#requeue(pos);
+      if (due > now) this.#again.addLater(elapsed + Math.min(due - now, maxDelayMs), pos);
+      else this.#again.add(pos);
     }
   }
 
@@ -111,28 +108,28 @@ export class Group {
     return this.readers.some((reader) => reader.order !== "none");
   }
 
-  /** When the next delayed retry is due, on the monotonic clock. */
+  /** The readers that messages are lent to now. */
+  get served(): readonly Reader[] {
+    return this.ordered ? this.readers.slice(0, 1) : this.readers;
+  }
+
+  /** When the next delayed retry is due, on the monotonic clock. undefined: there is none, or no reader has room for it. */
   get nextDue(): number | undefined {
-    return this.#waiting.next;
+    return this.#again.nextDue !== undefined && this.served.some(({ room }) => room > 0) ? this.#again.nextDue : undefined;
   }
 
   /** The position to lend again before anything new, if there is one. `elapsed` makes delayed ones ready. */
   peekReady(elapsed: number): number | undefined {
-    for (let pos = this.#waiting.pop(elapsed); pos !== undefined; pos = this.#waiting.pop(elapsed)) this.#requeue(pos);
-    if (!this.#readySorted) {
-      this.#ready.sort((a, b) => b - a);
-      this.#readySorted = true;
-    }
-    for (let pos = this.#ready.at(-1); pos !== undefined; pos = this.#ready.at(-1)) {
+    for (let pos = this.#again.peek(elapsed); pos !== undefined; pos = this.#again.peek(elapsed)) {
       const entry = this.#find(pos);
       if (entry && !entry.reader) return pos;
-      this.#ready.pop();
+      this.#again.drop();
     }
     return undefined;
   }
 
   relend(pos: number, size: number, reader: Reader): number {
-    this.#ready.pop();
+    this.#again.drop();
     const entry = this.#find(pos) as Entry;
     entry.reader = reader;
     entry.size = size;
@@ -143,7 +140,10 @@ export class Group {
   /** The cursor reaches a new message. Its failures when it is to be lent to `reader` now; undefined when not. */
   advance(pos: number, size: number, reader: Reader, now: number, elapsed: number, maxDelayMs: number): number | undefined {
     this.#pass(pos);
-    if (this.#passed.delete(pos)) return undefined;
+    if (this.#passed.delete(pos)) {
+      this.#dirty = true;
+      return undefined;
+    }
     const stray = this.#strays.get(pos);
     if (stray) {
       this.#strays.delete(pos);
@@ -158,7 +158,7 @@ export class Group {
     this.#remembered.delete(pos);
     const waits = before.due > now;
     this.#recent.set(pos, { pos, size, ...before, reader: waits ? undefined : reader, stored: true });
-    if (waits) this.#waiting.push(elapsed + Math.min(before.due - now, maxDelayMs), pos);
+    if (waits) this.#again.addLater(elapsed + Math.min(before.due - now, maxDelayMs), pos);
     return waits ? undefined : before.failures;
   }
 
@@ -179,7 +179,7 @@ export class Group {
     const entry = this.#lentTo(pos, reader);
     if (!entry || this.#wasStray(entry)) return;
     this.#takeBack(entry);
-    this.#requeue(pos);
+    this.#again.add(pos);
   }
 
   retry(pos: number, reader: Reader, delayMs: number, failures: number, now: number, elapsed: number): void {
@@ -189,7 +189,7 @@ export class Group {
     entry.failures = failures;
     entry.due = now + delayMs;
     this.#save(entry);
-    this.#waiting.push(elapsed + delayMs, pos);
+    this.#again.addLater(elapsed + delayMs, pos);
   }
 
   keep(pos: number, reader: Reader, failures: number): void {
@@ -236,8 +236,7 @@ export class Group {
       entry.stored = false;
       this.#strays.set(entry.pos, entry);
     }
-    for (const part of [this.#parked, this.#recent, this.#remembered, this.#passed, this.#waiting]) part.clear();
-    this.#ready = [];
+    for (const part of [this.#parked, this.#recent, this.#remembered, this.#passed, this.#again]) part.clear();
     this.#erase = [];
     this.#unsaved = [];
     this.next = this.#mark = this.#savedUpto = upto;
@@ -337,11 +336,6 @@ export class Group {
   #takeBack(entry: Entry): void {
     entry.reader?.returned(entry.size);
     entry.reader = undefined;
-  }
-
-  #requeue(pos: number): void {
-    this.#ready.push(pos);
-    this.#readySorted = false;
   }
 
   #save(entry: Entry): void {

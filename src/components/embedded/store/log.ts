@@ -15,6 +15,8 @@ export type Row = [pos: number, at: number, expires: number | null, key: string 
 
 type TrimRow = [pos: number, at: number, bytes: number];
 
+/** Most that one page of `browse` brings. */
+const BROWSE_BYTES = 16 * 2 ** 20;
 const COLUMNS = "pos, at, expires, key, attrs, data";
 const BYTES = "length(data) + coalesce(length(attrs), 0)";
 
@@ -88,15 +90,17 @@ export class Log {
     return this.#readFrom.iterate(topic.id, pos, limit) as unknown as IterableIterator<Row>;
   }
 
+  /** Fewer than `limit` where they are large; none only where there are none. */
   browse(topic: Topic, after: number, limit: number): Stored[] {
-    return rows<Row>(this.#readFrom, topic.id, after + 1, limit).map(([pos, at, , key, attrs, data]) => ({
-      topic: topic.name,
-      position: String(pos),
-      publishedAt: at,
-      data,
-      attributes: attrs === null ? {} : (JSON.parse(attrs) as Record<string, string>),
-      ...(key === null ? {} : { key }),
-    }));
+    const page: Stored[] = [];
+    let bytes = 0;
+    for (const [pos, at, , key, attrs, data] of this.readFrom(topic, after + 1, limit)) {
+      const attributes = attrs === null ? {} : (JSON.parse(attrs) as Record<string, string>);
+      page.push({ topic: topic.name, position: String(pos), publishedAt: at, data, attributes, ...(key === null ? {} : { key }) });
+      bytes += data.byteLength + (attrs?.length ?? 0);
+      if (bytes >= BROWSE_BYTES) break;
+    }
+    return page;
   }
 
   /** The first position that was published at `time` or later, if there is one. */
@@ -118,9 +122,9 @@ export class Log {
     return scalar(this.#lastPosition) ?? 0;
   }
 
-  /** Up to `limit` of the oldest messages before `end`. */
-  front(topic: Topic, end: number, limit: number): TrimRow[] {
-    return rows<TrimRow>(this.#front, topic.id, end, limit);
+  /** Up to `limit` of the oldest messages before `end`, lazily. Not to be kept open. */
+  front(topic: Topic, end: number, limit: number): IterableIterator<TrimRow> {
+    return this.#front.iterate(topic.id, end, limit) as unknown as IterableIterator<TrimRow>;
   }
 
   trim(topic: Topic, last: number): void {

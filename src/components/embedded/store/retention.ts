@@ -3,8 +3,9 @@ import type { Catalog } from "./catalog.ts";
 import type { Database } from "./database.ts";
 import type { Topic } from "./log.ts";
 
-/** Most that one cycle deletes of one topic. */
-const STEP = 256;
+/** Most that one cycle deletes of one topic: at least as much as it can add, so that retention keeps up with any publisher. */
+const STEP = 1_000;
+const STEP_BYTES = 16 * 2 ** 20;
 
 /**
  * Deletes messages that every group is done with (with no group: any) once they are older than `retention`, or the topic is
@@ -27,10 +28,11 @@ export function sweep(
     last = pos;
     freed += bytes;
     count++;
+    if (freed >= STEP_BYTES) break;
   }
   if (count > 0) {
     db.log.trim(topic, last);
     db.log.addBytes(topic, -freed);
   }
-  return { freed, more: count === STEP };
+  return { freed, more: count === STEP || freed >= STEP_BYTES };
 }

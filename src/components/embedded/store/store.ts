@@ -1,6 +1,6 @@
 import { type Failure, isFull, StoreError, sqliteCode, toFailure } from "../errors.ts";
-import { unpack } from "../packing.ts";
 import type { Call, CallResult, LendFrame, PublishFrame, Reply, Request, SettlementFrame, StoreSettings } from "../protocol.ts";
+import { Append } from "./append.ts";
 import { Ballast } from "./ballast.ts";
 import { answer, deleteGroup } from "./calls.ts";
 import { Catalog } from "./catalog.ts";
@@ -8,7 +8,6 @@ import { Database, prepareDirectory } from "./database.ts";
 import type { Extent, Group } from "./group.ts";
 import { lend } from "./lend.ts";
 import { FileLock } from "./lock.ts";
-import type { Topic } from "./log.ts";
 import type { Reader } from "./reader.ts";
 import { sweep } from "./retention.ts";
 
@@ -16,14 +15,25 @@ import { sweep } from "./retention.ts";
 const TICK_MS = 50;
 const SWEEP_MS = 10_000;
 const REOPEN_MS = 1_000;
-/** Most delayed messages that one cycle makes ordinary ones. */
-const PROMOTE = 256;
+/** After a write that found the disk full, what is due waits so long: trying at once would turn in circles. */
+const FULL_MS = 250;
 /** Calls whose answer says that everything before them stands on disk. */
 const SETTLED = new Set<Call["kind"]>(["flush", "unsubscribe", "close"]);
+
+type OpenDatabase = (file: string, maxBytes: number | undefined) => Database;
+
+interface Moved {
+  readonly group: Group;
+  readonly pos: number;
+  readonly size: number;
+  readonly failures: number;
+  readonly reader: Reader;
+}
 
 /** The store behind the worker's door: one request is one cycle, with at most one commit for all that came. */
 export class Store {
   readonly #settings: StoreSettings;
+  readonly #openDatabase: OpenDatabase;
   #lock: FileLock | undefined;
   #open: { readonly db: Database; readonly catalog: Catalog; readonly ballast: Ballast } | undefined;
   #broken: Failure | undefined;
@@ -32,21 +42,27 @@ export class Store {
   #reopenAt = 0;
   #tickAt = 0;
   #sweepAt = 0;
+  #fullUntil = 0;
+  /** Why what was settled could not be written in this cycle. */
+  #unwritten: Failure | undefined;
+  /** The cycle under way has committed: an error after that does not tell what became of what was asked. */
+  #committed = false;
   #closed = false;
 
-  constructor(settings: StoreSettings) {
+  constructor(settings: StoreSettings, openDatabase: OpenDatabase = (file, maxBytes) => new Database(file, maxBytes)) {
     this.#settings = settings;
+    this.#openDatabase = openDatabase;
   }
 
   handle(request: Request): Reply {
     if (!this.#open && !this.#closed && request.elapsed >= this.#reopenAt) this.#tryToOpen(request);
     if (!this.#open) return this.#refuse(request);
-    const broken = { ...this.#reply(), published: undefined } as Reply;
+    this.#committed = false;
+    this.#unwritten = undefined;
     try {
       return this.#cycle(request);
     } catch (error) {
-      const failure = this.#break(error, request.elapsed);
-      return { ...broken, ...this.#refuse(request, failure) };
+      return this.#refuse(request, this.#break(error, request.elapsed));
     }
   }
 
@@ -65,7 +81,7 @@ export class Store {
     try {
       prepareDirectory(file);
       this.#lock ??= new FileLock(file, now);
-      db = new Database(file, maxBytes);
+      db = this.#openDatabase(file, maxBytes);
       const catalog = new Catalog();
       catalog.load(db, now, elapsed);
       const ballast = new Ballast(file);
@@ -75,6 +91,7 @@ export class Store {
       this.#sweepAt = elapsed;
     } catch (error) {
       db?.close();
+      if (isFull(error)) new Ballast(file).give();
       this.#broken = toFailure(error, file);
       this.#reopenAt = elapsed + REOPEN_MS;
     }
@@ -82,7 +99,8 @@ export class Store {
 
   /** After an I/O error the handle is given up, and with it all that memory knew: the disk alone is right now. */
   #break(error: unknown, elapsed: number): Failure {
-    const failure = toFailure(error, this.#settings.file, this.#open?.db.unsure ? "unknown" : "rejected");
+    const unsure = this.#committed || this.#open?.db.unsure;
+    const failure = toFailure(error, this.#settings.file, unsure ? "unknown" : "rejected");
     this.#open?.db.close();
     this.#open = undefined;
     this.#ended.push(...this.#readers.keys());
@@ -117,15 +135,16 @@ export class Store {
     const ground = { file: this.#settings.file, db, catalog, readers: this.#readers, ended: this.#ended, now };
     const results = request.calls.map((call): CallResult => {
       try {
-        return { value: answer(call, ground) };
+        const value = answer(call, ground);
+        return this.#unwritten && SETTLED.has(call.kind) ? { failure: this.#unwritten } : { value };
       } catch (error) {
         if (db.spoiled || !(error instanceof StoreError || sqliteCode(error) !== undefined)) throw error;
         return { failure: toFailure(error, this.#settings.file) };
       }
     });
-    const more = this.#sweep(request) || this.#lendAll(now, elapsed);
+    const [toDelete, toLend] = [this.#sweep(request), this.#lendAll(now, elapsed)];
     const lent = [...this.#readers.values()].map((reader) => reader.takeFrame()).filter((frame): frame is LendFrame => frame !== undefined);
-    const wakeIn = more ? 0 : this.#wakeIn(now, elapsed);
+    const wakeIn = toDelete || toLend ? 0 : this.#wakeIn(now, elapsed);
     if (request.calls.some(({ kind }) => kind === "close")) this.#close();
     return { ...this.#reply(), published, lent, results, wakeIn };
   }
@@ -153,21 +172,23 @@ export class Store {
     const { now, elapsed, publish } = request;
     const { db, ballast } = this.#opened();
     const extent = this.#extent(request);
-    const due = (db.log.nextDue() ?? Number.POSITIVE_INFINITY) <= now;
+    const due = (db.log.nextDue() ?? Number.POSITIVE_INFINITY) <= now && elapsed >= this.#fullUntil;
     if (!publish && extent === undefined && !due) return undefined;
     if (extent !== undefined && extent !== "front") this.#tickAt = elapsed + TICK_MS;
     try {
-      return this.#write(publish, extent ?? "front", now, true);
+      return this.#write(publish, extent ?? "front", now, due);
     } catch (error) {
       if (db.spoiled || sqliteCode(error) === undefined) throw error;
       const failure = toFailure(error, this.#settings.file);
       this.#resync();
       if (isFull(error)) ballast.give();
+      this.#fullUntil = elapsed + FULL_MS;
       try {
         this.#write(undefined, extent ?? "front", now, false);
       } catch (again) {
         // Still full: what is settled stays in memory and is written when there is room.
         if (db.spoiled || !isFull(again)) throw again;
+        this.#unwritten = failure;
         this.#resync();
       }
       return publish && failure;
@@ -188,69 +209,46 @@ export class Store {
   #write(publish: PublishFrame | undefined, extent: Extent, now: number, promote: boolean): number[] {
     const { db, catalog } = this.#opened();
     if (publish) catalog.ensureTopics(publish.topics, db);
-    const appended = new Map<Topic, { last: number; bytes: number; count: number }>();
-    const note = (topic: Topic, pos: number, bytes: number) => {
-      const sum = appended.get(topic) ?? { last: 0, bytes: 0, count: 0 };
-      appended.set(topic, { last: Math.max(sum.last, pos), bytes: sum.bytes + bytes, count: sum.count + 1 });
-    };
-    const moved = publish ? this.#takeMoved(publish) : [];
+    const append = new Append(db, catalog, now);
+    const refused = new Set<number>();
+    const moved = publish ? this.#takeMoved(publish, refused) : [];
+    const whole = new Set(moved.map(({ group }) => group));
     const bytes = publish?.data.reduce((sum, { byteLength }) => sum + byteLength, 0) ?? 0;
     let positions: number[];
     try {
       positions = db.transaction(() => {
-        const given = publish ? this.#append(publish, now, note) : [];
-        for (const [n, topicId, expires, size] of promote ? db.log.due(now, PROMOTE) : []) {
-          const topic = catalog.topicById(topicId);
-          if (expires !== null && expires <= now) db.log.dropDelayed(n);
-          else note(topic, db.log.promote(n, now), size);
+        const given = publish ? append.publish(publish, refused) : [];
+        if (promote) append.promote();
+        append.write();
+        for (const group of catalog.allGroups()) {
+          if (group.dirty || group.urgent) group.persist(db.rows, whole.has(group) ? "all" : extent);
         }
-        for (const [topic, sum] of appended) db.log.addBytes(topic, sum.bytes);
-        for (const group of catalog.allGroups()) if (group.dirty || group.urgent) group.persist(db.rows, extent);
         return given;
       }, bytes);
     } catch (error) {
       for (const { group, pos, size, failures, reader } of moved) group.unack(pos, size, failures, reader);
       throw error;
     }
-    for (const [topic, { last, bytes: size, count }] of appended) {
-      topic.last = Math.max(topic.last, last);
-      topic.bytes += size;
-      for (const group of catalog.groups(topic)) if (group.unread !== undefined) group.unread += count;
-    }
+    this.#committed = true;
+    append.apply();
     return positions;
   }
 
   /** Acknowledges the messages that others replace: in the same commit, or, if that fails, not at all. */
-  #takeMoved({ moves }: PublishFrame) {
-    const moved: { group: Group; pos: number; size: number; failures: number; reader: Reader }[] = [];
+  #takeMoved({ moves }: PublishFrame, refused: Set<number>): Moved[] {
+    const moved: Moved[] = [];
     for (let at = 0; at < moves.length; at += 3) {
       const reader = this.#readers.get(moves[at + 1] as number);
       const pos = moves[at + 2] as number;
       const entry = reader?.group.lentEntry(pos, reader);
-      if (!reader || !entry) continue;
+      if (!reader || !entry) {
+        refused.add(moves[at] as number);
+        continue;
+      }
       moved.push({ group: reader.group, pos, size: entry.size, failures: entry.failures, reader });
       reader.group.ack(pos, reader);
     }
     return moved;
-  }
-
-  #append(frame: PublishFrame, now: number, note: (topic: Topic, pos: number, bytes: number) => void): number[] {
-    const { db, catalog } = this.#opened();
-    const data = unpack(frame.sizes, frame.data);
-    return data.map((bytes, index) => {
-      const topic = catalog.topic(frame.topics[frame.topic[index] as number] as string) as Topic;
-      const expires = frame.expires[index] ?? null;
-      const due = frame.notBefore[index] ?? null;
-      const key = frame.keys[index] ?? null;
-      const attributes = frame.attributes[index] ?? null;
-      if (due !== null && due > now) {
-        db.log.delay(topic, due, expires, key, attributes, bytes);
-        return 0;
-      }
-      const pos = db.log.append(topic, now, expires, key, attributes, bytes);
-      note(topic, pos, bytes.byteLength + (attributes?.length ?? 0));
-      return pos;
-    });
   }
 
   #resync(): void {
@@ -278,6 +276,7 @@ export class Store {
       if (!more) ballast.take();
     } catch (error) {
       if (db.spoiled || !isFull(error)) throw error;
+      if (!ballast.give()) more = false;
     }
     if (!more) this.#sweepAt = elapsed + SWEEP_MS;
     return more;
@@ -300,7 +299,7 @@ export class Store {
       if (group.nextDue !== undefined && group.readers.length > 0) at = Math.min(at, group.nextDue);
     }
     const due = db.log.nextDue();
-    if (due !== undefined) at = Math.min(at, elapsed + due - now);
+    if (due !== undefined) at = Math.min(at, Math.max(elapsed + due - now, this.#fullUntil));
     return Math.max(0, Math.min(at, this.#sweepAt) - elapsed);
   }
 

@@ -1,0 +1,42 @@
+import { DueQueue } from "./due-queue.ts";
+
+/** What a group has to lend again: the lowest position first, a delayed one when its time has come. May name what was settled meanwhile. */
+export class Redelivery {
+  readonly #waiting = new DueQueue();
+  /** Descending when sorted. */
+  #ready: number[] = [];
+  #sorted = true;
+
+  /** When the next delayed one is due, on the monotonic clock. */
+  get nextDue(): number | undefined {
+    return this.#waiting.next;
+  }
+
+  add(pos: number): void {
+    this.#ready.push(pos);
+    this.#sorted = false;
+  }
+
+  addLater(due: number, pos: number): void {
+    this.#waiting.push(due, pos);
+  }
+
+  peek(elapsed: number): number | undefined {
+    for (let pos = this.#waiting.pop(elapsed); pos !== undefined; pos = this.#waiting.pop(elapsed)) this.add(pos);
+    if (!this.#sorted) {
+      this.#ready.sort((a, b) => b - a);
+      this.#sorted = true;
+    }
+    return this.#ready.at(-1);
+  }
+
+  /** Takes away what `peek` showed. */
+  drop(): void {
+    this.#ready.pop();
+  }
+
+  clear(): void {
+    this.#waiting.clear();
+    this.#ready = [];
+  }
+}
