@@ -24,6 +24,7 @@ export class Bench {
   /** A name that nothing else uses. */
   readonly topic = `conformance-${randomUUID()}`;
   readonly #open: PubSub[] = [];
+  readonly #endings: (() => Promise<void>)[] = [];
 
   constructor(harness: Harness) {
     this.harness = harness;
@@ -37,8 +38,14 @@ export class Bench {
 
   /** Dies without a goodbye. */
   async crash(pubsub: PubSub): Promise<void> {
-    if (!this.harness.crash) throw new Error("the harness cannot crash a client");
+    if (!this.harness.crash) throw new Error("the harness has no crash(): give it one, or declare a gap");
     await this.harness.crash(pubsub);
+  }
+
+  /** The broker crashes and comes back. */
+  async restart(): Promise<void> {
+    if (!this.harness.restart) throw new Error("the harness has no restart(), which a durable broker needs: give it one, or declare a gap");
+    await this.harness.restart();
   }
 
   /** Publishes to `topic`; resolves to the positions, rejects with the first error. */
@@ -73,9 +80,12 @@ export class Bench {
   }
 
   /** Joins a group, its window open wide unless `messages` says otherwise. */
-  async read(pubsub: PubSub, change: Partial<SubscribeRequest> & { messages?: number; bytes?: number } = {}): Promise<Reading> {
+  async read(
+    pubsub: PubSub,
+    change: Partial<SubscribeRequest> & { messages?: number; bytes?: number } = {},
+    sink: Recorder = new Recorder(),
+  ): Promise<Reading> {
     const { messages = 1_000, bytes = 64 * 2 ** 20, ...request } = change;
-    const sink = new Recorder();
     const subscription = await pubsub.subscribe(this.request(request), sink);
     subscription.window(messages, bytes);
     return { subscription, sink };
@@ -97,8 +107,17 @@ export class Bench {
     return before;
   }
 
+  /** `fn` runs when the behaviour is over, before the clients are closed. */
+  onEnd(fn: () => Promise<void>): void {
+    this.#endings.push(fn);
+  }
+
   async closeAll(): Promise<void> {
-    await Promise.all(this.#open.map((pubsub) => pubsub.close(AbortSignal.timeout(CLOSE_MS))));
+    try {
+      await Promise.all(this.#endings.map((end) => end()));
+    } finally {
+      await Promise.all(this.#open.map((pubsub) => pubsub.close(AbortSignal.timeout(CLOSE_MS))));
+    }
   }
 }
 

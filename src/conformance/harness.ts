@@ -11,11 +11,11 @@ export interface Harness {
   open(): Promise<PubSub>;
   /** At most so long what a dead client held stays with it. Milliseconds; short, since behaviours wait for it. */
   readonly leaseMs: number;
-  /** Restarts the broker, as a crash would. Absent: it cannot be restarted alone. */
+  /** Restarts the broker, as a crash would. A `durable` one needs it. */
   restart?(): Promise<void>;
-  /** This client dies without a goodbye. Absent: it cannot be shown. */
+  /** This client dies without a goodbye. Where it cannot be shown, that is a gap. */
   crash?(pubsub: PubSub): Promise<void>;
-  /** Puts an entry on a topic as a program without our envelope would, one without a payload where the broker can have that. */
+  /** Puts an entry on a topic as a program without our envelope would, one without a payload where the broker can have that. Absent: nobody else can write there. */
   foreign?(topic: string): Promise<void>;
   readonly gaps: readonly Gap[];
 }

@@ -1,8 +1,12 @@
-import { behaviours } from "./behaviours/index.ts";
+import { behaviours as componentBehaviours } from "./behaviours/index.ts";
 import { Bench } from "./bench.ts";
+import { engineBehaviours } from "./engine/index.ts";
 import type { Behaviour, Harness } from "./harness.ts";
 
 export type { Behaviour, Gap, Harness } from "./harness.ts";
+
+/** Every behaviour there is: of the component alone, and of the engine on it. */
+const behaviours: readonly Behaviour[] = [...componentBehaviours, ...engineBehaviours];
 
 /** One test of one component. */
 export interface Check {
@@ -25,11 +29,17 @@ export function conformance(harness: Harness): readonly Check[] {
 async function check(behaviour: Behaviour, harness: Harness): Promise<void> {
   const gap = harness.gaps.find((one) => one.behaviour === behaviour.name);
   const bench = new Bench(harness);
-  const failure = await behaviour.run(bench).then(
+  const failure = await failureOf(behaviour.run(bench));
+  const untidy = await failureOf(bench.closeAll());
+  if (gap && !failure) throw new Error(`it does, although the gap says: ${gap.why}`);
+  // What went wrong first says more than how it was cleared away.
+  const told = gap ? undefined : (failure ?? untidy);
+  if (told) throw told.error;
+}
+
+function failureOf(attempt: Promise<void>): Promise<{ readonly error: unknown } | undefined> {
+  return attempt.then(
     () => undefined,
     (error: unknown) => ({ error }),
   );
-  await bench.closeAll();
-  if (gap && !failure) throw new Error(`it does, although the gap says: ${gap.why}`);
-  if (!gap && failure) throw failure.error;
 }

@@ -1,21 +1,20 @@
 import type { Delivery } from "../pubsub/delivery.ts";
 import type { PubSubError } from "../pubsub/error.ts";
 import type { Sink } from "../pubsub/subscription.ts";
-
-/** Long enough for any broker, short enough to fail within a test's patience. */
-const PATIENCE_MS = 15_000;
+import { Arrivals } from "./arrivals.ts";
 
 /** A sink that keeps what it is lent until the behaviour asks for it. */
 export class Recorder implements Sink {
-  /** Everything that was ever delivered. */
-  readonly seen: Delivery[] = [];
   readonly lostOnes: Delivery[] = [];
-  #taken = 0;
-  #wake: () => void = () => undefined;
+  readonly #arrivals = new Arrivals<Delivery>((one) => `${one.position ?? "?"}:${Buffer.from(one.data.subarray(0, 40))}`);
+
+  /** Everything that was ever delivered. */
+  get seen(): readonly Delivery[] {
+    return this.#arrivals.all;
+  }
 
   deliver(batch: readonly Delivery[]): void {
-    this.seen.push(...batch);
-    this.#wake();
+    this.#arrivals.add(...batch);
   }
 
   revoking(): Promise<void> {
@@ -31,11 +30,8 @@ export class Recorder implements Sink {
   }
 
   /** The next `count` deliveries. Rejects, saying what came, when they do not come in time. */
-  async next(count: number): Promise<readonly Delivery[]> {
-    const from = this.#taken;
-    await this.#until(() => this.seen.length >= from + count, `${count} more deliveries`);
-    this.#taken = from + count;
-    return this.seen.slice(from, this.#taken);
+  next(count: number): Promise<readonly Delivery[]> {
+    return this.#arrivals.next(count);
   }
 
   /** The next delivery. */
@@ -43,21 +39,5 @@ export class Recorder implements Sink {
     const [delivery] = await this.next(1);
     if (!delivery) throw new Error("no delivery");
     return delivery;
-  }
-
-  #until(done: () => boolean, what: string): Promise<void> {
-    if (done()) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        const came = this.seen.map((one) => `${one.position ?? "?"}:${Buffer.from(one.data.subarray(0, 40))}`).join(", ");
-        reject(new Error(`waited ${PATIENCE_MS} ms for ${what}; so far came [${came}]`));
-      }, PATIENCE_MS);
-      this.#wake = () => {
-        if (!done()) return;
-        clearTimeout(timer);
-        this.#wake = () => undefined;
-        resolve();
-      };
-    });
   }
 }

@@ -41,6 +41,6 @@ describe("embedded", () => {
     test(name, async () => {
       shared = undefined;
       await run();
-    });
+    }, 30_000);
   }
 });

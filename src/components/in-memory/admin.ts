@@ -2,6 +2,7 @@ import type { Admin } from "../../pubsub/admin.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import type { Broker } from "./broker.ts";
 import type { Group } from "./group.ts";
+import { positionFrom } from "./topic-log.ts";
 
 export function adminOf(broker: Broker): Admin {
   const groupOf = (topic: string, name: string): Group => {
@@ -27,18 +28,17 @@ export function adminOf(broker: Broker): Admin {
       const one = groupOf(topic, group);
       one.seek(one.log.positionOf(to));
     },
-    browse: (topic, after, limit) => {
-      const entries = [...(broker.topics.get(topic)?.entries.values() ?? [])].filter(({ position }) => position > Number(after ?? 0));
-      return Promise.resolve(
-        entries.slice(0, limit).map(({ position, data, attributes, key, publishedAt }) => ({
-          topic,
-          position: String(position),
-          data,
-          attributes,
-          publishedAt,
-          ...(key === undefined ? {} : { key }),
-        })),
-      );
+    async browse(topic, after, limit) {
+      const from = after === undefined ? 0 : positionFrom(after);
+      const entries = [...(broker.topics.get(topic)?.entries.values() ?? [])].filter(({ position }) => position > from);
+      return entries.slice(0, limit).map(({ position, data, attributes, key, publishedAt }) => ({
+        topic,
+        position: String(position),
+        data,
+        attributes,
+        publishedAt,
+        ...(key === undefined ? {} : { key }),
+      }));
     },
     async remove(topic, positions) {
       const log = broker.topics.get(topic);

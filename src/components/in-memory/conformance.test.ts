@@ -16,5 +16,5 @@ describe("in-memory", () => {
     open: () => Promise.resolve(definition.open(options, context)),
     crash: (pubsub) => pubsub.close(AbortSignal.timeout(1_000)),
   });
-  test.each(checks)("$name", ({ run }) => run());
+  for (const { name, run } of checks) test(name, run, 30_000);
 });

@@ -94,6 +94,7 @@ export class Group {
   seek(to: number): void {
     if (to < this.cursor) this.#rewind(to);
     this.#passOver(to);
+    for (const held of [...this.held.values()]) if (!held.reader && held.entry.position < to) this.done(held);
     this.wake();
   }
 

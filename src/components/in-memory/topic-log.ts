@@ -1,4 +1,5 @@
 import type { Clock } from "../../pubsub/clock.ts";
+import { PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { Start, SubscribeRequest } from "../../pubsub/subscription.ts";
 import { Group } from "./group.ts";
@@ -68,7 +69,7 @@ export class TopicLog {
   positionOf(start: Start): number {
     if (start === "earliest") return this.first;
     if (start === "latest") return this.next;
-    if ("position" in start) return Math.min(Math.max(Number(start.position), 1), this.next);
+    if ("position" in start) return Math.min(Math.max(positionFrom(start.position), 1), this.next);
     for (const entry of this.entries.values()) if (entry.publishedAt >= start.time) return entry.position;
     return this.next;
   }
@@ -93,4 +94,11 @@ export class TopicLog {
     const entry = this.entries.get(position);
     if (entry && this.entries.delete(position)) this.#freed(entry.size);
   }
+}
+
+/** Positions are whole numbers. Throws for what only another broker can have given. */
+export function positionFrom(text: string): number {
+  const position = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(position)) return position;
+  throw new PubSubError("invalid_argument", `position ${JSON.stringify(text)} is not a whole number`, { permanent: true });
 }

@@ -37,15 +37,19 @@ export class Claims {
     return own.length >= room ? own : [...own, ...(await this.#pendingWithOthers(room - own.length))];
   }
 
-  /** Replies come in order on one connection: whatever XPENDING names and we do not know was read by us in vain. */
+  /**
+   * Replies come in order on one connection: whatever XPENDING names and we do not know was read by us in vain. What we knew when we
+   * asked may have been given back meanwhile; its count in the reply is old.
+   */
   async #pendingWithUs(room: number): Promise<readonly Claimed[]> {
     const { topic, group, consumer } = this.#member;
+    const known = new Set(this.#leases.all.map(({ position }) => position));
     let after = "-";
     const found = new Map<string, number>();
     while (found.size < room) {
       const rows = await this.#call("xpending", topic, group, after, "+", String(PAGE), consumer);
       for (const [id, , , deliveries] of rows as readonly Pending[]) {
-        if (found.size < room && !this.#leases.get(String(id))) found.set(String(id), failuresOf(deliveries));
+        if (found.size < room && !known.has(String(id)) && !this.#leases.get(String(id))) found.set(String(id), failuresOf(deliveries));
       }
       const last = (rows as readonly Pending[]).at(-1);
       if (!last || (rows as readonly Pending[]).length < PAGE) break;

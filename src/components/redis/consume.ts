@@ -101,11 +101,7 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
     if (this.#over) return;
     this.#stop();
     await this.#quiet(signal);
-    for (const lease of this.#held) {
-      lease.state = "released";
-      this.changed(lease);
-    }
-    this.#held = [];
+    this.#giveBackHeld();
     try {
       await within(this.#settlements.flushed(), signal, "settling");
       const node = this.#node;
@@ -140,7 +136,7 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
   }
 
   changed(lease: Lease): void {
-    if (lease.state === "acked" || (lease.state === "released" && !this.#held.includes(lease))) this.#window.giveBack(lease.size);
+    if (lease.state !== "lent") this.#window.giveBack(lease.size);
     this.#settlements.add(lease);
     if (lease.state === "acked") this.#ground.touched(this.topic);
     this.#lend();
@@ -236,6 +232,17 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
       batch.push(lease);
     }
     if (batch.length > 0) this.#sink.deliver(batch);
+    // Who may not lend must not keep from others what came too late for the window.
+    if (this.#window.closed) this.#giveBackHeld();
+  }
+
+  #giveBackHeld(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const lease of held) {
+      lease.state = "released";
+      this.#settlements.add(lease);
+    }
   }
 
   #beatLater(): void {

@@ -98,7 +98,7 @@ export class Settlements {
     await Promise.all([
       ...chunks(safe).map((chunk) => this.#ack(chunk)),
       ...chunks(late).map((chunk) => this.#ackOwned(chunk)),
-      ...chunks(released).map((chunk) => this.#mark(chunk, GIVEN_BACK_MS)),
+      ...chunks(released).map((chunk) => this.#giveBack(chunk)),
       ...chunks(kept).map((chunk) => this.#mark(chunk, 0)),
     ]);
   }
@@ -125,7 +125,11 @@ export class Settlements {
     const pairs = leases.flatMap(({ position, failures }) => [position, String(failures + 1)]);
     const gone: Reply = await mark.run(this.#write(), topic, ...member, String(idleMs), ...pairs);
     this.#leases.gone((gone as readonly Buffer[]).map(String));
-    for (const lease of leases) if (lease.state === "released") this.#leases.remove(lease);
+  }
+
+  async #giveBack(leases: readonly Lease[]): Promise<void> {
+    await this.#mark(leases, GIVEN_BACK_MS);
+    for (const lease of leases) this.#leases.remove(lease);
   }
 
   #write() {

@@ -12,6 +12,11 @@ export class Window {
     this.#bytes = bytes;
   }
 
+  /** Nothing may be lent for now. */
+  get closed(): boolean {
+    return this.#messages <= 0 || this.#bytes <= 0;
+  }
+
   /** Whether one more of this size may be lent. A single message may overshoot the bytes, or it could never be lent. */
   admits(size: number): boolean {
     if (this.#messages <= this.#lentMessages || this.#bytes <= 0) return false;

@@ -5,7 +5,6 @@ import type { Behaviour } from "../harness.ts";
 export const crashed: Behaviour = {
   name: "what a dead reader did not settle comes again, to another",
   rule: "D2",
-  needs: (_, { crash }) => crash !== undefined,
   async run(bench) {
     const dying = await bench.open();
     const first = await bench.read(dying);

@@ -3,6 +3,7 @@ import { aborted } from "./aborted.ts";
 import { acked } from "./acked.ts";
 import { attributesArrive } from "./attributes.ts";
 import { backlog } from "./backlog.ts";
+import { broadcast } from "./broadcast.ts";
 import { browse } from "./browse.ts";
 import { bytes } from "./bytes.ts";
 import { closeGivesBack } from "./close-gives-back.ts";
@@ -14,27 +15,32 @@ import { ensured } from "./ensured.ts";
 import { failures } from "./failures.ts";
 import { firstSettlement } from "./first-settlement.ts";
 import { foreign } from "./foreign.ts";
+import { givenUp } from "./given-up.ts";
 import { groups } from "./groups.ts";
 import { groupsListed } from "./groups-listed.ts";
 import { lateGroup } from "./late-group.ts";
 import { latest } from "./latest.ts";
 import { leased } from "./leased.ts";
+import { leavingSettles } from "./leaving-settles.ts";
 import { moved } from "./moved.ts";
+import { oneResult } from "./one-result.ts";
 import { paused } from "./paused.ts";
 import { positions } from "./positions.ts";
 import { released } from "./released.ts";
 import { restart } from "./restart.ts";
 import { seek } from "./seek.ts";
 import { sharing } from "./sharing.ts";
+import { starts } from "./starts.ts";
 import { windowBytes } from "./window-bytes.ts";
 import { windowMessages } from "./window-messages.ts";
 
-/** Every behaviour there is. */
+/** What holds of every component. */
 export const behaviours: readonly Behaviour[] = [
   aborted,
   acked,
   attributesArrive,
   backlog,
+  broadcast,
   browse,
   bytes,
   closeGivesBack,
@@ -46,18 +52,22 @@ export const behaviours: readonly Behaviour[] = [
   failures,
   firstSettlement,
   foreign,
+  givenUp,
   groupsListed,
   groups,
   lateGroup,
   latest,
   leased,
+  leavingSettles,
   moved,
+  oneResult,
   paused,
   positions,
   released,
   restart,
   seek,
   sharing,
+  starts,
   windowBytes,
   windowMessages,
 ];

@@ -1,0 +1,43 @@
+/** Long enough for any broker, short enough to fail within a test's patience. */
+const PATIENCE_MS = 15_000;
+
+/** What came, in its order, kept until a behaviour asks for it. */
+export class Arrivals<T> {
+  readonly all: T[] = [];
+  readonly #words: (one: T) => string;
+  #taken = 0;
+  #wake: () => void = () => undefined;
+
+  /** `words` says what one was, when others are missed. */
+  constructor(words: (one: T) => string) {
+    this.#words = words;
+  }
+
+  add(...more: readonly T[]): void {
+    this.all.push(...more);
+    this.#wake();
+  }
+
+  /** The next `count`. Rejects, saying what came, when they do not come in time. */
+  async next(count: number): Promise<readonly T[]> {
+    const from = this.#taken;
+    await this.#until(() => this.all.length >= from + count, `${count} more`);
+    this.#taken = from + count;
+    return this.all.slice(from, this.#taken);
+  }
+
+  #until(done: () => boolean, what: string): Promise<void> {
+    if (done()) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(new Error(`waited ${PATIENCE_MS} ms for ${what}; so far came [${this.all.map(this.#words).join(", ")}]`));
+      }, PATIENCE_MS);
+      this.#wake = () => {
+        if (!done()) return;
+        clearTimeout(timer);
+        this.#wake = () => undefined;
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,84 @@
+import { Engine, type EngineEvents, type EngineOptions, type NamedStatus } from "../../engine/engine.ts";
+import type { Bench } from "../bench.ts";
+import { SteppedClock } from "../stepped-clock.ts";
+import { PlayedApp } from "./played-app.ts";
+
+const PUBSUB = "under-test";
+const PATIENCE_MS = 10_000;
+
+const OPTIONS: EngineOptions = {
+  publishTimeoutMs: 5_000,
+  duplicates: "allow",
+  publishBuffer: 64 * 2 ** 20,
+  maxMessageBytes: 4 * 2 ** 20,
+  maxInFlight: 64,
+  maxPending: 1_000,
+  maxPendingBytes: 16 * 2 ** 20,
+};
+
+const EVENTS: EngineEvents = {
+  subscribed: () => undefined,
+  unsubscribed: () => undefined,
+  broker: () => undefined,
+  unknownPubSub: () => undefined,
+  appUnanswered: () => undefined,
+  trouble: () => undefined,
+};
+
+/** The engine between the component under test and an app that the behaviour plays. Its time moves when it is told to; the broker's own is real. */
+export class Sidecar {
+  readonly app: PlayedApp;
+  readonly clock: SteppedClock;
+  readonly #engine: Engine;
+  readonly #topic: string;
+  #stopping: Promise<void> | undefined;
+
+  private constructor(app: PlayedApp, clock: SteppedClock, engine: Engine, topic: string) {
+    this.app = app;
+    this.clock = clock;
+    this.#engine = engine;
+    this.#topic = topic;
+  }
+
+  /** Started, and subscribed to the bench's topic in its group. */
+  static async start(bench: Bench, change: Partial<EngineOptions> = {}): Promise<Sidecar> {
+    const pubsub = await bench.open();
+    const request = bench.request();
+    await pubsub.ensure(bench.topic, [request], AbortSignal.timeout(PATIENCE_MS));
+    const app = new PlayedApp([{ pubsub: PUBSUB, topic: bench.topic, metadata: {} }]);
+    const clock = new SteppedClock();
+    const engine = new Engine(new Map([[PUBSUB, { pubsub, group: request.group }]]), app, clock, { ...OPTIONS, ...change }, EVENTS);
+    const sidecar = new Sidecar(app, clock, engine, bench.topic);
+    bench.onEnd(() => sidecar.#end());
+    await engine.look();
+    engine.start([], []);
+    return sidecar;
+  }
+
+  get status(): NamedStatus {
+    const [status] = this.#engine.subscriptions;
+    if (!status) throw new Error("the engine has not subscribed");
+    return status;
+  }
+
+  /** As an app publishes: with an envelope around it. */
+  publish(text: string, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
+    const request = { pubsub: PUBSUB, topic: this.#topic, data: Buffer.from(text), contentType: "text/plain", metadata };
+    return new Promise((resolve, reject) => {
+      this.#engine.publish(request, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  /** Stops reading and lets the calls end; the component stays open. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#engine.drain(AbortSignal.timeout(PATIENCE_MS));
+    return this.#stopping;
+  }
+
+  /** Nobody answers any more: the calls that a failed behaviour left open must not be waited for. */
+  async #end(): Promise<void> {
+    const stopped = this.stop();
+    for (const call of this.app.calls) call.answer("unreachable");
+    await stopped;
+  }
+}
