@@ -12,6 +12,7 @@ import { compiledAt, packageVersion } from "./version.ts";
 interface Flags {
   readonly config?: string;
   readonly embedded?: boolean;
+  readonly appId?: string;
   readonly grpcPort?: string;
   readonly httpPort?: string;
   readonly metricsPort?: string;
@@ -49,8 +50,12 @@ const WITHOUT_EFFECT = [
 /** `layotto start`: runs the sidecar until a signal ends it. */
 export const start = new Command("start")
   .description("run the sidecar")
-  .option("-c, --config <file>", "the configuration, JSON or YAML (default: RUNTIME_CONFIG, configs/config.json, layotto.yaml)")
+  .option(
+    "-c, --config <file>",
+    "the configuration: JSON, YAML, or a directory of Dapr's YAML resources (default: RUNTIME_CONFIG, configs/config.json, layotto.yaml)",
+  )
   .option("--embedded", "run on the embedded broker, without a configuration")
+  .option("--app-id <id>", "the app's id, which names its group (LAYOTTO_APP_ID)")
   .option("--grpc-port <port>", "where the API listens; 0 is any free port (LAYOTTO_GRPC_PORT)")
   .option("--http-port <port>", "where health listens (LAYOTTO_HTTP_PORT)")
   .option("--metrics-port <port>", "where metrics listen (LAYOTTO_METRICS_PORT)")
@@ -68,6 +73,7 @@ export const start = new Command("start")
     `
 Examples:
   layotto start -c configs/config_redis.json
+  layotto start -c components/ --app-id app1
   layotto start --embedded --grpc-port 0`,
   )
   .action(async (flags: Flags) => {

@@ -6,7 +6,7 @@ import { CliError, EXIT } from "./exit-codes.ts";
 /** `layotto validate`: reads a configuration as `start` would, and opens nothing. */
 export const validate = new Command("validate")
   .description("check a configuration and say what it means, without starting anything")
-  .argument("<file>", "JSON or YAML, in our own form or Layotto's")
+  .argument("<file>", "JSON or YAML, in our own form or Layotto's; or a file or directory of Dapr's resources")
   .addHelpText("after", "\nExample:\n  layotto validate configs/config_redis.json")
   .action(async (file: string) => {
     try {

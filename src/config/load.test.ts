@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -41,6 +41,16 @@ const MOSN = (grpcConfig: string) => `{
     { "address": "127.0.0.1:34998", "stream_filters": [{ "type": "actuator_filter" }] }
   ] }]
 }`;
+
+/** One of Dapr's resources. */
+const COMPONENT = (name: string, type: string, more = "") => `apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: ${name} }
+spec:
+  type: ${type}
+  version: v1
+  metadata: [${more}]
+`;
 
 describe("our own form", () => {
   test("an empty group means its defaults", async () => {
@@ -175,6 +185,69 @@ describe("Layotto's form", () => {
   });
 });
 
+describe("Dapr's form", () => {
+  test("components and subscriptions, with secrets, templates and scopes; the rest is named and ignored", async () => {
+    writeFileSync(join(cwd, "secrets.json"), '{"redis":{"host":"127.0.0.1:6380"}}');
+    const text = [
+      COMPONENT(
+        "orders",
+        "pubsub.redis",
+        `{ name: redisHost, secretKeyRef: { name: "redis:host", key: "redis:host" } }, { name: consumerID, value: "{appID}-x" },
+         { name: redisPassword, envRef: PASSWORD }, { name: whatever, value: 1 }`,
+      ).concat("auth: { secretStore: files }\n"),
+      COMPONENT("files", "secretstores.local.file", "{ name: secretsFile, value: secrets.json }"),
+      COMPONENT("notmine", "pubsub.redis").concat("scopes: [other]\n"),
+      COMPONENT("mine", "pubsub.in-memory").concat("scopes: [shop, other]\n"),
+      COMPONENT("db", "state.redis"),
+      `apiVersion: dapr.io/v2alpha1
+kind: Subscription
+metadata: { name: one }
+spec: { pubsubname: orders, topic: t1, routes: { default: /t1 }, metadata: { rawPayload: "true" } }
+`,
+      `apiVersion: dapr.io/v1alpha1
+kind: Subscription
+metadata: { name: two }
+spec: { pubsubname: mine, topic: t2, route: /t2, deadLetterTopic: poison }
+`,
+    ].join("---\n");
+    const { settings, notices } = await load(text, { env: { PASSWORD: "p" }, overrides: { appId: "shop", appPort: "7000" } });
+    expect([...settings.pubsubs].map(([name, { type, group }]) => [name, type, group])).toEqual([
+      ["orders", "redis", "shop-x"],
+      ["mine", "in-memory", "shop"],
+    ]);
+    expect(settings.subscriptions).toEqual([
+      { pubsub: "orders", topic: "t1", metadata: { rawPayload: "true" } },
+      { pubsub: "mine", topic: "t2", metadata: {} },
+    ]);
+    expect([settings.appId, settings.appAddress]).toEqual(["shop", "127.0.0.1:7000"]);
+    expect(notices).toEqual([
+      "The subscription two: these are not served yet, every event goes to the app: deadLetterTopic.",
+      "This sidecar serves publish and subscribe; these resources are ignored: state.redis db.",
+      "The component orders of type redis does not know these keys, which are ignored: whatever.",
+    ]);
+  });
+
+  test("a directory of them is read whole, and a mistake is told in its own file", async () => {
+    const directory = join(cwd, "components");
+    mkdirSync(directory);
+    writeFileSync(join(directory, "a.yaml"), COMPONENT("a", "pubsub.in-memory"));
+    writeFileSync(join(directory, "b.yml"), COMPONENT("b", "pubsub.radis"));
+    writeFileSync(join(directory, "README.md"), "no resource");
+    const error: unknown = await loadConfig(options({ file: "components" })).catch((caught: unknown) => caught);
+    expect(error instanceof ConfigError && error.format()).toBe(`components/b.yml:5:9  spec.type
+  found: the component type "pubsub.radis"
+  expected: one of embedded, in-memory, redis; did you mean "redis"?`);
+    writeFileSync(join(directory, "b.yml"), COMPONENT("b", "pubsub.in-memory"));
+    const { settings, source } = await loadConfig(options({ file: "components" }));
+    expect([[...settings.pubsubs.keys()], source]).toEqual([["a", "b"], "components"]);
+  });
+
+  test("a secret without its store is an error that says so", async () => {
+    const text = await mistakes(COMPONENT("p", "pubsub.redis", "{ name: redisHost, secretKeyRef: { name: a, key: b } }"));
+    expect(text).toContain("found: the secret unknown-store:a/b: only env:, file: and json: are read");
+  });
+});
+
 describe("where it comes from", () => {
   test("none: an error that names the four, the embedded broker on a terminal or when asked", async () => {
     await expect(loadConfig(options())).rejects.toThrow("-c FILE, RUNTIME_CONFIG, configs/config.json, layotto.yaml");
@@ -199,20 +272,27 @@ describe("where it comes from", () => {
 
   test("a file that cannot be read is one error", async () => {
     await expect(loadConfig(options({ file: "none.yaml" }))).rejects.toThrow("none.yaml\n  found: no such file");
-    await expect(loadConfig(options({ file: "." }))).rejects.toThrow(".\n  found: a directory");
+    await expect(loadConfig(options({ file: "." }))).rejects.toThrow(".\n  found: a directory without a .yaml file");
   });
 });
 
-test("whatever is done to a configuration, it is taken or refused with a ConfigError", async () => {
-  const valid =
-    'app: { id: a }\npubsubs:\n  p: { type: in-memory, metadata: { maxBytes: "${A:-1}" } }\nsubscriptions: [{ pubsub: p, topic: t }]\n';
-  const mutation = fc.record({ at: fc.nat(valid.length), cut: fc.nat(12), put: fc.string({ unit: "grapheme", maxLength: 6 }) });
-  await fc.assert(
-    fc.asyncProperty(fc.array(mutation, { minLength: 1, maxLength: 3 }), async (mutations) => {
-      const text = mutations.reduce((all, { at, cut, put }) => all.slice(0, at) + put + all.slice(at + cut), valid);
-      const outcome = await load(text).catch((error: unknown) => error);
-      expect(outcome instanceof Error && !(outcome instanceof ConfigError) ? outcome : undefined).toBeUndefined();
-    }),
-    { numRuns: 300 },
-  );
-});
+const OWN =
+  'app: { id: a }\npubsubs:\n  p: { type: in-memory, metadata: { maxBytes: "${A:-1}" } }\nsubscriptions: [{ pubsub: p, topic: t }]\n';
+const VALID = {
+  "our own": OWN,
+  "Layotto's": MOSN('{ "app": { "app_id": "a" }, "pub_subs": { "p": { "type": "in-memory", "metadata": {} } } }'),
+  "Dapr's": `${COMPONENT("p", "pubsub.in-memory", "{ name: maxBytes, value: 1 }")}---\n${COMPONENT("q", "pubsub.in-memory")}`,
+};
+for (const [form, valid] of Object.entries(VALID)) {
+  test(`whatever is done to a configuration of ${form} form, it is taken or refused with a ConfigError`, async () => {
+    const mutation = fc.record({ at: fc.nat(valid.length), cut: fc.nat(12), put: fc.string({ unit: "grapheme", maxLength: 6 }) });
+    await fc.assert(
+      fc.asyncProperty(fc.array(mutation, { minLength: 1, maxLength: 3 }), async (mutations) => {
+        const text = mutations.reduce((all, { at, cut, put }) => all.slice(0, at) + put + all.slice(at + cut), valid);
+        const outcome = await load(text).catch((error: unknown) => error);
+        expect(outcome instanceof Error && !(outcome instanceof ConfigError) ? outcome : undefined).toBeUndefined();
+      }),
+      { numRuns: 300 },
+    );
+  });
+}

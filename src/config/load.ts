@@ -1,13 +1,14 @@
-import { existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { ConfigError, type ConfigProblem, problem } from "../errors/config-error.ts";
 import type { RuntimeSettings } from "../runtime/settings.ts";
 import type { LogLevel } from "../telemetry/log.ts";
 import { check } from "./check.ts";
 import { checkSubscriptions, configureComponents } from "./components.ts";
+import { fromDapr, isDapr } from "./dapr.ts";
 import { parseDocuments } from "./document.ts";
 import { fromMosn, isMosn } from "./mosn.ts";
-import { type Overrides, override } from "./overrides.ts";
+import { appIdOf, type Overrides, override } from "./overrides.ts";
 import { type Settings, schema } from "./schema.ts";
 import { resolveSecrets } from "./secrets.ts";
 import { child, plain, type Tree } from "./tree.ts";
@@ -40,48 +41,82 @@ const EMBEDDED = '{"pubsubs":{"pubsub":{"type":"embedded"}}}';
 
 /** Reads and checks a configuration whole. Rejects with a `ConfigError` that tells every mistake; nothing has been opened then. */
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
-  const { source, text } = findFile(options);
+  const { env, cwd, overrides } = options;
+  const { source, files } = findFiles(options);
   const problems: ConfigProblem[] = [];
   const notices: string[] = [];
-  const documents = parseDocuments(text, source);
-  problems.push(...documents.problems);
-  const [written, second] = documents.trees;
+  const documents = files.map((file) => parseDocuments(file.text, file.source));
+  problems.push(...documents.flatMap((one) => one.problems));
+  const [written, ...others] = documents.flatMap((one) => one.trees);
   if (problems.length === 0 && !written) problems.push(problem("CONFIG_EMPTY", { source }, {}, "a configuration"));
-  if (second) problems.push(problem("CONFIG_SYNTAX", second.at, { what: "a second document" }, "one document"));
+  const dapr = written !== undefined && [written, ...others].every(isDapr);
+  if (others[0] && !dapr) problems.push(problem("CONFIG_SYNTAX", others[0].at, { what: "a second document" }, "one document"));
   if (!written || problems.length > 0) throw new ConfigError(problems);
 
-  const lenient = isMosn(written);
-  const filled = fillIn(written, options.env, problems);
-  const own = lenient ? fromMosn(filled, notices, problems) : filled;
-  const tree = withSecrets(own, { env: options.env, file: resolve(options.cwd, source) }, problems);
-  const settings = problems.length > 0 && lenient && tree === filled ? undefined : check(schema, plain(tree), tree, problems);
-  const appId = settings?.app.id ?? "";
-  const pubsubs = await configureComponents(child(tree, "pubsubs"), appId, { lenient, notices }, problems);
+  const appId = appIdOf(overrides, env);
+  const mosn = !dapr && isMosn(written);
+  const filled = fillIn(written, env, problems);
+  const all = [filled, ...others.map((one) => fillIn(one, env, problems))] as const;
+  const own = dapr
+    ? fromDapr(all, { appId: appId ?? "app1", env }, notices, problems)
+    : mosn
+      ? fromMosn(filled, notices, problems)
+      : filled;
+  const tree = withSecrets(own, { env, file: resolve(cwd, files[0]?.source ?? source) }, problems);
+  const settings = problems.length > 0 && mosn && tree === filled ? undefined : check(schema, plain(tree), tree, problems);
+  const pubsubs = await configureComponents(
+    child(tree, "pubsubs"),
+    appId ?? settings?.app.id ?? "",
+    { lenient: mosn || dapr, notices },
+    problems,
+  );
   checkSubscriptions(tree, [...pubsubNames(tree)], problems);
-  const final = settings && override(settings, options.overrides, options.env, problems);
+  const final = settings && override(settings, overrides, env, problems);
   if (!final || problems.length > 0) throw new ConfigError(problems);
   if (final.listen.metrics !== undefined) notices.push("listen.metrics: metrics are not served yet.");
-  return { settings: { ...runtimeSettings(final, options.cwd), pubsubs }, logLevel: final.log.level, source, notices };
+  return { settings: { ...runtimeSettings(final, cwd), pubsubs }, logLevel: final.log.level, source, notices };
 }
 
-function findFile({ file, env, cwd, embedded, isTerminal }: LoadOptions): { readonly source: string; readonly text: string } {
-  if (embedded && file === undefined) return { source: "(embedded)", text: EMBEDDED };
+interface Found {
+  /** As it was named. */
+  readonly source: string;
+  readonly files: readonly { readonly source: string; readonly text: string }[];
+}
+
+function findFiles({ file, env, cwd, embedded, isTerminal }: LoadOptions): Found {
+  const standIn = { source: "(embedded)", files: [{ source: "(embedded)", text: EMBEDDED }] };
+  if (embedded && file === undefined) return standIn;
   const named = file ?? (env.RUNTIME_CONFIG || undefined) ?? PLACES.find((one) => existsSync(resolve(cwd, one)));
-  if (named !== undefined) return { source: named, text: read(named, cwd) };
-  if (isTerminal) return { source: "(embedded)", text: EMBEDDED };
+  if (named !== undefined) return { source: named, files: read(named, cwd) };
+  if (isTerminal) return standIn;
   const files = `-c FILE, RUNTIME_CONFIG, ${PLACES.join(", ")}`;
   throw new ConfigError([problem("CONFIG_NONE_FOUND", { source: "configuration" }, { files }, "one of these, or --embedded")]);
 }
 
-function read(file: string, cwd: string): string {
+/** A file, or those of a directory that Dapr would read there. */
+function read(source: string, cwd: string): Found["files"] {
+  const path = resolve(cwd, source);
+  const isDirectory = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  if (!isDirectory) return [{ source, text: readText(path, source) }];
+  const names = readdirSync(path)
+    .filter((name) => /\.ya?ml$/.test(name))
+    .sort();
+  if (names.length > 0) return names.map((name) => ({ source: join(source, name), text: readText(join(path, name), join(source, name)) }));
+  throw unreadable(source, "a directory without a .yaml file");
+}
+
+function readText(path: string, source: string): string {
   try {
-    return readFileSync(resolve(cwd, file), "utf8");
+    return readFileSync(path, "utf8");
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
     const reasons: Readonly<Record<string, string>> = { ENOENT: "no such file", EACCES: "no permission to read it", EISDIR: "a directory" };
-    const reason = reasons[String(error.code)] ?? String(error.code);
-    throw new ConfigError([problem("CONFIG_UNREADABLE", { source: file }, { reason }, "a file of JSON or YAML that can be read")]);
+    throw unreadable(source, reasons[String(error.code)] ?? String(error.code));
   }
+}
+
+function unreadable(source: string, reason: string): ConfigError {
+  return new ConfigError([problem("CONFIG_UNREADABLE", { source }, { reason }, "a file of JSON or YAML that can be read")]);
 }
 
 function withSecrets(tree: Tree, sources: Parameters<typeof resolveSecrets>[1], problems: ConfigProblem[]): Tree {

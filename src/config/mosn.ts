@@ -1,5 +1,6 @@
 import { type ConfigProblem, problem } from "../errors/config-error.ts";
-import { child, keyPlace, type MapNode, type ScalarNode, type Tree } from "./tree.ts";
+import { secretReference } from "./secrets.ts";
+import { child, itemsOf, keyPlace, mapLike, type ScalarNode, scalarLike, type Tree, textOf } from "./tree.ts";
 
 /** Layotto's own form: MOSN's servers, listeners and filters, with Layotto's part at the bottom of them. */
 export function isMosn(tree: Tree): boolean {
@@ -19,9 +20,9 @@ export function fromMosn(tree: Tree, notices: string[], problems: ConfigProblem[
   const host = get(app, "grpc_callback_host");
   const listeners = listenersOf(tree);
   ignoreOthers(config, notices);
-  return map(tree, {
-    app: map(app ?? config, { id: get(app, "app_id"), address: port && joined(host, "127.0.0.1", port) }),
-    listen: map(tree, { grpc: listeners.grpc, http: listeners.actuator }),
+  return mapLike(tree, {
+    app: mapLike(app ?? config, { id: get(app, "app_id"), address: port && joined(host, "127.0.0.1", port) }),
+    listen: mapLike(tree, { grpc: listeners.grpc, http: listeners.actuator }),
     pubsubs: pubsubsOf(config),
   });
 }
@@ -35,10 +36,10 @@ function ignoreOthers(config: Tree, notices: string[]): void {
 }
 
 function filtersOf(listener: Tree): Tree[] {
-  return items(get(listener, "filter_chains")).flatMap((chain) => items(get(chain, "filters")));
+  return itemsOf(get(listener, "filter_chains")).flatMap((chain) => itemsOf(get(chain, "filters")));
 }
 
-const allListeners = (tree: Tree): Tree[] => items(get(tree, "servers")).flatMap((server) => items(get(server, "listeners")));
+const allListeners = (tree: Tree): Tree[] => itemsOf(get(tree, "servers")).flatMap((server) => itemsOf(get(server, "listeners")));
 
 function grpcConfig(tree: Tree): Tree | undefined {
   for (const filter of allListeners(tree).flatMap(filtersOf)) {
@@ -58,7 +59,7 @@ function listenersOf(tree: Tree): { readonly grpc: Tree | undefined; readonly ac
     const unix = textOf(get(listener, "network"))?.toLowerCase() === "unix";
     const node = unix ? { ...address, value: `unix://${String(address.value)}` } : address;
     if (filtersOf(listener).some((filter) => textOf(get(filter, "type")) === "grpc")) grpc.push(node);
-    else if (items(get(listener, "stream_filters")).some((filter) => textOf(get(filter, "type")) === "actuator_filter")) actuator = node;
+    else if (itemsOf(get(listener, "stream_filters")).some((filter) => textOf(get(filter, "type")) === "actuator_filter")) actuator = node;
   }
   const [first] = grpc;
   return { grpc: first && { kind: "list", path: first.path, at: first.at, items: grpc }, actuator };
@@ -75,31 +76,20 @@ function pubsubOf(one: Tree, name: string, config: Tree): Tree {
   if (one.kind !== "map") return one;
   const metadata = get(one, "metadata");
   const values = new Map(metadata?.kind === "map" ? metadata.entries : []);
-  for (const reference of items(get(one, "secret_ref"))) {
+  for (const reference of itemsOf(get(one, "secret_ref"))) {
     const key = textOf(get(reference, "inject_as")) ?? textOf(get(reference, "sub_key")) ?? textOf(get(reference, "key"));
     if (key !== undefined) values.set(key, secretOf(reference, config));
   }
   const type = get(one, "type");
   // Layotto's older files have no type: the component's name is it.
-  const named: ScalarNode = { kind: "scalar", path: one.path, at: one.at, valueAt: one.at, value: name, written: name };
-  return map(one, { type: type ?? named, metadata: { ...map(metadata ?? one, {}), entries: values } });
+  return mapLike(one, { type: type ?? scalarLike(one, name), metadata: { ...mapLike(metadata ?? one, {}), entries: values } });
 }
 
-/** As our own form writes it: `{ secret: env:NAME }` or `{ secret: json:PATH#KEY }`. */
 function secretOf(reference: Tree, config: Tree): Tree {
   const store = get(get(config, "secret_store"), textOf(get(reference, "store_name")) ?? "");
-  const key = textOf(get(reference, "key")) ?? "";
-  const sub = textOf(get(reference, "sub_key"));
-  const type = textOf(get(store, "type"))?.replace(/^secretstores\./, "");
-  const file = textOf(get(get(store, "metadata"), "secretsFile")) ?? "";
-  const value =
-    type === "local.env"
-      ? `env:${key}`
-      : type === "local.file"
-        ? `json:${file}#${[key, sub].filter((step) => step && step !== "").join("/")}`
-        : `${type ?? "?"}:${key}`;
-  const place = keyPlace(reference);
-  return map(reference, { secret: { kind: "scalar", path: reference.path, at: place, valueAt: place, value, written: value } });
+  const file = textOf(get(get(store, "metadata"), "secretsFile"));
+  const steps = [textOf(get(reference, "key")), textOf(get(reference, "sub_key"))];
+  return mapLike(reference, { secret: scalarLike(reference, secretReference(textOf(get(store, "type")), file, steps)) });
 }
 
 function joined(host: Tree | undefined, fallback: string, port: Tree): Tree {
@@ -113,15 +103,4 @@ function get(node: Tree | undefined, key: string): Tree | undefined {
   if (exact) return exact;
   for (const [name, value] of node.entries) if (name.toLowerCase() === key.toLowerCase()) return value;
   return undefined;
-}
-
-const items = (node: Tree | undefined): readonly Tree[] => (node?.kind === "list" ? node.items : []);
-
-function textOf(node: Tree | undefined): string | undefined {
-  return node?.kind === "scalar" && node.value !== null ? String(node.value) : undefined;
-}
-
-function map(like: Tree, entries: Readonly<Record<string, Tree | undefined>>): MapNode {
-  const present = Object.entries(entries).filter((entry): entry is [string, Tree] => entry[1] !== undefined);
-  return { kind: "map", path: like.path, at: like.at, entries: new Map(present) };
 }

@@ -6,6 +6,7 @@ import type { Environment } from "./variables.ts";
 
 /** Flags of the command line, as they were written. They stand above variables, which stand above the file. */
 export interface Overrides {
+  readonly appId?: string;
   readonly grpcPort?: string;
   readonly httpPort?: string;
   readonly metricsPort?: string;
@@ -20,6 +21,11 @@ const VARIABLES = {
   metricsPort: ["--metrics-port", "LAYOTTO_METRICS_PORT"],
   appPort: ["--app-port", "LAYOTTO_APP_PORT"],
 } as const;
+
+/** The app's id, if it does not come from the file. */
+export function appIdOf(flags: Overrides, env: Environment): string | undefined {
+  return flags.appId?.trim() || env.LAYOTTO_APP_ID?.trim() || undefined;
+}
 
 /** The settings with what flags and variables say. */
 export function override(settings: Settings, flags: Overrides, env: Environment, problems: ConfigProblem[]): Settings {
@@ -36,7 +42,7 @@ export function override(settings: Settings, flags: Overrides, env: Environment,
   const [grpc, http, metrics, called] = [port("grpcPort"), port("httpPort"), port("metricsPort"), port("appPort")];
   return {
     ...settings,
-    app: { ...app, address: withPort(app.address, called) },
+    app: { id: appIdOf(flags, env) ?? app.id, address: withPort(app.address, called) },
     listen: {
       ...listen,
       grpc: listen.grpc.map((address) => withPort(address, grpc)),

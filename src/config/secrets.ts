@@ -30,9 +30,18 @@ function resolveOne(node: Tree, sources: SecretSources, problems: ConfigProblem[
   return { ...scalar, value: null, broken: true };
 }
 
+/** What other forms say about a secret store, as our own form writes it: `env:NAME` or `json:PATH#KEY`. */
+export function secretReference(storeType: string | undefined, file: string | undefined, steps: readonly (string | undefined)[]): string {
+  const path = steps.filter((step) => step !== undefined && step !== "");
+  const type = storeType?.replace(/^secretstores\./, "");
+  if (type === "local.env") return `env:${path[0] ?? ""}`;
+  if (type === "local.file") return `json:${file ?? ""}#${path.join("/")}`;
+  return `${type ?? "unknown-store"}:${path.join("/")}`;
+}
+
 function look(reference: string, { env, file }: SecretSources): string | { readonly reason: string } {
   const [, kind, rest = ""] = /^(env|file|json):(.+)$/s.exec(reference) ?? [];
-  if (kind === undefined) return { reason: "it is neither env:, file: nor json:" };
+  if (kind === undefined) return { reason: "only env:, file: and json: are read" };
   if (kind === "env") return (Object.hasOwn(env, rest) ? env[rest] : undefined) ?? { reason: "the variable is not set" };
   const hash = kind === "json" ? rest.indexOf("#") : rest.length;
   if (hash < 0) return { reason: "the key is missing after #" };

@@ -96,3 +96,25 @@ export function plain(node: Tree): unknown {
   const entries = [...node.entries].map(([key, value]) => [key, plain(value)] as const);
   return Object.fromEntries(entries.filter(([, value]) => value !== null));
 }
+
+/** Its items, where it is a list; else none. */
+export function itemsOf(node: Tree | undefined): readonly Tree[] {
+  return node?.kind === "list" ? node.items : [];
+}
+
+/** Its text, where it is a value. */
+export function textOf(node: Tree | undefined): string | undefined {
+  return node?.kind === "scalar" && node.value !== null ? String(node.value) : undefined;
+}
+
+/** A group of those entries that are there, at the place of `like`. */
+export function mapLike(like: Tree, entries: Readonly<Record<string, Tree | undefined>>): MapNode {
+  const present = Object.entries(entries).filter((entry): entry is [string, Tree] => entry[1] !== undefined);
+  return { kind: "map", path: like.path, at: like.at, entries: new Map(present) };
+}
+
+/** A value that stands for what is written at `like`. */
+export function scalarLike(like: Tree, value: string): ScalarNode {
+  const place = keyPlace(like);
+  return { kind: "scalar", path: like.path, at: place, valueAt: place, value, written: value };
+}

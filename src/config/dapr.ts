@@ -1,0 +1,104 @@
+import { type ConfigProblem, problem } from "../errors/config-error.ts";
+import { secretReference } from "./secrets.ts";
+import { child, itemsOf, keyPlace, mapLike, placeOf, scalarLike, type Tree, textOf } from "./tree.ts";
+import type { Environment } from "./variables.ts";
+
+/** What Dapr's resources leave to the command line and the environment. */
+export interface DaprContext {
+  readonly appId: string;
+  readonly env: Environment;
+}
+
+/** One of Dapr's resources: a component, a subscription, or what we do not serve. */
+export function isDapr(tree: Tree): boolean {
+  return textOf(child(tree, "apiVersion"))?.startsWith("dapr.io/") ?? false;
+}
+
+/**
+ * Turns Dapr's resources, one a document, into our form. A resource whose `scopes` do not name the app is not for it. What we do not
+ * serve is named in `notices` and ignored.
+ */
+export function fromDapr(resources: readonly [Tree, ...Tree[]], context: DaprContext, notices: string[], problems: ConfigProblem[]): Tree {
+  const components = new Map<string, Tree>();
+  const stores = new Map<string, Tree>();
+  const subscriptions: Tree[] = [];
+  const ignored: string[] = [];
+  for (const resource of resources.filter((one) => isFor(one, context.appId))) {
+    const kind = textOf(child(resource, "kind"));
+    const name = textOf(child(child(resource, "metadata"), "name"));
+    const type = textOf(child(child(resource, "spec"), "type"));
+    if (kind === "Subscription") subscriptions.push(subscriptionOf(resource, name, notices));
+    else if (kind !== "Component") ignored.push(`${kind ?? "?"} ${name ?? "?"}`);
+    else if (name === undefined)
+      problems.push(problem("CONFIG_MISSING", placeOf(resource, ["metadata", "name"]), {}, "the component's name"));
+    else if (type?.startsWith("secretstores.")) stores.set(name, resource);
+    else if (type !== undefined && !type.startsWith("pubsub.")) ignored.push(`${type} ${name}`);
+    else if (components.has(name)) problems.push(problem("CONFIG_DUPLICATE_KEY", keyPlace(resource), { key: name }, "each name once"));
+    else components.set(name, resource);
+  }
+  if (ignored.length > 0)
+    notices.push(`This sidecar serves publish and subscribe; these resources are ignored: ${ignored.sort().join(", ")}.`);
+  const [root] = resources;
+  const pubsubs = [...components].map(([name, resource]) => [name, componentOf(resource, stores, context)] as const);
+  return mapLike(root, {
+    pubsubs: mapLike(root, Object.fromEntries(pubsubs)),
+    subscriptions: { kind: "list", path: root.path, at: root.at, items: subscriptions },
+  });
+}
+
+function isFor(resource: Tree, appId: string): boolean {
+  const scopes = itemsOf(child(resource, "scopes"));
+  return scopes.length === 0 || scopes.some((scope) => textOf(scope) === appId);
+}
+
+function componentOf(resource: Tree, stores: ReadonlyMap<string, Tree>, context: DaprContext): Tree {
+  const spec = child(resource, "spec") ?? resource;
+  const store = stores.get(textOf(child(child(resource, "auth"), "secretStore")) ?? "");
+  const entries = new Map<string, Tree>();
+  for (const item of itemsOf(child(spec, "metadata"))) {
+    const name = textOf(child(item, "name"));
+    if (name !== undefined) entries.set(name, valueOfItem(item, store, context));
+  }
+  return mapLike(spec, { type: child(spec, "type"), metadata: { ...mapLike(child(spec, "metadata") ?? spec, {}), entries } });
+}
+
+function valueOfItem(item: Tree, store: Tree | undefined, context: DaprContext): Tree {
+  const variable = textOf(child(item, "envRef"));
+  if (variable !== undefined) return mapLike(item, { secret: scalarLike(item, `env:${variable}`) });
+  const secret = child(item, "secretKeyRef");
+  if (secret) return mapLike(secret, { secret: scalarLike(secret, secretOf(secret, store)) });
+  const value = child(item, "value");
+  return value?.kind === "scalar" && typeof value.value === "string"
+    ? { ...value, value: withTemplates(value.value, context) }
+    : (value ?? scalarLike(item, ""));
+}
+
+function secretOf(reference: Tree, store: Tree | undefined): string {
+  const options = new Map(
+    itemsOf(child(child(store, "spec"), "metadata")).map((one) => [textOf(child(one, "name")), textOf(child(one, "value"))]),
+  );
+  const [name, key] = [textOf(child(reference, "name")), textOf(child(reference, "key"))];
+  const nested = name?.replaceAll(options.get("nestedSeparator") ?? ":", "/");
+  return secretReference(textOf(child(child(store, "spec"), "type")), options.get("secretsFile"), [nested, key === name ? undefined : key]);
+}
+
+/** What Dapr fills in by itself, beside `${NAME}`. */
+function withTemplates(text: string, { appId, env }: DaprContext): string {
+  const values: Readonly<Record<string, string | undefined>> = { appID: appId, podName: env.POD_NAME, namespace: env.NAMESPACE };
+  return text.replace(/\{(appID|podName|namespace)\}/g, (template, name: string) => values[name] ?? template);
+}
+
+const NOT_SERVED = ["routes", "deadLetterTopic", "bulkSubscribe"];
+
+function subscriptionOf(resource: Tree, name: string | undefined, notices: string[]): Tree {
+  const spec = child(resource, "spec") ?? resource;
+  const others = NOT_SERVED.filter((key) => child(spec, key) && !isPlainRoute(child(spec, key)));
+  if (others.length > 0)
+    notices.push(`The subscription ${name ?? "?"}: these are not served yet, every event goes to the app: ${others.join(", ")}.`);
+  return mapLike(spec, { pubsub: child(spec, "pubsubname"), topic: child(spec, "topic"), metadata: child(spec, "metadata") });
+}
+
+/** A path alone decides nothing: over gRPC the app sees the topic. */
+function isPlainRoute(routes: Tree | undefined): boolean {
+  return child(routes, "default") !== undefined && itemsOf(child(routes, "rules")).length === 0;
+}
