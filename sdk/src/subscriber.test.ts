@@ -48,6 +48,7 @@ test.each([
   ["retry", () => Promise.resolve("retry"), 1],
   ["drop", () => "drop", 2],
   ["a rejection", () => Promise.reject(new Error("no")), 1],
+  ["what is no result", () => "sucess" as "success", 1],
 ] as readonly [string, Handler, number][])("%s from a handler is status %#", async (_, handler, status) => {
   expect(fromBinary(TopicEventResponseSchema, await call(subscriberOf(handler), "OnTopicEvent", request())).status).toBe(status);
 });

@@ -121,14 +121,19 @@ async function receive(
   const subscribed = handlers.get(keyOf(event.pubsub, event.topic));
   // Not dropped: an older sidecar may still read what this version of the app no longer wants, and another replica may want it.
   if (!subscribed) return call.fail(Status.NOT_FOUND, `there is no handler for ${event.pubsub}/${event.topic}`);
-  let result: HandlerResult;
+  const respond = (status: EventStatus) => call.respond(toBinary(TopicEventResponseSchema, create(TopicEventResponseSchema, { status })));
   try {
-    result = (await subscribed.handler(event)) ?? "success";
+    respond(statusOf((await subscribed.handler(event)) ?? "success"));
   } catch (error) {
-    result = "retry";
+    respond(EventStatus.RETRY);
     onError(error, event);
   }
-  call.respond(toBinary(TopicEventResponseSchema, create(TopicEventResponseSchema, { status: RESULTS[result] })));
+}
+
+/** A handler in plain JavaScript may return anything; what nobody understands must not count as success. */
+function statusOf(result: HandlerResult): EventStatus {
+  if (Object.hasOwn(RESULTS, result)) return RESULTS[result];
+  throw new TypeError(`A handler returned ${JSON.stringify(result)}; expected nothing, success, retry or drop.`);
 }
 
 function decode(bytes: Uint8Array): ReceivedEvent | undefined {

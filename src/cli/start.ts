@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import type { LoadedConfig } from "../config/load.ts";
 import { loadConfig } from "../config/load.ts";
+import { CatalogueError } from "../errors/catalogue.ts";
 import { ConfigError } from "../errors/config-error.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import { type Runtime, startRuntime } from "../runtime/runtime.ts";
@@ -103,8 +104,8 @@ async function started({ settings }: LoadedConfig, log: Logger): Promise<Runtime
   try {
     return await startRuntime({ ...settings, version: packageVersion(), compiled: compiledAt() }, log);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    if (error instanceof PubSubError || (error instanceof Error && "code" in error)) throw new CliError(`not started: ${why}`);
+    if (error instanceof CatalogueError) throw new CliError(`not started: ${error.message}\n${error.remedy}`);
+    if (error instanceof PubSubError || (error instanceof Error && "code" in error)) throw new CliError(`not started: ${error.message}`);
     throw error;
   }
 }

@@ -7,24 +7,40 @@ import { describe, keyPlace, nearestNode, type Path, placeOf, type Tree } from "
 export function check<T>(schema: z.ZodType<T, unknown>, value: unknown, tree: Tree, problems: ConfigProblem[]): T | undefined {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  for (const issue of result.error.issues) problems.push(...problemsOf(issue, schema, tree));
+  const misspelt = new Set(result.error.issues.flatMap((issue) => meantBy(issue, schema)));
+  for (const issue of result.error.issues) problems.push(...problemsOf(issue, schema, tree, misspelt));
   return undefined;
 }
 
-function problemsOf(issue: z.core.$ZodIssue, schema: z.ZodType, tree: Tree): ConfigProblem[] {
+/** The paths of the keys that unknown ones were meant to be. */
+function meantBy(issue: z.core.$ZodIssue, schema: z.ZodType): string[] {
+  if (issue.code !== "unrecognized_keys") return [];
+  const path = issue.path.filter((step) => typeof step !== "symbol");
+  const known = keysAt(schema, path);
+  return issue.keys.map((key) => JSON.stringify([...path, closestTo(key, known)]));
+}
+
+/** More keys than a person reads in an error. */
+const MANY_KEYS = 12;
+
+function problemsOf(issue: z.core.$ZodIssue, schema: z.ZodType, tree: Tree, misspelt: ReadonlySet<string>): ConfigProblem[] {
   const path = issue.path.filter((step) => typeof step !== "symbol");
   const { node, missing } = nearestNode(tree, path);
   if (issue.code === "unrecognized_keys") {
     const known = keysAt(schema, path);
+    const listed = known.length > MANY_KEYS ? `one of the ${known.length} keys in docs/configuration.md` : `one of ${known.join(", ")}`;
     return issue.keys.map((key) => {
       const place = keyPlace(nearestNode(tree, [...path, key]).node);
-      return problem("CONFIG_UNKNOWN_KEY", place, { key }, `one of ${known.join(", ")}${nearest(key, known)}`);
+      return problem("CONFIG_UNKNOWN_KEY", place, { key }, `${listed}${nearest(key, known)}`);
     });
   }
   const expected = expectedBy(issue);
   // One value may stand where a list is wanted.
   const stands = node.kind === "scalar" && node.value !== null;
-  if (missing.length > 0 && !stands) return [problem("CONFIG_MISSING", placeOf(node, missing), {}, expected)];
+  if (missing.length > 0 && !stands) {
+    // A key that is missing because it is misspelt is one mistake, told where it stands.
+    return misspelt.has(JSON.stringify(path)) ? [] : [problem("CONFIG_MISSING", placeOf(node, missing), {}, expected)];
+  }
   if (node.kind === "scalar" && node.broken) return [];
   return [problem("CONFIG_VALUE", placeOf(node), { value: describe(node) }, expected)];
 }
@@ -38,10 +54,15 @@ function expectedBy(issue: z.core.$ZodIssue): string {
 
 /** `; did you mean "redisHost"?`, when one of `known` is near. */
 export function nearest(key: string, known: readonly string[]): string {
-  if (known.length === 0) return "";
+  const found = closestTo(key, known);
+  return found === undefined ? "" : `; did you mean "${found}"?`;
+}
+
+function closestTo(key: string, known: readonly string[]): string | undefined {
+  if (known.length === 0) return undefined;
   const lower = new Map(known.map((one) => [one.toLowerCase(), one]));
   const found = closest(key.toLowerCase(), [...lower.keys()]);
-  return distance(key.toLowerCase(), found) <= Math.max(2, Math.floor(key.length / 4)) ? `; did you mean "${lower.get(found)}"?` : "";
+  return distance(key.toLowerCase(), found) <= Math.max(2, Math.floor(key.length / 4)) ? lower.get(found) : undefined;
 }
 
 /** The keys that an object schema has at `path`. */

@@ -45,6 +45,12 @@ const CATALOGUE = {
     text: "error when publish to topic {topic} in pubsub {pubsub}: {reason}",
     remedy: "The broker did not take the message in time. Check that it runs and can be reached, then publish again.",
   },
+  LISTEN_FAILED: {
+    code: "unavailable",
+    text: "cannot listen on {address}: {reason}",
+    remedy:
+      "Stop the program that has it, or choose another: --grpc-port, --http-port (0 is any free one), or listen in the configuration.",
+  },
   CONFIG_NONE_FOUND: {
     code: "not_found",
     text: "none of {files}",

@@ -1,6 +1,6 @@
 /**
  * The closed set of error codes. Programs act upon a code, people read the text.
- * The words are gRPC's, because that is what most callers see (see `grpc.ts` and `http.ts` beside this file for the tables).
+ * The words are gRPC's, because that is what most callers see (see `grpc.ts` beside this file for the table).
  */
 export const ERROR_CODES = [
   "invalid_argument",

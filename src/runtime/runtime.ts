@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { formatAddress, listen, parseAddress, type Server } from "layotto-transport";
+import { formatAddress, ListenError, listen, parseAddress, type Server } from "layotto-transport";
 import { layotto } from "../api/grpc/layotto.ts";
 import { actuator, type HealthStatus } from "../api/http/actuator.ts";
 import { type HttpServer, serveHttp } from "../api/http/server.ts";
 import { GrpcChannel } from "../app/grpc-channel.ts";
 import { Engine } from "../engine/engine.ts";
+import { CatalogueError } from "../errors/catalogue.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import { systemClock } from "../pubsub/clock.ts";
 import { LOG_LEVELS, type Logger } from "../telemetry/log.ts";
@@ -72,6 +73,7 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
     return { grpc, http: formatAddress(http.address), engine, stop: () => (stopping ??= stop()) };
   } catch (error) {
     await close(AbortSignal.timeout(shutdownTimeoutMs));
+    if (error instanceof ListenError) throw new CatalogueError("LISTEN_FAILED", { address: error.address, reason: error.reason });
     throw error;
   }
 }

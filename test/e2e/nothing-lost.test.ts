@@ -18,15 +18,18 @@ async function rigOn(component: Component): Promise<Rig> {
   return rig;
 }
 
-/** What every broker must do alike, seen from outside. */
+/** Sidecar and app, at work. */
+async function running(component: Component): Promise<Rig> {
+  const rig = await rigOn(component);
+  await rig.startApp();
+  await rig.startSidecar();
+  await rig.expectState("running");
+  return rig;
+}
+
+/** What every durable broker must do alike, seen from outside. */
 function theMainJob(component: () => Component, pending: PendingAtBroker): void {
-  const start = async (): Promise<Rig> => {
-    const rig = await rigOn(component());
-    await rig.startApp();
-    await rig.startSidecar();
-    await rig.expectState("running");
-    return rig;
-  };
+  const start = () => running(component());
 
   test("the sidecar is killed under load and restarted", async () => {
     const rig = await start();
@@ -91,31 +94,37 @@ function theMainJob(component: () => Component, pending: PendingAtBroker): void 
   }, 60_000);
 
   test("payloads arrive as they were sent", async () => {
-    const rig = await start();
-    const everyByte = Uint8Array.from({ length: 256 }, (_, byte) => byte);
-    const payloads: readonly [data: Uint8Array, contentType: string][] = [
-      [Buffer.from("12345678901234567890"), "application/json"],
-      [Buffer.from("1.10"), "application/json"],
-      [Buffer.from('{ "a" : [1.0, 1e400, "\\u00e9"] }'), "application/json"],
-      [Buffer.from("[1,2"), "application/json"],
-      [everyByte, "application/octet-stream"],
-      [everyByte, "text/plain"],
-      [everyByte, "application/json"],
-      [everyByte, "application/vnd.example+json; charset=utf-8"],
-      [Buffer.from("<a>é</a>"), "application/xml"],
-      [Buffer.from("grüße 🙂"), "text/plain;charset=utf-8"],
-      [new Uint8Array(0), "text/plain"],
-      [new Uint8Array(0), "application/json"],
-      [new Uint8Array(4_000_000).map((_, index) => index * 7), "image/png"],
-    ];
-    for (const [index, [data, contentType]] of payloads.entries()) {
-      await rig.publisher.publishEvent(PUBSUB, TOPIC, data, { contentType, metadata: { index: String(index), mykey: "ключ" } });
-      const event = await rig.took(({ metadata }) => metadata.index === String(index));
-      expect([event.contentType, event.metadata.mykey, event.data.length]).toEqual([contentType, "ключ", data.length]);
-      expect(Buffer.compare(event.data, data)).toBe(0);
-    }
+    const rig = await payloadsArrive(component());
     await rig.expectSettled(pending);
   }, 60_000);
+}
+
+/** Bytes, content types and metadata arrive as they were sent. */
+async function payloadsArrive(component: Component): Promise<Rig> {
+  const rig = await running(component);
+  const everyByte = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+  const payloads: readonly [data: Uint8Array, contentType: string][] = [
+    [Buffer.from("12345678901234567890"), "application/json"],
+    [Buffer.from("1.10"), "application/json"],
+    [Buffer.from('{ "a" : [1.0, 1e400, "\\u00e9"] }'), "application/json"],
+    [Buffer.from("[1,2"), "application/json"],
+    [everyByte, "application/octet-stream"],
+    [everyByte, "text/plain"],
+    [everyByte, "application/json"],
+    [everyByte, "application/vnd.example+json; charset=utf-8"],
+    [Buffer.from("<a>é</a>"), "application/xml"],
+    [Buffer.from("grüße 🙂"), "text/plain;charset=utf-8"],
+    [new Uint8Array(0), "text/plain"],
+    [new Uint8Array(0), "application/json"],
+    [new Uint8Array(4_000_000).map((_, index) => index * 7), "image/png"],
+  ];
+  for (const [index, [data, contentType]] of payloads.entries()) {
+    await rig.publisher.publishEvent(PUBSUB, TOPIC, data, { contentType, metadata: { index: String(index), mykey: "ключ" } });
+    const event = await rig.took(({ metadata }) => metadata.index === String(index));
+    expect([event.contentType, event.metadata.mykey, event.data.length]).toEqual([contentType, "ключ", data.length]);
+    expect(Buffer.compare(event.data, data)).toBe(0);
+  }
+  return rig;
 }
 
 describe("embedded", () => {
@@ -131,6 +140,12 @@ describe("embedded", () => {
   };
   theMainJob(() => ({ type: "embedded", metadata: {} }), { count, whileRunning: false });
 });
+
+test("in-memory: payloads arrive as they were sent", async () => {
+  const rig = await payloadsArrive({ type: "in-memory", metadata: {} });
+  await expect.poll(async () => (await rig.shown())?.pending).toBe(0);
+  expect(await rig.stopSidecar()).toBe(0);
+}, 60_000);
 
 withRedis("redis", () => {
   let redis: RedisServer;
@@ -154,10 +169,7 @@ withRedis("redis", () => {
   theMainJob(() => on(redis.port), pending);
 
   test("Redis is killed under load and restarted", async () => {
-    const rig = await rigOn(on(redis.port));
-    await rig.startApp();
-    await rig.startSidecar();
-    await rig.expectState("running");
+    const rig = await running(on(redis.port));
     rig.startLoad();
     for (let round = 1; round <= 3; round++) {
       await rig.acknowledgedAtLeast(200 * round);
@@ -186,10 +198,7 @@ withRedis("redis", () => {
   }, 60_000);
 
   test("entries of other programs are delivered as raw events, and stall nothing", async () => {
-    const rig = await rigOn(on(redis.port));
-    await rig.startApp();
-    await rig.startSidecar();
-    await rig.expectState("running");
+    const rig = await running(on(redis.port));
     const foreign = ['{"hello":1}', "not json", ""];
     const ids = new Map<string, string>();
     for (const data of foreign) ids.set(data, await redis.cli("XADD", TOPIC, "*", "data", data));
@@ -206,10 +215,7 @@ withRedis("redis", () => {
 
   test("a publish is not answered before Redis answered: its replies are swallowed", async () => {
     const proxy = await TcpProxy.start(redis.port);
-    const rig = await rigOn(on(proxy.port));
-    await rig.startApp();
-    await rig.startSidecar();
-    await rig.expectState("running");
+    const rig = await running(on(proxy.port));
     const swallowed = proxy.swallowReplies("xadd");
     let answered = false;
     const publish = rig.publisher.publishEvent(PUBSUB, TOPIC, "kept back").then(() => {

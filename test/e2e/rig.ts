@@ -38,7 +38,7 @@ export class Rig {
   /** Every event that the app took, in order. */
   readonly received: ReceivedEvent[] = [];
   /** What the app answers. */
-  handler: (event: ReceivedEvent) => HandlerResult = () => "success";
+  handler: (event: ReceivedEvent) => HandlerResult | Promise<HandlerResult> = () => "success";
   readonly #config: string;
   readonly #ports: { readonly grpc: number; readonly http: number; readonly app: number };
   #sidecar: Program | undefined;
@@ -49,16 +49,17 @@ export class Rig {
   #publishers: Promise<void>[] = [];
   #arrived: () => void = () => undefined;
 
-  private constructor(component: Component, ports: { grpc: number; http: number; app: number }) {
+  private constructor(component: Component, delivery: object, ports: { grpc: number; http: number; app: number }) {
     this.#config = join(this.directory, "layotto.json");
     this.#ports = ports;
     const listen = { grpc: `127.0.0.1:${ports.grpc}`, http: `127.0.0.1:${ports.http}` };
     const app = { address: `127.0.0.1:${ports.app}` };
-    writeFileSync(this.#config, JSON.stringify({ app, listen, pubsubs: { [PUBSUB]: component } }));
+    writeFileSync(this.#config, JSON.stringify({ app, listen, delivery, pubsubs: { [PUBSUB]: component } }));
   }
 
-  static async make(component: Component): Promise<Rig> {
-    return new Rig(component, { grpc: await freePort(), http: await freePort(), app: await freePort() });
+  /** `delivery` as in the configuration. */
+  static async make(component: Component, delivery: object = {}): Promise<Rig> {
+    return new Rig(component, delivery, { grpc: await freePort(), http: await freePort(), app: await freePort() });
   }
 
   async startSidecar(): Promise<void> {

@@ -1,5 +1,13 @@
-import { type Metadata as GrpcMetadata, Server as GrpcServer, type handleUnaryCall, ServerCredentials } from "@grpc/grpc-js";
+import {
+  type Metadata as GrpcMetadata,
+  Server as GrpcServer,
+  type handleUnaryCall,
+  logVerbosity,
+  ServerCredentials,
+  setLogVerbosity,
+} from "@grpc/grpc-js";
 import { type Address, formatAddress } from "./address.ts";
+import { listening } from "./listening.ts";
 import type { Status } from "./status.ts";
 
 /** One unary call at the server. Exactly one of `respond` and `fail` ends it; whatever comes after that, or after a cancellation, is ignored. */
@@ -33,7 +41,10 @@ export interface Server {
   close(signal?: AbortSignal): Promise<void>;
 }
 
-/** Starts to serve. Rejects when the address cannot be had, with the system's reason. */
+// Whatever goes wrong is told to the caller; the library's own lines on stderr would tell it a second time, in its words.
+if (!process.env.GRPC_VERBOSITY && !process.env.GRPC_NODE_VERBOSITY) setLogVerbosity(logVerbosity.NONE);
+
+/** Starts to serve. Rejects with a `ListenError` when the address cannot be had. */
 export async function listen(address: Address, options: ServerOptions): Promise<Server> {
   const server = new GrpcServer({
     "grpc.max_receive_message_length": options.maxMessageBytes ?? 4 * 2 ** 20,
@@ -42,10 +53,12 @@ export async function listen(address: Address, options: ServerOptions): Promise<
   for (const [path, handler] of Object.entries(options.handlers)) {
     server.register(path, adapt(handler), asBuffer, asBuffer, "unary");
   }
-  const port = await new Promise<number>((resolve, reject) => {
-    const target = "path" in address ? `unix:${address.path}` : formatAddress(address);
-    server.bindAsync(target, ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
-  });
+  const target = "path" in address ? `unix:${address.path}` : formatAddress(address);
+  const bind = () =>
+    new Promise<number>((resolve, reject) => {
+      server.bindAsync(target, ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
+    });
+  const port = await listening(address, bind);
   return { address: "path" in address ? address : { host: address.host, port }, close: (signal) => shutDown(server, signal) };
 }
 

@@ -1,9 +1,22 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { type Address, type CallOptions, type Client, connect, listen, RpcError, type Server, Status, type UnaryHandler } from "./index.ts";
+import {
+  type Address,
+  type CallOptions,
+  type Client,
+  connect,
+  ListenError,
+  listen,
+  RpcError,
+  type Server,
+  Status,
+  type UnaryHandler,
+} from "./index.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -63,6 +76,17 @@ test("bytes go there and back over a Unix socket", async () => {
   const folder = await mkdtemp(join(tmpdir(), "layotto-transport-"));
   cleanups.push(() => rm(folder, { recursive: true }));
   const server = await serve({ "/t.T/Echo": echo }, { path: join(folder, "s.sock") });
+  expect(text(await call(client(server.address), "/t.T/Echo", "hi"))).toBe("hi");
+});
+
+test("a Unix socket that a killed process left behind is taken over, one that is served is not", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "layotto-transport-"));
+  cleanups.push(() => rm(folder, { recursive: true }));
+  const path = join(folder, "s.sock");
+  const leaveBehind = `require("node:net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`;
+  await once(spawn(process.execPath, ["-e", leaveBehind]), "exit");
+  const server = await serve({ "/t.T/Echo": echo }, { path });
+  await expect(serve({}, { path })).rejects.toThrow(ListenError);
   expect(text(await call(client(server.address), "/t.T/Echo", "hi"))).toBe("hi");
 });
 

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
+import { type Address, listening } from "layotto-transport";
 
 /** What a route answers. `json: undefined` is an empty body. */
 interface Answer {
@@ -9,19 +10,17 @@ interface Answer {
 /** By method and path: `GET /actuator/info`. `body` is the request's, as text. */
 export type Routes = Readonly<Record<string, (body: string) => Answer>>;
 
-export type HttpAddress = { readonly host: string; readonly port: number } | { readonly path: string };
-
 export interface HttpServer {
   /** Where it really listens: port 0 has become a number. */
-  readonly address: HttpAddress;
+  readonly address: Address;
   close(): Promise<void>;
 }
 
 /** Health and commands are small. */
 const MOST_BODY_BYTES = 64 * 1024;
 
-/** Serves the routes; any other path is 404 with an empty body. Rejects when the address cannot be had. */
-export async function serveHttp(address: HttpAddress, routes: Routes): Promise<HttpServer> {
+/** Serves the routes; any other path is 404 with an empty body. Rejects with a `ListenError` when the address cannot be had. */
+export async function serveHttp(address: Address, routes: Routes): Promise<HttpServer> {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
     void body(request).then((text) => {
       const answer = text === undefined ? { status: 413 } : route(routes, request, text);
@@ -30,13 +29,15 @@ export async function serveHttp(address: HttpAddress, routes: Routes): Promise<H
       response.end(json);
     });
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen("path" in address ? { path: address.path } : address, () => {
-      server.off("error", reject);
-      resolve();
+  const bind = () =>
+    new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen("path" in address ? { path: address.path } : address, () => {
+        server.off("error", reject);
+        resolve();
+      });
     });
-  });
+  await listening(address, bind);
   const bound = server.address();
   return {
     address: "host" in address && bound !== null && typeof bound === "object" ? { host: address.host, port: bound.port } : address,

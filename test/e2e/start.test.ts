@@ -1,0 +1,110 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createPublisher } from "layotto-sdk";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { freePort } from "../brokers/server.ts";
+import { Program } from "./program.ts";
+import { PUBSUB, Rig, TOPIC } from "./rig.ts";
+
+let directory = "";
+const cleanups: (() => unknown)[] = [];
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "start-"));
+});
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  rmSync(directory, { recursive: true });
+});
+
+function start(config: object, env: Record<string, string> = {}): Program {
+  const file = join(directory, "layotto.json");
+  writeFileSync(file, JSON.stringify(config));
+  const program = new Program("src/main.ts", ["start", "-c", file, "--data-dir", directory], env);
+  cleanups.push(() => {
+    program.kill();
+    return program.ended();
+  });
+  return program;
+}
+
+async function publish(address: string, data: string): Promise<void> {
+  const publisher = createPublisher({ address });
+  cleanups.push(() => publisher.close());
+  await publisher.publishEvent(PUBSUB, TOPIC, data, { timeoutMs: 10_000 });
+}
+
+test("it listens on TCP and on a Unix socket, which it takes over after it was killed", async () => {
+  const grpc = [`127.0.0.1:${await freePort()}`, `unix://${join(directory, "layotto.sock")}`];
+  const config = { listen: { grpc, http: "127.0.0.1:0" }, pubsubs: { [PUBSUB]: { type: "embedded" } } };
+  const first = start(config);
+  await first.printed("layotto is ready");
+  for (const address of grpc) await publish(address, "before");
+  first.kill("SIGKILL");
+  await first.ended();
+  const second = start(config);
+  await second.printed("layotto is ready");
+  for (const address of grpc) await publish(address, "after");
+});
+
+test.each([
+  ["redis", "ioredis", ["components/embedded/", "components/in-memory/", "node:sqlite"]],
+  ["embedded", "node:sqlite", ["components/redis/", "components/in-memory/", "ioredis"]],
+])("starting with %s alone loads no module of another broker", async (type, own, others) => {
+  const loaded = join(directory, "loaded");
+  const hook = fileURLToPath(new URL("loaded.fixture.ts", import.meta.url));
+  const metadata = type === "redis" ? { redisHost: `127.0.0.1:${await freePort()}` } : {};
+  const listen = { grpc: "127.0.0.1:0", http: "127.0.0.1:0" };
+  const config = { listen, pubsubs: { [PUBSUB]: { type, metadata } } };
+  const program = start(config, { NODE_OPTIONS: `--import=${hook}`, LOADED_MODULES: loaded });
+  await program.printed("layotto is ready");
+  const modules = readFileSync(loaded, "utf8");
+  expect(modules).toContain(own);
+  for (const other of others) expect(modules).not.toContain(other);
+});
+
+test("SIGTERM: the running call ends and counts, what was not begun is kept, and the API serves until then", async () => {
+  const rig = await Rig.make({ type: "embedded", metadata: {} }, { maxInFlight: 1 });
+  cleanups.push(() => rig.close());
+  const entered = Promise.withResolvers<void>();
+  const mayEnd = Promise.withResolvers<"success">();
+  rig.handler = () => {
+    entered.resolve();
+    return mayEnd.promise;
+  };
+  await rig.startApp();
+  await rig.startSidecar();
+  await rig.expectState("running");
+  for (const data of ["one", "two"]) await rig.publisher.publishEvent(PUBSUB, TOPIC, data);
+  await entered.promise;
+  const stopped = rig.stopSidecar();
+  await expect.poll(() => rig.log).toContain("stopping");
+  await rig.publisher.publishEvent(PUBSUB, TOPIC, "three");
+  mayEnd.resolve("success");
+  expect(await stopped).toBe(0);
+  expect(rig.received.map((event) => event.text())).toEqual(["one"]);
+  rig.handler = () => "success";
+  await rig.startSidecar();
+  await rig.took((event) => event.text() === "three");
+  expect(rig.received.map((event) => event.text())).toEqual(["one", "two", "three"]);
+});
+
+test("a second signal ends it now", async () => {
+  const rig = await Rig.make({ type: "embedded", metadata: {} });
+  cleanups.push(() => rig.close());
+  const entered = Promise.withResolvers<void>();
+  rig.handler = () => {
+    entered.resolve();
+    return new Promise<never>(() => undefined);
+  };
+  await rig.startApp();
+  await rig.startSidecar();
+  await rig.expectState("running");
+  await rig.publisher.publishEvent(PUBSUB, TOPIC, "never done");
+  await entered.promise;
+  const stopped = rig.stopSidecar();
+  await expect.poll(() => rig.log).toContain("stopping");
+  void rig.stopSidecar();
+  expect(await stopped).toBe(1);
+});
