@@ -58,8 +58,17 @@ test("a batch keeps to the broker's limits", () => {
   const t = setUp({ capabilities: { maxBatch: 2, maxBatchBytes: 10_000 } });
   for (const name of "abcd") t.publish(name);
   t.publish("e", { size: 50_000 });
-  for (const call of [0, 1, 2, 3]) t.answer(call);
-  expect(t.names()).toEqual(["a", "bc", "d", "e"]);
+  t.publish("f", { size: 50_000, topic: "other" });
+  for (const call of [0, 1, 2, 3, 4]) t.answer(call);
+  expect(t.names()).toEqual(["a", "bc", "f", "d", "e"]);
+});
+
+test("a busy topic takes its turn: it does not keep another from the broker", () => {
+  const t = setUp({ capabilities: { maxBatch: 2 } });
+  for (const name of "abcdefgh") t.publish(name);
+  t.publish("x", { topic: "other" });
+  for (const call of [0, 1, 2]) t.answer(call);
+  expect(t.names()).toEqual(["a", "bc", "xd", "ef"]);
 });
 
 test("a broker that is away is tried again until it answers, in order", () => {

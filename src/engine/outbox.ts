@@ -91,7 +91,12 @@ export class Outbox {
       let bytes = 0;
       for (const lane of this.#lanes.values()) {
         if (batch.length >= maxBatch) break;
-        if (lane.takeable) bytes += lane.take(batch, maxBatch, maxBatchBytes - bytes);
+        const taken = lane.takeable ? lane.take(batch, maxBatch, maxBatchBytes - bytes) : 0;
+        if (taken === 0) continue;
+        bytes += taken;
+        // To the end of the row: a busy topic must not keep the others waiting.
+        this.#lanes.delete(lane.topic);
+        this.#lanes.set(lane.topic, lane);
       }
       if (batch.length === 0) return;
       this.#send(batch);
