@@ -15,6 +15,8 @@ export interface Harness {
   restart?(): Promise<void>;
   /** This client dies without a goodbye. Where it cannot be shown, that is a gap. */
   crash?(pubsub: PubSub): Promise<void>;
+  /** The broker goes away under its clients; what is returned brings it back. Absent: it is part of its clients' process. */
+  outage?(): Promise<() => Promise<void>>;
   /** Puts an entry on a topic as a program without our envelope would, one without a payload where the broker can have that. Absent: nobody else can write there. */
   foreign?(topic: string): Promise<void>;
   readonly gaps: readonly Gap[];

@@ -37,6 +37,10 @@ withRedis("redis", () => {
     ],
     open,
     restart: () => redis.restart(),
+    outage: async () => {
+      await redis.kill();
+      return () => redis.restart();
+    },
     crash: (pubsub) => pubsub.close(AbortSignal.abort()).catch(() => undefined),
     foreign: async (topic) => void (await redis.cli("XADD", topic, "*", "hello", "1")),
   });

@@ -13,12 +13,13 @@ export interface Call {
 /** An app that the behaviour plays: it answers each call, goes away and comes back. */
 export class PlayedApp implements AppChannel {
   reachable = true;
-  readonly #wanted: readonly AppSubscription[];
+  /** What it answers when it is asked. */
+  wanted: readonly AppSubscription[];
   readonly #listeners = new Set<(reachable: boolean) => void>();
   readonly #arrivals = new Arrivals<Call>(({ text }) => text);
 
   constructor(wanted: readonly AppSubscription[]) {
-    this.#wanted = wanted;
+    this.wanted = wanted;
   }
 
   /** Every call there was. */
@@ -57,7 +58,7 @@ export class PlayedApp implements AppChannel {
   }
 
   subscriptions(): Promise<readonly AppSubscription[]> {
-    return Promise.resolve(this.#wanted);
+    return Promise.resolve(this.wanted);
   }
 
   onReachable(fn: (reachable: boolean) => void): () => void {

@@ -55,8 +55,17 @@ export class Sidecar {
     return sidecar;
   }
 
+  get subscriptions(): readonly NamedStatus[] {
+    return this.#engine.subscriptions;
+  }
+
+  /** The topics whose groups the app no longer reads. */
+  get orphans(): readonly string[] {
+    return this.#engine.orphans.map(({ topic }) => topic);
+  }
+
   get status(): NamedStatus {
-    const [status] = this.#engine.subscriptions;
+    const [status] = this.subscriptions;
     if (!status) throw new Error("the engine has not subscribed");
     return status;
   }
