@@ -1,9 +1,9 @@
 import type { Admin } from "../../pubsub/admin.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import type { Connection, Reply } from "./connection.ts";
-import { startId } from "./consume.ts";
 import { decodeEntry } from "./entry.ts";
 import type { Servers } from "./servers.ts";
+import { startId } from "./start.ts";
 
 export function adminOf(servers: Servers): Admin {
   const at = (topic: string): Connection => {

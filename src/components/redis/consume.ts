@@ -6,8 +6,8 @@ import type { RedisOptions } from "./config.ts";
 import type { Reply } from "./connection.ts";
 import type { Watcher } from "./doorbell.ts";
 import { decodeEntry } from "./entry.ts";
-import { abortError, livesElsewhere } from "./errors.ts";
-import { compareIds, idBefore, isId, ZERO } from "./id.ts";
+import { livesElsewhere } from "./errors.ts";
+import { compareIds, ZERO } from "./id.ts";
 import type { Lease, LeaseKeeper } from "./lease.ts";
 import { Leases } from "./leases.ts";
 import type { Member } from "./member.ts";
@@ -15,7 +15,9 @@ import type { Node, NodeUser } from "./node.ts";
 import { backlog, join, leave, rejoin } from "./scripts.ts";
 import type { Servers } from "./servers.ts";
 import { Settlements } from "./settlements.ts";
+import { startId } from "./start.ts";
 import { Window } from "./window.ts";
+import { aborted, within } from "./within.ts";
 
 /** What a reader needs of its component. */
 export interface Ground {
@@ -170,7 +172,7 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
     const node = this.#ground.servers.of(this.topic);
     if (node === this.#node) return;
     this.#node?.leave(this);
-    this.#node?.doorbell.forget(this);
+    this.#node?.doorbells.forget(this);
     this.#node = node;
     node?.enter(this);
     if (node?.up) this.up();
@@ -182,7 +184,7 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
     const room = this.#held.length > 0 ? 0 : this.#window.room(this.options.queueDepth);
     if (this.#over || this.#reading || room === 0 || !node?.read.up) return;
     this.#reading = true;
-    node.doorbell.forget(this);
+    node.doorbells.forget(this);
     const since = this.clock.elapsed();
     const args = ["GROUP", this.group, this.consumer, "COUNT", String(room), "STREAMS", this.topic, ">"];
     node.read.send("xreadgroup", args, (error, reply) => {
@@ -209,7 +211,7 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
     try {
       const position = String(await join.run(node.read, this.topic, this.group, this.position));
       if (compareIds(position, this.position) > 0) this.position = position;
-      if (!this.#over && !this.#reading && this.#node === node) node.doorbell.wait(this);
+      if (!this.#over && !this.#reading && this.#node === node) node.doorbells.wait(this);
     } catch (error) {
       this.failed(asPubSubError(error));
     }
@@ -286,7 +288,7 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
     this.#cancelBeat();
     this.#cancelLook();
     this.#unlisten();
-    this.#node?.doorbell.forget(this);
+    this.#node?.doorbells.forget(this);
   }
 
   #die(error: PubSubError): void {
@@ -304,33 +306,6 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
     this.#ground.left(this);
     this.#end.resolve(error);
   }
-}
-
-/** The id after which a new group reads. */
-export function startId(start: Start): string {
-  if (start === "earliest") return ZERO;
-  if (start === "latest") return "$";
-  if ("time" in start) return idBefore(`${Math.max(0, Math.floor(start.time))}-0`);
-  if (isId(start.position)) return idBefore(start.position);
-  throw new PubSubError("invalid_argument", `position ${JSON.stringify(start.position)} is not a stream id such as 1526919030474-0`, {
-    permanent: true,
-  });
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-}
-
-function within<T>(work: Promise<T>, signal: AbortSignal, doing: string): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const aborted = () => reject(abortError(doing, signal, "unknown"));
-    if (signal.aborted) aborted();
-    signal.addEventListener("abort", aborted, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
-  });
 }
 
 /** A fault of the program is no error of the broker: it must be seen. */

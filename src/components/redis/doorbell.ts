@@ -1,5 +1,5 @@
 import type { Clock } from "../../pubsub/clock.ts";
-import type { Argument, Connection, Reply } from "./connection.ts";
+import type { Connection, Reply, ReplyCallback } from "./connection.ts";
 import { compareIds } from "./id.ts";
 
 export interface Watcher {
@@ -14,27 +14,34 @@ export interface Watcher {
 const ARM_MS_PER_STREAM = 0.01;
 const RETRY_MS = 1_000;
 const UNBLOCK_RETRY_MS = 1;
+/** Streams of several slots cannot be waited for in one call: they are asked so often. */
+const TURN_MS = 20;
 /** Where CLIENT UNBLOCK is forbidden, the doorbell blocks no longer than this, and so learns of new watchers. */
 const SHORT_BLOCK_MS = 100;
 
 /**
  * Waits for new entries on any number of streams with one blocked XREAD, which consumes nothing: who gets the entries is decided by the
- * reads that follow. A stream that is being read does not hang on the doorbell.
+ * reads that follow. Streams of several slots are asked in turn instead. A stream that is being read does not hang on the doorbell.
  */
 export class Doorbell {
   readonly #bell: Connection;
   readonly #control: Connection;
   readonly #clock: Clock;
+  readonly #slotOf: (stream: string) => number;
   #blockMs: number;
   readonly #waiting = new Set<Watcher>();
   /** Who the blocked XREAD stands for; undefined when there is none. */
   #armed: Set<Watcher> | undefined;
   #clientId: string | undefined;
   #armedAt = Number.NEGATIVE_INFINITY;
+  /** Whether it stands for streams of one slot, and so can block. */
+  #blocks = true;
   #scheduled = false;
   #closed = false;
 
-  constructor(bell: Connection, control: Connection, clock: Clock, blockMs: number) {
+  /** `slotOf`: streams of one slot can be waited for in one call. */
+  constructor(bell: Connection, control: Connection, clock: Clock, blockMs: number, slotOf: (stream: string) => number) {
+    this.#slotOf = slotOf;
     this.#bell = bell;
     this.#control = control;
     this.#clock = clock;
@@ -68,7 +75,8 @@ export class Doorbell {
   #schedule(): void {
     if (this.#scheduled || this.#closed) return;
     this.#scheduled = true;
-    const rest = this.#armedAt + this.#waiting.size * ARM_MS_PER_STREAM - this.#clock.elapsed();
+    const cost = Math.max(this.#waiting.size * ARM_MS_PER_STREAM, this.#blocks ? 0 : TURN_MS);
+    const rest = this.#armedAt + cost - this.#clock.elapsed();
     const refresh = () => {
       this.#scheduled = false;
       this.#refresh();
@@ -80,31 +88,46 @@ export class Doorbell {
   #refresh(): void {
     if (this.#closed || this.#waiting.size === 0 || !this.#bell.up) return;
     if (!this.#armed) this.#arm();
-    else if (![...this.#waiting].every((watcher) => this.#armed?.has(watcher))) this.#unblock(this.#armed);
+    else if (this.#blocks && ![...this.#waiting].every((watcher) => this.#armed?.has(watcher))) this.#unblock(this.#armed);
   }
 
   #arm(): void {
-    const positions = new Map<string, string>();
-    for (const { stream, position } of this.#waiting) {
-      const known = positions.get(stream);
-      if (known === undefined || compareIds(position, known) < 0) positions.set(stream, position);
+    const bySlot = new Map<number, Set<Watcher>>();
+    for (const watcher of this.#waiting) {
+      const slot = this.#slotOf(watcher.stream);
+      const group = bySlot.get(slot) ?? new Set();
+      bySlot.set(slot, group.add(watcher));
     }
     const armed = new Set(this.#waiting);
     this.#armed = armed;
     this.#armedAt = this.#clock.elapsed();
-    const args: Argument[] = ["COUNT", "1", "BLOCK", String(this.#blockMs), "STREAMS", ...positions.keys(), ...positions.values()];
-    this.#bell.send("xread", args, (error, reply) => {
-      if (this.#armed !== armed) return;
-      this.#armed = undefined;
-      if (error?.outcome === "unknown") return;
-      if (error) {
-        // One stream that cannot be read fails them all. Its own reader finds out which; until then every reader looks by itself.
-        this.#clock.after(RETRY_MS, () => this.#ring(armed, undefined));
-        return;
-      }
-      if (reply !== null) this.#ring(armed, streamsOf(reply));
-      this.#schedule();
-    });
+    this.#blocks = bySlot.size === 1;
+    let left = bySlot.size;
+    for (const watchers of bySlot.values()) {
+      this.#ask(watchers, (error, reply) => {
+        if (this.#armed !== armed) return;
+        left -= 1;
+        if (left === 0) this.#armed = undefined;
+        if (error?.outcome === "unknown") return;
+        if (error) {
+          // One stream that cannot be read fails them all. Its own reader finds out which; until then every reader looks by itself.
+          this.#clock.after(RETRY_MS, () => this.#ring(watchers, undefined));
+          return;
+        }
+        if (reply !== null) this.#ring(watchers, streamsOf(reply));
+        if (left === 0) this.#schedule();
+      });
+    }
+  }
+
+  #ask(watchers: ReadonlySet<Watcher>, callback: ReplyCallback): void {
+    const positions = new Map<string, string>();
+    for (const { stream, position } of watchers) {
+      const known = positions.get(stream);
+      if (known === undefined || compareIds(position, known) < 0) positions.set(stream, position);
+    }
+    const block = this.#blocks ? ["BLOCK", String(this.#blockMs)] : [];
+    this.#bell.send("xread", ["COUNT", "1", ...block, "STREAMS", ...positions.keys(), ...positions.values()], callback);
   }
 
   #ring(armed: ReadonlySet<Watcher>, streams: ReadonlySet<string> | undefined): void {

@@ -8,13 +8,14 @@ import type { Sink, SubscribeRequest, Subscription } from "../../pubsub/subscrip
 import { adminOf } from "./admin.ts";
 import { Cluster } from "./cluster.ts";
 import { type RedisOptions, redisOptions } from "./config.ts";
-import { Reader, startId } from "./consume.ts";
+import { Reader } from "./consume.ts";
 import { inspect } from "./inspect.ts";
 import { CONSUMER_PREFIX } from "./member.ts";
 import type { Node } from "./node.ts";
 import { publish } from "./publish.ts";
 import { join } from "./scripts.ts";
 import { OneServer, type Servers } from "./servers.ts";
+import { startId } from "./start.ts";
 import { Trimming } from "./trimming.ts";
 
 const capabilities: Capabilities = {

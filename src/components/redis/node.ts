@@ -1,9 +1,11 @@
 import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import type { Host, RedisOptions } from "./config.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type ConnectionListener } from "./connection.ts";
 import { dialOptions } from "./dial.ts";
 import { Doorbell } from "./doorbell.ts";
+import { Doorbells } from "./doorbells.ts";
+import { slotOf } from "./slot.ts";
 
 export interface NodeUser {
   /** All connections stand (again). */
@@ -16,14 +18,16 @@ const BLOCK_MS = 5_000;
 const PING_MS = 5_000;
 
 /**
- * One server, and the three connections that everything on it shares, however many subscriptions there are: the doorbell blocks on one,
- * reads and claims go over another, publishes and settlements over the third. A large publish so never delays a read.
+ * One server, and the three connections that everything on it shares, however many subscriptions there are: the doorbell blocks on one
+ * (in a cluster there are more of them), reads and claims go over another, publishes and settlements over the third. A large publish so never delays a read.
  */
 export class Node {
   readonly read: Connection;
   readonly write: Connection;
-  readonly doorbell: Doorbell;
+  readonly doorbells: Doorbells;
   readonly #bell: Connection;
+  /** Of the doorbells beside the first. */
+  readonly #more: Connection[] = [];
   readonly #users = new Set<NodeUser>();
   readonly #clock: Clock;
   #cancelPing: () => void = () => undefined;
@@ -33,19 +37,37 @@ export class Node {
   constructor(options: RedisOptions, host: Host, name: string, clock: Clock) {
     this.#clock = clock;
     const address = options.failover ? `the master ${options.sentinelMasterName} of the Sentinels` : `${host.host}:${host.port}`;
-    const dial = (role: string, silenceMs: number, up: () => void) =>
+    const slots = options.redisType === "cluster" ? slotOf : undefined;
+    const dial = (role: string, silenceMs: number, listener: Partial<ConnectionListener>) =>
       new Connection(dialOptions(options, host, `layotto:${name.replace(/[^\x21-\x7e]/g, "_")}:${role}`, silenceMs), address, {
-        up,
+        up: () => this.#up(),
         down: (error) => this.#down(error),
         demoted: () => this.#dropAll(),
+        ...listener,
       });
-    this.read = dial("read", options.readTimeout, () => this.#up());
-    this.write = dial("write", options.readTimeout, () => this.#up());
-    this.#bell = dial("doorbell", BLOCK_MS + options.readTimeout, () => {
-      this.doorbell.connected();
-      this.#up();
-    });
-    this.doorbell = new Doorbell(this.#bell, this.read, clock, BLOCK_MS);
+    this.read = dial("read", options.readTimeout, {});
+    this.write = dial("write", options.readTimeout, {});
+    const bell = (listener: Partial<ConnectionListener>): readonly [Connection, Doorbell] => {
+      const connection = dial("doorbell", BLOCK_MS + options.readTimeout, {
+        ...listener,
+        up: () => {
+          doorbell.connected();
+          listener.up?.();
+        },
+      });
+      const doorbell = new Doorbell(connection, this.read, clock, BLOCK_MS, slots ?? (() => 0));
+      return [connection, doorbell];
+    };
+    const [connection, first] = bell({ up: () => this.#up() });
+    this.#bell = connection;
+    // One of many doorbells that is away makes its streams late, and nothing else.
+    const another = () => {
+      const [more, doorbell] = bell({ up: () => undefined, down: () => undefined });
+      this.#more.push(more);
+      more.open();
+      return doorbell;
+    };
+    this.doorbells = new Doorbells(first, another, slots);
   }
 
   open(): void {
@@ -76,8 +98,8 @@ export class Node {
 
   close(): void {
     this.#cancelPing();
-    this.doorbell.close();
-    for (const connection of this.#all()) connection.close();
+    this.doorbells.close();
+    for (const connection of [...this.#all(), ...this.#more]) connection.close();
   }
 
   #all(): readonly Connection[] {
@@ -98,7 +120,7 @@ export class Node {
   }
 
   #dropAll(): void {
-    for (const connection of this.#all()) connection.drop();
+    for (const connection of [...this.#all(), ...this.#more]) connection.drop();
   }
 
   /** A server that falls silent is noticed by the reply it owes, so an idle connection asks for one now and then. */

@@ -1,0 +1,82 @@
+import { afterEach, expect, test } from "vitest";
+import { type RedisServer, startRedis } from "../../../test/brokers/redis.ts";
+import { withRedis } from "../../../test/brokers/with-redis.ts";
+import type { PubSub } from "../../pubsub/pubsub.ts";
+import { benchOn, openRedis } from "./bench.fixture.ts";
+
+const cleanups: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function server(...extraArgs: readonly string[]): Promise<RedisServer> {
+  const redis = await startRedis({ appendfsync: "always", extraArgs });
+  cleanups.push(() => redis.stop());
+  return redis;
+}
+
+function open(redis: RedisServer, more: Readonly<Record<string, unknown>> = {}): PubSub {
+  const pubsub = openRedis({ redisHost: `127.0.0.1:${redis.port}`, ...more });
+  cleanups.push(() => pubsub.close(AbortSignal.timeout(5_000)));
+  return pubsub;
+}
+
+withRedis("redis: what it refuses", () => {
+  test("a topic that is something else is an error for good, for publishers and readers", async () => {
+    const redis = await server();
+    const bench = benchOn({ redisHost: `127.0.0.1:${redis.port}` });
+    cleanups.push(() => bench.closeAll());
+    const pubsub = await bench.open();
+    await redis.cli("SET", bench.topic, "a string");
+    const refusal = { code: "failed_precondition", permanent: true, outcome: "rejected", message: expect.stringContaining("WRONGTYPE") };
+    await expect(bench.publish(pubsub, "a")).rejects.toMatchObject(refusal);
+    await expect(bench.read(pubsub)).rejects.toMatchObject(refusal);
+    await expect(pubsub.ensure(bench.topic, [bench.request()], AbortSignal.timeout(5_000))).rejects.toMatchObject(refusal);
+  });
+
+  test("a server that is full refuses a publish, and takes it when there is room", async () => {
+    const redis = await server("--maxmemory", "4mb", "--maxmemory-policy", "noeviction");
+    const bench = benchOn({ redisHost: `127.0.0.1:${redis.port}` });
+    cleanups.push(() => bench.closeAll());
+    const pubsub = await bench.open();
+    const large = { data: new Uint8Array(300_000) };
+    const results = await bench.tryToPublish(
+      pubsub,
+      Array.from({ length: 20 }, () => large),
+    );
+    const errors = results.flatMap(({ error }) => error ?? []);
+    expect(errors[0]).toMatchObject({ code: "resource_exhausted", permanent: false, outcome: "rejected" });
+    expect(await redis.cli("XLEN", bench.topic)).toBe(String(20 - errors.length));
+    await redis.cli("DEL", bench.topic);
+    await bench.publish(pubsub, "small");
+  });
+
+  test.each([
+    ["no password", {}, "NOAUTH"],
+    ["a wrong password", { redisPassword: "wrong-Horse" }, "WRONGPASS"],
+  ])("%s is told, and no password with it", async (_, metadata, word) => {
+    const redis = await server("--requirepass", "right-Horse");
+    const pubsub = open(redis, metadata);
+    const error = await pubsub.ping(AbortSignal.timeout(5_000)).then(
+      () => expect.unreachable("it was let in"),
+      (caught: unknown) => caught,
+    );
+    expect(String(error)).toContain(word);
+    expect(String(error)).not.toContain("Horse");
+    await open(redis, { redisPassword: "right-Horse" }).ping(AbortSignal.timeout(5_000));
+  });
+
+  test.each([
+    ["keeps everything", [], []],
+    ["evicts whole topics", ["--maxmemory-policy", "allkeys-lru"], ["refuse redis.maxmemory-policy"]],
+    ["writes nothing to disk", ["--appendonly", "no"], ["warn redis.appendonly"]],
+    ["writes once a second", ["--appendfsync", "everysec"], ["warn redis.appendfsync"]],
+    ["belongs to a cluster", ["--cluster-enabled", "yes"], ["refuse redis.cluster"]],
+    ["hides its settings", ["--rename-command", "CONFIG", ""], ["warn redis.config-unreadable"]],
+  ])("a server that %s is found out", async (_, args, expected) => {
+    const redis = await server(...args);
+    const findings = await open(redis).inspect(AbortSignal.timeout(5_000));
+    expect(findings.map(({ level, id }) => `${level} ${id}`)).toEqual(expected);
+    for (const { found, remedy } of findings) expect([found, remedy]).toEqual([expect.stringMatching(/\.$/), expect.stringMatching(/\.$/)]);
+  });
+});

@@ -1,0 +1,125 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { type RedisServer, type RedisServerOptions, startRedis } from "../../../test/brokers/redis.ts";
+import { freePort } from "../../../test/brokers/server.ts";
+import { withRedis } from "../../../test/brokers/with-redis.ts";
+import { type Bench, textOf } from "../../conformance/bench.ts";
+import { benchOn, openRedis } from "./bench.fixture.ts";
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function server(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const redis = await startRedis(options);
+  cleanups.push(() => redis.stop());
+  return redis;
+}
+
+function bench(metadata: Readonly<Record<string, unknown>>): Bench {
+  const made = benchOn(metadata);
+  cleanups.push(() => made.closeAll());
+  return made;
+}
+
+function temporary(): string {
+  const directory = mkdtempSync(join(tmpdir(), "topologies-"));
+  cleanups.push(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+withRedis("redis: where it runs", () => {
+  test("a cluster: topics live on whichever server has them, and are found from any", async () => {
+    const buses = [await freePort(), await freePort()] as const;
+    const start = (bus: number) => server({ extraArgs: ["--cluster-enabled", "yes", "--cluster-port", String(bus)] });
+    const [first, second] = [await start(buses[0]), await start(buses[1])];
+    await first.cli("CLUSTER", "ADDSLOTSRANGE", "0", "8191");
+    await second.cli("CLUSTER", "ADDSLOTSRANGE", "8192", "16383");
+    await first.cli("CLUSTER", "MEET", "127.0.0.1", String(second.port), String(buses[1]));
+    for (const one of [first, second]) {
+      await expect.poll(() => one.cli("CLUSTER", "INFO"), { timeout: 20_000 }).toMatch(/cluster_state:ok.*cluster_size:2/s);
+    }
+    const b = bench({ redisHost: `127.0.0.1:${first.port}`, redisType: "cluster" });
+    const pubsub = await b.open();
+    expect((await pubsub.inspect(AbortSignal.timeout(5_000))).filter(({ level }) => level === "refuse")).toEqual([]);
+    const topics = Array.from({ length: 24 }, (_, index) => `${b.topic}-${index}`);
+    for (const topic of topics) {
+      const reading = await b.read(pubsub, { topic });
+      await first.cli("-c", "XADD", topic, "*", "data", topic);
+      const delivery = await reading.sink.one();
+      expect(textOf(delivery)).toBe(topic);
+      delivery.ack();
+      await b.flush(reading);
+      expect(await first.cli("-c", "XPENDING", topic, "group1")).toMatch(/^0/);
+    }
+    expect(new Set(await pubsub.admin?.topics?.(`${b.topic}-*`))).toEqual(new Set(topics));
+    for (const one of [first, second]) expect(Number(await one.cli("DBSIZE"))).toBeGreaterThan(0);
+    await b.publish(pubsub, "x");
+    expect(await first.cli("-c", "XLEN", b.topic)).toBe("1");
+  }, 60_000);
+
+  test("Sentinel: after a failover publishing and reading go on with the new master", async () => {
+    const master = await server();
+    const replica = await server({ extraArgs: ["--replicaof", "127.0.0.1", String(master.port)] });
+    await expect.poll(() => replica.cli("INFO", "replication"), { timeout: 10_000 }).toContain("master_link_status:up");
+    const sentinelConfig = join(temporary(), "sentinel.conf");
+    writeFileSync(sentinelConfig, `sentinel monitor main 127.0.0.1 ${master.port} 1\nsentinel down-after-milliseconds main 1000\n`);
+    const sentinel = await server({ sentinelConfig });
+    await expect.poll(() => sentinel.cli("SENTINEL", "REPLICAS", "main"), { timeout: 15_000 }).toContain(String(replica.port));
+    const b = bench({ redisHost: `127.0.0.1:${sentinel.port}`, failover: true, sentinelMasterName: "main" });
+    const pubsub = await b.open();
+    const reading = await b.read(pubsub);
+    await b.publish(pubsub, "before");
+    (await reading.sink.one()).ack();
+    await b.flush(reading);
+    // A Sentinel that has only just met the replica may say that there is none good enough yet.
+    const failover = () => sentinel.cli("SENTINEL", "FAILOVER", "main").catch((error: unknown) => String(error));
+    await expect.poll(failover, { timeout: 20_000 }).toBe("OK");
+    await expect.poll(() => replica.cli("INFO", "replication"), { timeout: 20_000 }).toContain("role:master");
+    const publish = () => b.publish(pubsub, "after").then(() => true, String);
+    await expect.poll(publish, { timeout: 20_000, interval: 200 }).toBe(true);
+    expect(textOf(await reading.sink.one())).toBe("after");
+    expect(await replica.cli("XLEN", b.topic)).not.toBe("0");
+  }, 60_000);
+
+  test("TLS: the authority decides whom we trust", async () => {
+    const directory = temporary();
+    const [key, cert, other] = ["key.pem", "cert.pem", "other.pem"].map((name) => join(directory, name)) as [string, string, string];
+    const selfSigned = (out: string, keyOut: string) =>
+      execFileSync(
+        "openssl",
+        ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", keyOut, "-out", out].concat([
+          "-addext",
+          "subjectAltName=DNS:localhost,IP:127.0.0.1",
+        ]),
+        { stdio: "ignore" },
+      );
+    selfSigned(cert, key);
+    selfSigned(other, join(directory, "other-key.pem"));
+    const port = await freePort();
+    const files = ["--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no"];
+    await server({ extraArgs: ["--tls-port", String(port), ...files] });
+    const common = { redisHost: `localhost:${port}`, enableTLS: true };
+    const b = bench({ ...common, caCert: readFileSync(cert, "utf8") });
+    const pubsub = await b.open();
+    const reading = await b.read(pubsub);
+    await b.publish(pubsub, "a");
+    expect(textOf(await reading.sink.one())).toBe("a");
+    for (const [metadata, reason] of [
+      [{ caCert: readFileSync(other, "utf8") }, /self-signed|certificate/i],
+      [{}, /self-signed|certificate/i],
+      [{ enableTLS: false }, /lost|closed|reset|not connected/i],
+    ] as const) {
+      const refused = openRedis({ ...common, ...metadata });
+      cleanups.push(() => refused.close(AbortSignal.timeout(5_000)));
+      await expect(refused.ping(AbortSignal.timeout(5_000))).rejects.toThrow(reason);
+    }
+    const careless = openRedis({ ...common, insecureSkipTLSVerify: true });
+    cleanups.push(() => careless.close(AbortSignal.timeout(5_000)));
+    await careless.ping(AbortSignal.timeout(5_000));
+  }, 30_000);
+});
