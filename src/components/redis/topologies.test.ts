@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { provide } from "../../../test/brokers/debian.ts";
 import { type RedisServer, type RedisServerOptions, startRedis } from "../../../test/brokers/redis.ts";
 import { freePort } from "../../../test/brokers/server.ts";
 import { withRedis } from "../../../test/brokers/with-redis.ts";
@@ -86,40 +87,45 @@ withRedis("redis: where it runs", () => {
     expect(await replica.cli("XLEN", b.topic)).not.toBe("0");
   }, 60_000);
 
-  test("TLS: the authority decides whom we trust", async () => {
-    const directory = temporary();
-    const [key, cert, other] = ["key.pem", "cert.pem", "other.pem"].map((name) => join(directory, name)) as [string, string, string];
-    const selfSigned = (out: string, keyOut: string) =>
-      execFileSync(
-        "openssl",
-        ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", keyOut, "-out", out].concat([
-          "-addext",
-          "subjectAltName=DNS:localhost,IP:127.0.0.1",
-        ]),
-        { stdio: "ignore" },
-      );
-    selfSigned(cert, key);
-    selfSigned(other, join(directory, "other-key.pem"));
-    const port = await freePort();
-    const files = ["--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no"];
-    await server({ extraArgs: ["--tls-port", String(port), ...files] });
-    const common = { redisHost: `localhost:${port}`, enableTLS: true };
-    const b = bench({ ...common, caCert: readFileSync(cert, "utf8") });
-    const pubsub = await b.open();
-    const reading = await b.read(pubsub);
-    await b.publish(pubsub, "a");
-    expect(textOf(await reading.sink.one())).toBe("a");
-    for (const [metadata, reason] of [
-      [{ caCert: readFileSync(other, "utf8") }, /self-signed|certificate/i],
-      [{}, /self-signed|certificate/i],
-      [{ enableTLS: false }, /lost|closed|reset|not connected/i],
-    ] as const) {
-      const refused = openRedis({ ...common, ...metadata });
-      cleanups.push(() => refused.close(AbortSignal.timeout(5_000)));
-      await expect(refused.ping(AbortSignal.timeout(5_000))).rejects.toThrow(reason);
-    }
-    const careless = openRedis({ ...common, insecureSkipTLSVerify: true });
-    cleanups.push(() => careless.close(AbortSignal.timeout(5_000)));
-    await careless.ping(AbortSignal.timeout(5_000));
-  }, 30_000);
+  const missing = provide("openssl", "openssl");
+  test.skipIf(missing)(
+    `TLS: the authority decides whom we trust${missing ? ` (${missing})` : ""}`,
+    async () => {
+      const directory = temporary();
+      const [key, cert, other] = ["key.pem", "cert.pem", "other.pem"].map((name) => join(directory, name)) as [string, string, string];
+      const selfSigned = (out: string, keyOut: string) =>
+        execFileSync(
+          "openssl",
+          ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", keyOut, "-out", out].concat([
+            "-addext",
+            "subjectAltName=DNS:localhost,IP:127.0.0.1",
+          ]),
+          { stdio: "ignore" },
+        );
+      selfSigned(cert, key);
+      selfSigned(other, join(directory, "other-key.pem"));
+      const port = await freePort();
+      const files = ["--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no"];
+      await server({ extraArgs: ["--tls-port", String(port), ...files] });
+      const common = { redisHost: `localhost:${port}`, enableTLS: true };
+      const b = bench({ ...common, caCert: readFileSync(cert, "utf8") });
+      const pubsub = await b.open();
+      const reading = await b.read(pubsub);
+      await b.publish(pubsub, "a");
+      expect(textOf(await reading.sink.one())).toBe("a");
+      for (const [metadata, reason] of [
+        [{ caCert: readFileSync(other, "utf8") }, /self-signed|certificate/i],
+        [{}, /self-signed|certificate/i],
+        [{ enableTLS: false }, /lost|closed|reset|not connected/i],
+      ] as const) {
+        const refused = openRedis({ ...common, ...metadata });
+        cleanups.push(() => refused.close(AbortSignal.timeout(5_000)));
+        await expect(refused.ping(AbortSignal.timeout(5_000))).rejects.toThrow(reason);
+      }
+      const careless = openRedis({ ...common, insecureSkipTLSVerify: true });
+      cleanups.push(() => careless.close(AbortSignal.timeout(5_000)));
+      await careless.ping(AbortSignal.timeout(5_000));
+    },
+    30_000,
+  );
 });
