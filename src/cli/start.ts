@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import type { LoadedConfig } from "../config/load.ts";
 import { loadConfig } from "../config/load.ts";
+import type { Overrides } from "../config/overrides.ts";
 import { CatalogueError } from "../errors/catalogue.ts";
 import { ConfigError } from "../errors/config-error.ts";
 import { PubSubError } from "../pubsub/error.ts";
@@ -10,16 +11,9 @@ import { banner } from "./banner.ts";
 import { CliError, EXIT } from "./exit-codes.ts";
 import { compiledAt, packageVersion } from "./version.ts";
 
-interface Flags {
+interface Flags extends Overrides {
   readonly config?: string;
   readonly embedded?: boolean;
-  readonly appId?: string;
-  readonly grpcPort?: string;
-  readonly httpPort?: string;
-  readonly metricsPort?: string;
-  readonly appPort?: string;
-  readonly dataDir?: string;
-  readonly logLevel?: string;
   readonly logFormat: LogFormat;
 }
 

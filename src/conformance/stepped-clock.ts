@@ -1,9 +1,19 @@
 import type { Clock } from "../pubsub/clock.ts";
 
-/** A clock that starts now and moves when it is told to. Chance is always the middle: 0.5. */
+/** A clock that moves when it is told to. Chance is always the middle: 0.5. */
 export class SteppedClock implements Clock {
-  #now = Date.now();
+  #now: number;
   readonly #timers = new Set<{ readonly at: number; readonly fn: () => void }>();
+
+  /** Default: it starts now, as a broker that has its own time needs it. */
+  constructor(startsAt = Date.now()) {
+    this.#now = startsAt;
+  }
+
+  /** How many wait. */
+  get timers(): number {
+    return this.#timers.size;
+  }
 
   now(): number {
     return this.#now;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { ManualClock } from "../../test/manual-clock.ts";
 import type { AppChannel, AppEvent, VerdictReceiver } from "../app/channel.ts";
 import { wrap } from "../cloudevents/wrap.ts";
+import { SteppedClock } from "../conformance/stepped-clock.ts";
 import type { Delivery } from "../pubsub/delivery.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { Subscription } from "../pubsub/subscription.ts";
@@ -9,7 +9,7 @@ import { Reader, type ReaderOptions } from "./deliver.ts";
 
 /** An app whose calls the test answers, and a broker that writes down what is settled. */
 function setUp(options: Partial<ReaderOptions> = {}) {
-  const clock = new ManualClock();
+  const clock = new SteppedClock(0);
   const calls: { readonly event: AppEvent; readonly receiver: VerdictReceiver; cancelled: boolean }[] = [];
   const listeners = new Set<(reachable: boolean) => void>();
   const app = { reachable: true };

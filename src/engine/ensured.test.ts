@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ManualClock } from "../../test/manual-clock.ts";
+import { SteppedClock } from "../conformance/stepped-clock.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { SubscribeRequest } from "../pubsub/subscription.ts";
@@ -9,7 +9,7 @@ const request: SubscribeRequest = { topic: "t", group: "app1", start: "earliest"
 const settled = () => new Promise(setImmediate);
 
 function setUp(answers: (PubSubError | undefined)[]) {
-  const clock = new ManualClock();
+  const clock = new SteppedClock(0);
   const refused: string[] = [];
   const asked: string[] = [];
   const pubsub = {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ManualClock } from "../../test/manual-clock.ts";
+import { SteppedClock } from "../conformance/stepped-clock.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { Outgoing } from "../pubsub/outgoing.ts";
 import type { Finding, PubSub } from "../pubsub/pubsub.ts";
@@ -11,7 +11,7 @@ const settled = () => new Promise(setImmediate);
 
 /** A broker that answers what `says` holds: findings, or an error for every question. */
 function setUp(says: { answer: readonly Finding[] | PubSubError }) {
-  const clock = new ManualClock();
+  const clock = new SteppedClock(0);
   const log: string[] = [];
   const ask = (what: string) => {
     log.push(what);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ManualClock } from "../../test/manual-clock.ts";
+import { SteppedClock } from "../conformance/stepped-clock.ts";
 import type { Capabilities } from "../pubsub/capabilities.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { Outgoing } from "../pubsub/outgoing.ts";
@@ -12,7 +12,7 @@ const replyLost = new PubSubError("unavailable", "reply lost", { outcome: "unkno
 
 /** A broker that records the calls and answers when the test says so. */
 function setUp(change: { options?: Partial<OutboxOptions>; capabilities?: Partial<Capabilities>; limit?: number } = {}) {
-  const clock = new ManualClock();
+  const clock = new SteppedClock(0);
   const calls: { readonly batch: readonly Outgoing[]; readonly signal: AbortSignal }[] = [];
   const pubsub = {
     capabilities: { maxBatch: 100, maxBatchBytes: 1e6, publishPipeline: 1, ...change.capabilities },

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ManualClock } from "../../test/manual-clock.ts";
+import { SteppedClock } from "../conformance/stepped-clock.ts";
 import type { CatalogueError } from "../errors/catalogue.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { Outbox } from "./outbox.ts";
@@ -17,7 +17,7 @@ function run(change: Partial<PublishRequest>): { error: CatalogueError | undefin
   } as unknown as Outbox;
   const pubsub = { capabilities: { maxBytes: 10 } } as unknown as PubSub;
   const request = { pubsub: "redis", topic: "t", data: Buffer.from("v"), contentType: "", metadata: {}, ...change };
-  publish(new Map([["redis", { pubsub, maxBytes: 1_000, outbox }]]), request, new ManualClock(), (failure) => {
+  publish(new Map([["redis", { pubsub, maxBytes: 1_000, outbox }]]), request, new SteppedClock(0), (failure) => {
     error = failure;
   });
   return { error, sent };

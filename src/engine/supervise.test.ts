@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { ManualClock } from "../../test/manual-clock.ts";
 import type { AppChannel } from "../app/channel.ts";
+import { SteppedClock } from "../conformance/stepped-clock.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { SubscribeRequest, Subscription } from "../pubsub/subscription.ts";
@@ -10,7 +10,7 @@ const settled = () => new Promise(setImmediate);
 
 /** A broker whose answers to `subscribe` the test gives. */
 function setUp() {
-  const clock = new ManualClock();
+  const clock = new SteppedClock(0);
   const opened: { readonly answer: PromiseWithResolvers<Subscription>; readonly died: PromiseWithResolvers<PubSubError | undefined> }[] =
     [];
   const windows: number[] = [];

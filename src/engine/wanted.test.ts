@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
-import { ManualClock } from "../../test/manual-clock.ts";
 import type { AppChannel, AppSubscription } from "../app/channel.ts";
+import { SteppedClock } from "../conformance/stepped-clock.ts";
 import { Wanted } from "./wanted.ts";
 
 const sub = (topic: string): AppSubscription => ({ pubsub: "redis", topic, metadata: {} });
 
 /** An app whose answers the test gives, one after the other. */
 function setUp() {
-  const clock = new ManualClock();
+  const clock = new SteppedClock(0);
   const asked: PromiseWithResolvers<readonly AppSubscription[] | undefined>[] = [];
   const listeners = new Set<(reachable: boolean) => void>();
   const channel = {

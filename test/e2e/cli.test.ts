@@ -1,9 +1,9 @@
-import { createServer } from "node:net";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { TopicEventRequestSchema } from "layotto-proto/appcallback";
 import { PublishEventRequestSchema } from "layotto-proto/runtime";
 import { connect, formatAddress, listen, parseAddress, Status } from "layotto-transport";
 import { afterEach, expect, test } from "vitest";
+import { freePort } from "../brokers/server.ts";
 import { Program } from "./program.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -23,15 +23,6 @@ function start(script: string, args: readonly string[], env: Record<string, stri
 async function run(...args: string[]): Promise<readonly [code: number | null, stdout: string, stderr: string]> {
   const program = start("src/main.ts", args);
   return [await program.ended(), program.stdout, program.stderr];
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  const port = await new Promise<number>((resolve) => {
-    probe.listen(0, "127.0.0.1", () => resolve((probe.address() as { port: number }).port));
-  });
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
 
 /** A sidecar that writes down what is published, and refuses the pubsub `nope`. */

@@ -1,7 +1,7 @@
 import { EventEmitter, once } from "node:events";
 import { expect, test } from "vitest";
-import { ManualClock } from "../../../test/manual-clock.ts";
 import { Recorder } from "../../conformance/recorder.ts";
+import { SteppedClock } from "../../conformance/stepped-clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import { Reader } from "./consume.ts";
 import { Link, type Thread } from "./link.ts";
@@ -30,7 +30,7 @@ class FakeThread extends EventEmitter implements Thread {
 
 function linked() {
   const threads: FakeThread[] = [];
-  const clock = new ManualClock();
+  const clock = new SteppedClock(0);
   const settings = { file: "test.db", retentionMs: 0, retentionBytes: 0, maxBytes: undefined };
   const link = new Link(settings, clock, () => {
     threads.push(new FakeThread());
