@@ -1,16 +1,18 @@
-/** Long enough for any broker, short enough to fail within a test's patience. */
-const PATIENCE_MS = 15_000;
+/** How long a behaviour waits for what must come, unless the harness says otherwise: long enough for any broker. */
+export const PATIENCE_MS = 15_000;
 
 /** What came, in its order, kept until a behaviour asks for it. */
 export class Arrivals<T> {
   readonly all: T[] = [];
   readonly #words: (one: T) => string;
+  readonly #patienceMs: number;
   #taken = 0;
   #wake: () => void = () => undefined;
 
   /** `words` says what one was, when others are missed. */
-  constructor(words: (one: T) => string) {
+  constructor(words: (one: T) => string, patienceMs = PATIENCE_MS) {
     this.#words = words;
+    this.#patienceMs = patienceMs;
   }
 
   add(...more: readonly T[]): void {
@@ -30,8 +32,8 @@ export class Arrivals<T> {
     if (done()) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        reject(new Error(`waited ${PATIENCE_MS} ms for ${what}; so far came [${this.all.map(this.#words).join(", ")}]`));
-      }, PATIENCE_MS);
+        reject(new Error(`waited ${this.#patienceMs} ms for ${what}; so far came [${this.all.map(this.#words).join(", ")}]`));
+      }, this.#patienceMs);
       this.#wake = () => {
         if (!done()) return;
         clearTimeout(timer);

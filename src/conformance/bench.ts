@@ -4,10 +4,9 @@ import type { PubSubError } from "../pubsub/error.ts";
 import type { Outgoing } from "../pubsub/outgoing.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { SubscribeRequest, Subscription } from "../pubsub/subscription.ts";
+import { PATIENCE_MS } from "./arrivals.ts";
 import type { Harness } from "./harness.ts";
 import { Recorder } from "./recorder.ts";
-
-const CLOSE_MS = 10_000;
 
 /** A message as a behaviour writes it: text for its data is enough. */
 export type Sent = string | (Partial<Omit<Outgoing, "done" | "data" | "topic">> & { readonly data: Uint8Array | string });
@@ -21,6 +20,8 @@ export interface Reading {
 /** What a behaviour works with. Everything that it opens here is closed in the end. */
 export class Bench {
   readonly harness: Harness;
+  /** How long to wait for what must come, in milliseconds. */
+  readonly patienceMs: number;
   /** A name that nothing else uses. */
   readonly topic = `conformance-${randomUUID()}`;
   readonly #open: PubSub[] = [];
@@ -28,6 +29,17 @@ export class Bench {
 
   constructor(harness: Harness) {
     this.harness = harness;
+    this.patienceMs = harness.patienceMs ?? PATIENCE_MS;
+  }
+
+  /** Aborts when patience ends. */
+  get patience(): AbortSignal {
+    return AbortSignal.timeout(this.patienceMs);
+  }
+
+  /** A sink that is not a reader's own: shared by several, or for a reader that is not to be. */
+  recorder(): Recorder {
+    return new Recorder(this.patienceMs);
   }
 
   async open(): Promise<PubSub> {
@@ -58,7 +70,7 @@ export class Bench {
   tryToPublish(
     pubsub: PubSub,
     messages: readonly Sent[],
-    signal = AbortSignal.timeout(CLOSE_MS),
+    signal = this.patience,
   ): Promise<readonly { error: PubSubError | undefined; position: string | undefined }[]> {
     const done = messages.map(() => Promise.withResolvers<{ error: PubSubError | undefined; position: string | undefined }>());
     const batch = messages.map((sent, index): Outgoing => {
@@ -83,7 +95,7 @@ export class Bench {
   async read(
     pubsub: PubSub,
     change: Partial<SubscribeRequest> & { messages?: number; bytes?: number } = {},
-    sink: Recorder = new Recorder(),
+    sink: Recorder = this.recorder(),
   ): Promise<Reading> {
     const { messages = 1_000, bytes = 64 * 2 ** 20, ...request } = change;
     const subscription = await pubsub.subscribe(this.request(request), sink);
@@ -93,11 +105,28 @@ export class Bench {
 
   /** Resolves when all settlements of a reader stand. */
   async flush({ subscription }: Reading): Promise<void> {
-    await subscription.flush(AbortSignal.timeout(CLOSE_MS));
+    await this.ends(subscription.flush(this.patience), "flush");
   }
 
   async leave({ subscription }: Reading): Promise<void> {
-    await subscription.close(AbortSignal.timeout(CLOSE_MS));
+    await this.ends(subscription.close(this.patience), "the subscription's close");
+  }
+
+  /** Ends a client as a component is closed in earnest. */
+  async close(pubsub: PubSub): Promise<void> {
+    await this.ends(pubsub.close(this.patience), "close");
+  }
+
+  /** What `work` comes to. Rejects when it does not end in time, so that a component that hangs fails here and not in the test's runner. */
+  async ends<T>(work: Promise<T>, what: string): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    // Somewhat longer than the signals that the work was given: it may say itself what it was waiting for.
+    const timer = setTimeout(() => late.reject(new Error(`${what} did not end within ${this.patienceMs} ms`)), this.patienceMs + 100);
+    try {
+      return await Promise.race([work, late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** What a reader gets until `last` arrives, without it. Publish `last` first: what was owed before must come before it, or with it. */
@@ -116,7 +145,7 @@ export class Bench {
     try {
       await Promise.all(this.#endings.map((end) => end()));
     } finally {
-      await Promise.all(this.#open.map((pubsub) => pubsub.close(AbortSignal.timeout(CLOSE_MS))));
+      await Promise.all(this.#open.map((pubsub) => this.close(pubsub)));
     }
   }
 }

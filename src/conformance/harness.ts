@@ -11,6 +11,8 @@ export interface Harness {
   open(): Promise<PubSub>;
   /** At most so long what a dead client held stays with it. Milliseconds; short, since behaviours wait for it. */
   readonly leaseMs: number;
+  /** How long a behaviour waits for what must come, in milliseconds. Default: 15,000. */
+  readonly patienceMs?: number;
   /** Restarts the broker, as a crash would. A `durable` one needs it. */
   restart?(): Promise<void>;
   /** This client dies without a goodbye. Where it cannot be shown, that is a gap. */

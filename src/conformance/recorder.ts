@@ -6,7 +6,11 @@ import { Arrivals } from "./arrivals.ts";
 /** A sink that keeps what it is lent until the behaviour asks for it. */
 export class Recorder implements Sink {
   readonly lostOnes: Delivery[] = [];
-  readonly #arrivals = new Arrivals<Delivery>((one) => `${one.position ?? "?"}:${Buffer.from(one.data.subarray(0, 40))}`);
+  readonly #arrivals: Arrivals<Delivery>;
+
+  constructor(patienceMs?: number) {
+    this.#arrivals = new Arrivals((one) => `${one.position ?? "?"}:${Buffer.from(one.data.subarray(0, 40))}`, patienceMs);
+  }
 
   /** Everything that was ever delivered. */
   get seen(): readonly Delivery[] {

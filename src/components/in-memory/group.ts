@@ -1,14 +1,16 @@
 import type { PubSubError } from "../../pubsub/error.ts";
-import type { Backlog } from "../../pubsub/subscription.ts";
+import type { Backlog, Order } from "../../pubsub/subscription.ts";
 import type { Reader } from "./consume.ts";
 import type { Entry, TopicLog } from "./topic-log.ts";
 
-/** A message that the group took from the log and is not done with: lent, delayed, or given back. */
+/** A message that the group took from the log and is not done with: lent, delayed, given back, or behind another of its lane. */
 export interface Held {
   readonly entry: Entry;
   failures: number;
   deliveries: number;
   reader: Reader | undefined;
+  /** What must come one after the other shares a lane: a key, or the whole topic. */
+  readonly lane: string | undefined;
   cancelDelay: (() => void) | undefined;
 }
 
@@ -22,7 +24,11 @@ export class Group {
   /** The next position to take from the log. */
   cursor: number;
   readonly held = new Map<number, Held>();
+  /** As its first reader wants it. */
+  order: Order = "none";
   readonly #expiresAfterMs: number | undefined;
+  /** By lane, in the order of their positions: the first may be lent, the others wait for it to be done with. */
+  readonly #lanes = new Map<string, Held[]>();
   /** Given back or due again. Kept in the order of their positions. */
   readonly #again: Held[] = [];
   #readers: Reader[] = [];
@@ -139,12 +145,15 @@ export class Group {
       // After a seek backwards, what is still held is met again.
       if (!entry || this.held.has(this.cursor)) continue;
       const now = this.log.clock.now();
-      const held: Held = { entry, failures: 0, deliveries: 0, reader: undefined, cancelDelay: undefined };
+      const held: Held = { entry, failures: 0, deliveries: 0, reader: undefined, lane: this.#laneOf(entry), cancelDelay: undefined };
       if (entry.expiresAt !== undefined && entry.expiresAt <= now) this.log.done(this.cursor);
-      else if (entry.notBefore === undefined || entry.notBefore <= now) return held;
-      else {
+      else if (entry.notBefore !== undefined && entry.notBefore > now) {
         this.held.set(this.cursor, held);
         this.giveBack(held, entry.notBefore - now);
+      } else if (held.lane === undefined || !this.#lanes.has(held.lane)) return held;
+      else {
+        this.held.set(this.cursor, held);
+        this.#lanes.get(held.lane)?.push(held);
       }
     }
     return undefined;
@@ -152,6 +161,7 @@ export class Group {
 
   #takeOver(held: Held): void {
     this.held.set(held.entry.position, held);
+    if (held.lane !== undefined) this.#lanes.set(held.lane, [held]);
     this.cursor = held.entry.position + 1;
   }
 
@@ -164,14 +174,31 @@ export class Group {
     this.cursor = to;
   }
 
+  #laneOf({ key }: Entry): string | undefined {
+    return this.order === "topic" ? "" : this.order === "key" ? key : undefined;
+  }
+
   #queue(held: Held): void {
     if (!this.log.entries.has(held.entry.position)) {
       this.#drop(held);
       return;
     }
+    if (!this.#leads(held)) return;
     const after = this.#again.findIndex((one) => one.entry.position > held.entry.position);
     this.#again.splice(after < 0 ? this.#again.length : after, 0, held);
     this.wake();
+  }
+
+  /** Whether nothing of its lane is before it. Else it waits there: a message with a time of its own joins the lane when that has come. */
+  #leads(held: Held): boolean {
+    if (held.lane === undefined) return true;
+    const lane = this.#lanes.get(held.lane) ?? [];
+    this.#lanes.set(held.lane, lane);
+    if (!lane.includes(held)) {
+      const after = lane.findIndex((one, index) => index > 0 && one.entry.position > held.entry.position);
+      lane.splice(after < 0 ? lane.length : after, 0, held);
+    }
+    return lane[0] === held;
   }
 
   #drop(held: Held): void {
@@ -179,5 +206,15 @@ export class Group {
     this.held.delete(held.entry.position);
     const queued = this.#again.indexOf(held);
     if (queued >= 0) this.#again.splice(queued, 1);
+    if (held.lane !== undefined) this.#leave(held, held.lane);
+  }
+
+  #leave(held: Held, name: string): void {
+    const lane = this.#lanes.get(name) ?? [];
+    const at = lane.indexOf(held);
+    if (at >= 0) lane.splice(at, 1);
+    const [next] = lane;
+    if (!next) this.#lanes.delete(name);
+    else if (at === 0) this.#queue(next);
   }
 }

@@ -12,9 +12,9 @@ import { Reader } from "./consume.ts";
 import { publish } from "./publish.ts";
 
 const capabilities: Capabilities = {
-  ordering: "none",
-  orderedReplicas: "one",
-  delayedRetry: "unordered",
+  ordering: "key",
+  orderedReplicas: "many",
+  delayedRetry: "ordered",
   maxDelayMs: 2 ** 31 - 1,
   attempts: "exact",
   position: true,

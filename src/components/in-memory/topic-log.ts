@@ -56,13 +56,14 @@ export class TopicLog {
     return entry;
   }
 
-  group({ group: name, start, expiresAfterMs }: SubscribeRequest): Group {
+  group({ group: name, start, order, expiresAfterMs }: SubscribeRequest): Group {
     let group = this.groups.get(name);
     if (!group) {
       group = new Group(name, this, this.positionOf(start), expiresAfterMs);
       this.groups.set(name, group);
       this.retain(group.cursor, this.next);
     }
+    if (group.consumers === 0) group.order = order;
     return group;
   }
 

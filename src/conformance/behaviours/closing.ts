@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import type { Behaviour } from "../harness.ts";
-import { Recorder } from "../recorder.ts";
 
 export const closing: Behaviour = {
   name: "closing ends every reader, may be repeated, and nothing can be opened after it",
@@ -8,11 +7,10 @@ export const closing: Behaviour = {
   async run(bench) {
     const pubsub = await bench.open();
     const reading = await bench.read(pubsub);
-    const signal = AbortSignal.timeout(10_000);
-    await pubsub.close(signal);
-    await pubsub.close(signal);
-    assert.equal(await reading.subscription.closed, undefined);
-    await assert.rejects(pubsub.subscribe(bench.request(), new Recorder()), { name: "PubSubError" });
+    await bench.close(pubsub);
+    await bench.close(pubsub);
+    assert.equal(await bench.ends(reading.subscription.closed, "the reader"), undefined);
+    await assert.rejects(pubsub.subscribe(bench.request(), bench.recorder()), { name: "PubSubError" });
     const [result] = await bench.tryToPublish(pubsub, ["a"]);
     assert.equal(result?.error?.outcome, "rejected");
   },

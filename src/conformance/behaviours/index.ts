@@ -18,6 +18,9 @@ import { foreign } from "./foreign.ts";
 import { givenUp } from "./given-up.ts";
 import { groups } from "./groups.ts";
 import { groupsListed } from "./groups-listed.ts";
+import { keyFailover } from "./key-failover.ts";
+import { keyOrder } from "./key-order.ts";
+import { keysApart } from "./keys-apart.ts";
 import { lateGroup } from "./late-group.ts";
 import { latest } from "./latest.ts";
 import { leased } from "./leased.ts";
@@ -31,6 +34,7 @@ import { restart } from "./restart.ts";
 import { seek } from "./seek.ts";
 import { sharing } from "./sharing.ts";
 import { starts } from "./starts.ts";
+import { topicOrder } from "./topic-order.ts";
 import { windowBytes } from "./window-bytes.ts";
 import { windowMessages } from "./window-messages.ts";
 
@@ -55,6 +59,9 @@ export const behaviours: readonly Behaviour[] = [
   givenUp,
   groupsListed,
   groups,
+  keyFailover,
+  keyOrder,
+  keysApart,
   lateGroup,
   latest,
   leased,
@@ -68,6 +75,7 @@ export const behaviours: readonly Behaviour[] = [
   seek,
   sharing,
   starts,
+  topicOrder,
   windowBytes,
   windowMessages,
 ];

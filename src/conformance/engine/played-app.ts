@@ -16,9 +16,10 @@ export class PlayedApp implements AppChannel {
   /** What it answers when it is asked. */
   wanted: readonly AppSubscription[];
   readonly #listeners = new Set<(reachable: boolean) => void>();
-  readonly #arrivals = new Arrivals<Call>(({ text }) => text);
+  readonly #arrivals: Arrivals<Call>;
 
-  constructor(wanted: readonly AppSubscription[]) {
+  constructor(wanted: readonly AppSubscription[], patienceMs: number) {
+    this.#arrivals = new Arrivals(({ text }) => text, patienceMs);
     this.wanted = wanted;
   }
 

@@ -4,7 +4,6 @@ import { SteppedClock } from "../stepped-clock.ts";
 import { PlayedApp } from "./played-app.ts";
 
 const PUBSUB = "under-test";
-const PATIENCE_MS = 10_000;
 
 const OPTIONS: EngineOptions = {
   publishTimeoutMs: 5_000,
@@ -30,25 +29,25 @@ export class Sidecar {
   readonly app: PlayedApp;
   readonly clock: SteppedClock;
   readonly #engine: Engine;
-  readonly #topic: string;
+  readonly #bench: Bench;
   #stopping: Promise<void> | undefined;
 
-  private constructor(app: PlayedApp, clock: SteppedClock, engine: Engine, topic: string) {
+  private constructor(app: PlayedApp, clock: SteppedClock, engine: Engine, bench: Bench) {
     this.app = app;
     this.clock = clock;
     this.#engine = engine;
-    this.#topic = topic;
+    this.#bench = bench;
   }
 
   /** Started, and subscribed to the bench's topic in its group. */
   static async start(bench: Bench, change: Partial<EngineOptions> = {}): Promise<Sidecar> {
     const pubsub = await bench.open();
     const request = bench.request();
-    await pubsub.ensure(bench.topic, [request], AbortSignal.timeout(PATIENCE_MS));
-    const app = new PlayedApp([{ pubsub: PUBSUB, topic: bench.topic, metadata: {} }]);
+    await pubsub.ensure(bench.topic, [request], bench.patience);
+    const app = new PlayedApp([{ pubsub: PUBSUB, topic: bench.topic, metadata: {} }], bench.patienceMs);
     const clock = new SteppedClock();
     const engine = new Engine(new Map([[PUBSUB, { pubsub, group: request.group }]]), app, clock, { ...OPTIONS, ...change }, EVENTS);
-    const sidecar = new Sidecar(app, clock, engine, bench.topic);
+    const sidecar = new Sidecar(app, clock, engine, bench);
     bench.onEnd(() => sidecar.#end());
     await engine.look();
     engine.start([], []);
@@ -72,7 +71,7 @@ export class Sidecar {
 
   /** As an app publishes: with an envelope around it. */
   publish(text: string, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
-    const request = { pubsub: PUBSUB, topic: this.#topic, data: Buffer.from(text), contentType: "text/plain", metadata };
+    const request = { pubsub: PUBSUB, topic: this.#bench.topic, data: Buffer.from(text), contentType: "text/plain", metadata };
     return new Promise((resolve, reject) => {
       this.#engine.publish(request, (error) => (error ? reject(error) : resolve()));
     });
@@ -80,7 +79,7 @@ export class Sidecar {
 
   /** Stops reading and lets the calls end; the component stays open. */
   stop(): Promise<void> {
-    this.#stopping ??= this.#engine.drain(AbortSignal.timeout(PATIENCE_MS));
+    this.#stopping ??= this.#engine.drain(this.#bench.patience);
     return this.#stopping;
   }
 
