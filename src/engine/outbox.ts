@@ -15,6 +15,8 @@ export interface OutboxOptions {
 
 const RETRY: Backoff = { firstMs: 50, mostMs: 1_000, jitter: 0.2 };
 const SWEEP_MS = 50;
+/** So long before its deadline a caller is answered, or it would give up before it reads why. At most a quarter of its time. */
+const BEFORE_DEADLINE_MS = 100;
 
 /**
  * The publishes of one component, between the API and the broker (D9). What arrives while a call is under way goes out together in the
@@ -45,10 +47,8 @@ export class Outbox {
 
   /** `deadline`, the caller's, in milliseconds since the epoch, shortens the wait and never prolongs it. */
   publish(message: Message, receiver: PublishReceiver, deadline?: number): void {
-    const patience = Math.min(
-      this.#options.publishTimeoutMs,
-      deadline === undefined ? Number.POSITIVE_INFINITY : deadline - this.#clock.now(),
-    );
+    const left = deadline === undefined ? Number.POSITIVE_INFINITY : deadline - this.#clock.now();
+    const patience = Math.min(this.#options.publishTimeoutMs, Math.max(left - BEFORE_DEADLINE_MS, (left * 3) / 4));
     const waiting = new Waiting(message, this.#clock.elapsed() + patience, receiver, this.#onSettled);
     const refused = this.#refusal(waiting);
     if (refused) {
