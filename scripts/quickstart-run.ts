@@ -88,7 +88,7 @@ async function main(): Promise<void> {
       if (line === `Received a new event.Topic: topic1 , Data:${values.data} `) received.resolve();
     });
   }
-  const ports = ["--grpc-port", port, "--http-port", "0", "--app-port", "9999"];
+  const ports = ["--grpc-port", port, "--http-port", "0", "--metrics-port", "0", "--app-port", "9999"];
   const start = ["src/main.ts", "start", "-c", config, "--data-dir", directory, "--log-format", "pretty", ...ports];
   await run("layotto", start, { LAYOTTO_DATA_DIR: "" }, "layotto is ready");
   const publisher = ["demo/pubsub/redis/client/publisher.ts", "--data", values.data];

@@ -7,7 +7,16 @@ export function banner({ settings, source }: LoadedConfig, runtime: Runtime, log
   const pubsubs = Object.fromEntries([...settings.pubsubs].map(([name, { type }]) => [name, type]));
   const topics = settings.subscriptions.map(({ pubsub, topic }) => `${pubsub}/${topic}`);
   log.info(
-    { config: source, grpc: runtime.grpc, http: runtime.http, app: settings.appAddress, appId: settings.appId, pubsubs, topics },
+    {
+      config: source,
+      grpc: runtime.grpc,
+      http: runtime.http,
+      metrics: runtime.metrics,
+      app: settings.appAddress,
+      appId: settings.appId,
+      pubsubs,
+      topics,
+    },
     "layotto is ready",
   );
   if (source === "(embedded)")

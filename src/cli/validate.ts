@@ -20,7 +20,9 @@ export const validate = new Command("validate")
       });
       console.log(`${file} is right.`);
       console.log(`  app        ${settings.appId} at ${settings.appAddress ?? "no address"}`);
-      console.log(`  listens    gRPC ${settings.grpcAddresses.join(", ")}; HTTP ${settings.httpAddress}`);
+      console.log(
+        `  listens    gRPC ${settings.grpcAddresses.join(", ")}; HTTP ${settings.httpAddress}; metrics ${settings.metricsAddress}`,
+      );
       for (const [name, { type, group }] of settings.pubsubs) console.log(`  pubsub     ${name}: ${type}, group ${group}`);
       for (const { pubsub, topic } of settings.subscriptions) console.log(`  subscribes ${topic} of ${pubsub}`);
       for (const notice of notices) console.log(`  note       ${notice}`);

@@ -35,10 +35,11 @@ async function mistakes(text: string, more: Partial<LoadOptions> = {}): Promise<
 }
 
 const MOSN = (grpcConfig: string) => `{
+  "metrics": { "sinks": [{ "type": "prometheus", "config": { "port": 34997 } }] },
   "servers": [{ "listeners": [
     { "Address": "0.0.0.0:34904", "filter_chains": [{ "filters": [{ "type": "grpc", "config": { "grpc_config": ${grpcConfig} } }] }] },
     { "address": "/tmp/l.sock", "network": "unix", "filter_chains": [{ "filters": [{ "type": "grpc", "config": {} }] }] },
-    { "address": "127.0.0.1:34998", "stream_filters": [{ "type": "actuator_filter" }] }
+    { "address": "localhost:34998", "stream_filters": [{ "type": "actuator_filter" }] }
   ] }]
 }`;
 
@@ -168,7 +169,8 @@ describe("Layotto's form", () => {
       appId: "a1",
       appAddress: "127.0.0.1:9998",
       grpcAddresses: ["0.0.0.0:34904", "unix:///tmp/l.sock"],
-      httpAddress: "127.0.0.1:34998",
+      httpAddress: "localhost:34998",
+      metricsAddress: "localhost:34997",
     });
     expect(settings.pubsubs.get("p")?.group).toBe("a1");
     expect(notices).toEqual([

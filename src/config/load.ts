@@ -73,7 +73,6 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   checkSubscriptions(tree, [...pubsubNames(tree)], problems);
   const final = settings && override(settings, overrides, env, problems);
   if (!final || problems.length > 0) throw new ConfigError(problems);
-  if (final.listen.metrics !== undefined) notices.push("listen.metrics: metrics are not served yet.");
   return { settings: { ...runtimeSettings(final, cwd), pubsubs }, logLevel: final.log.level, source, notices };
 }
 
@@ -142,6 +141,7 @@ function runtimeSettings(settings: Settings, cwd: string): Omit<LoadedConfig["se
     appAddress: app.address,
     grpcAddresses: listen.grpc,
     httpAddress: listen.http,
+    metricsAddress: listen.metrics,
     subscriptions: subscriptions.map((one) => withoutUndefined(one)),
     dataDir: resolve(cwd, settings.dataDir ?? ".layotto"),
     processingTimeoutMs: delivery.processingTimeout,

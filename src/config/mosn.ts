@@ -22,7 +22,7 @@ export function fromMosn(tree: Tree, notices: string[], problems: ConfigProblem[
   ignoreOthers(config, notices);
   return mapLike(tree, {
     app: mapLike(app ?? config, { id: get(app, "app_id"), address: port && joined(host, "127.0.0.1", port) }),
-    listen: mapLike(tree, { grpc: listeners.grpc, http: listeners.actuator }),
+    listen: mapLike(tree, { grpc: listeners.grpc, http: listeners.actuator, metrics: metricsOf(tree, listeners.actuator) }),
     pubsubs: pubsubsOf(config),
   });
 }
@@ -63,6 +63,14 @@ function listenersOf(tree: Tree): { readonly grpc: Tree | undefined; readonly ac
   }
   const [first] = grpc;
   return { grpc: first && { kind: "list", path: first.path, at: first.at, items: grpc }, actuator };
+}
+
+/** The Prometheus sink has a port only: its host is the actuator's, which is asked by the same programs. */
+function metricsOf(tree: Tree, actuator: Tree | undefined): Tree | undefined {
+  const sink = itemsOf(get(get(tree, "metrics"), "sinks")).find((one) => textOf(get(one, "type")) === "prometheus");
+  const port = get(get(sink, "config"), "port");
+  const [, host] = /^(?!unix:)(.+):\d+$/.exec(textOf(actuator) ?? "") ?? [];
+  return port && joined(host === undefined ? undefined : scalarLike(port, host), "127.0.0.1", port);
 }
 
 function pubsubsOf(config: Tree): Tree | undefined {

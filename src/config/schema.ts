@@ -47,7 +47,7 @@ export const schema = z.strictObject({
       .default(["127.0.0.1:34904"])
       .describe("Where the API listens: an address, or a list of them. Default: 127.0.0.1:34904."),
     http: address().default("127.0.0.1:34999").describe("Where health and administration listen. Default: 127.0.0.1:34999."),
-    metrics: address().optional().describe("Where metrics are to listen. Not served yet."),
+    metrics: address().default("127.0.0.1:34903").describe("Where Prometheus scrapes /metrics. Default: 127.0.0.1:34903."),
   }),
   pubsubs: z
     .record(

@@ -16,3 +16,8 @@ export function consume(delivery: Delivery, pubsub: string, rawWanted: boolean):
   const expires = expiresAt(expiration);
   return { ...rawEvent(delivery.data, id, contentType), ...rest, ...(expires === undefined ? {} : { expiresAt: expires }) };
 }
+
+/** Whether its publisher wanted it to be without an envelope. */
+export function sentRaw({ attributes }: Delivery): boolean {
+  return CONTENT_TYPE in attributes || attributes.rawPayload?.toLowerCase() === "true";
+}

@@ -4,7 +4,9 @@ import type { Delivery } from "../pubsub/delivery.ts";
 import type { PubSubError } from "../pubsub/error.ts";
 import type { Sink, Subscription } from "../pubsub/subscription.ts";
 import { type Backoff, waitMs } from "../resiliency/backoff.ts";
-import { consume } from "./consume.ts";
+import { Histogram, SECONDS } from "../telemetry/histogram.ts";
+import { type ReaderCounts, readerCounts } from "../telemetry/measures.ts";
+import { consume, sentRaw } from "./consume.ts";
 import { Lent } from "./lent.ts";
 
 export interface ReaderOptions {
@@ -19,15 +21,10 @@ export interface ReaderOptions {
   readonly rawPayload: boolean;
 }
 
-/** What a reader has done since it was made. Readable in health. */
-export interface ReaderCounts {
-  delivered: number;
-  acked: number;
-  retried: number;
-  dropped: number;
-  expired: number;
-  released: number;
-  lost: number;
+/** Where a reader's numbers are kept. They outlive it. */
+export interface Measured {
+  readonly counts: ReaderCounts;
+  readonly processSeconds: Histogram;
 }
 
 const RETRY: Backoff = { firstMs: 1_000, mostMs: 60_000, jitter: 0.2 };
@@ -41,7 +38,8 @@ const UNIMPLEMENTED_MS = 5_000;
  * message's life). `use` gives it the subscription to control.
  */
 export class Reader implements Sink {
-  readonly counts: ReaderCounts = { delivered: 0, acked: 0, retried: 0, dropped: 0, expired: 0, released: 0, lost: 0 };
+  /** What it has done, and readers of the same group before it. Readable in health. */
+  readonly counts: ReaderCounts;
   /** Why nothing is read at the moment. Undefined: running. */
   pausedBecause: string | undefined;
   /** Why the broker gives nothing at the moment. */
@@ -49,6 +47,7 @@ export class Reader implements Sink {
   readonly #channel: AppChannel;
   readonly #clock: Clock;
   readonly #options: ReaderOptions;
+  readonly #processSeconds: Histogram;
   readonly #lent = new Map<Delivery, Lent>();
   readonly #unlisten: () => void;
   readonly #onVerdict = (lent: Lent, verdict: Verdict, reason?: string): void => this.#judged(lent, verdict, reason);
@@ -60,10 +59,17 @@ export class Reader implements Sink {
   #cancelHold: () => void = () => undefined;
   #idle: (() => void) | undefined;
 
-  constructor(channel: AppChannel, clock: Clock, options: ReaderOptions) {
+  constructor(
+    channel: AppChannel,
+    clock: Clock,
+    options: ReaderOptions,
+    measured: Measured = { counts: readerCounts(), processSeconds: new Histogram(SECONDS) },
+  ) {
     this.#channel = channel;
     this.#clock = clock;
     this.#options = options;
+    this.counts = measured.counts;
+    this.#processSeconds = measured.processSeconds;
     this.#unlisten = channel.onReachable((reachable) => (reachable ? this.#resume() : this.#pause("the app cannot be reached")));
     if (!channel.reachable) this.pausedBecause = "the app cannot be reached";
   }
@@ -90,7 +96,9 @@ export class Reader implements Sink {
   deliver(batch: readonly Delivery[]): void {
     this.interruptedBecause = undefined;
     for (const delivery of batch) {
-      const lent = new Lent(delivery, consume(delivery, this.#options.pubsub, this.#options.rawPayload), this.#onVerdict);
+      const event = consume(delivery, this.#options.pubsub, this.#options.rawPayload);
+      if (event.raw && !this.#options.rawPayload && !sentRaw(delivery)) this.counts.undecodable += 1;
+      const lent = new Lent(delivery, event, this.#onVerdict);
       this.#lent.set(delivery, lent);
       this.#bytes += delivery.data.length;
       const early = (delivery.notBefore ?? 0) - this.#clock.now();
@@ -163,11 +171,13 @@ export class Reader implements Sink {
     lent.state = "running";
     this.#running += 1;
     this.counts.delivered += 1;
+    lent.startedAt = this.#clock.elapsed();
     lent.cancel = this.#channel.deliver(lent.event, lent);
   }
 
   #judged(lent: Lent, verdict: Verdict, reason?: string): void {
     this.#running -= 1;
+    this.#processSeconds.observe((this.#clock.elapsed() - lent.startedAt) / 1_000);
     if (!this.#lent.has(lent.delivery)) lent.state = "over";
     else if (verdict === "success") this.#ack(lent);
     else if (verdict === "drop") {

@@ -2,7 +2,8 @@ import type { AppChannel, AppSubscription } from "../app/channel.ts";
 import type { CatalogueError } from "../errors/catalogue.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
-import type { Start, SubscribeRequest } from "../pubsub/subscription.ts";
+import type { Backlog, Start, SubscribeRequest } from "../pubsub/subscription.ts";
+import { Measures } from "../telemetry/measures.ts";
 import { Budget } from "./budget.ts";
 import { ensured } from "./ensured.ts";
 import { type BrokerStatus, Guarded } from "./guarded.ts";
@@ -66,6 +67,8 @@ export type NamedStatus = SubscriptionStatus & { readonly pubsub: string };
 
 /** The line from the API to the brokers and from the brokers to the app. It is concrete; brokers and apps are interfaces. */
 export class Engine {
+  /** What happened so far, in numbers. */
+  readonly measures: Measures;
   readonly #clock: Clock;
   readonly #options: EngineOptions;
   readonly #events: EngineEvents;
@@ -73,6 +76,7 @@ export class Engine {
   readonly #channel: AppChannel | undefined;
   readonly #brokers: ReadonlyMap<string, Guarded>;
   readonly #publishing: ReadonlyMap<string, Publishing>;
+  readonly #budget: Budget;
   readonly #declared = new Set<string>();
   readonly #ensuring = new AbortController();
   readonly #subscriptions = new Map<AppSubscription, { readonly pubsub: string; readonly supervised: Supervised }>();
@@ -92,16 +96,12 @@ export class Engine {
     this.#clock = clock;
     this.#options = options;
     this.#events = events;
-    const budget = new Budget(options.publishBuffer);
+    this.measures = new Measures(sources.keys());
+    this.#budget = new Budget(options.publishBuffer);
     this.#brokers = new Map(
       [...sources].map(([name, { pubsub }]) => [name, new Guarded(pubsub, clock, (status) => events.broker(name, status))]),
     );
-    this.#publishing = new Map(
-      [...this.#brokers].map(([name, pubsub]) => [
-        name,
-        { pubsub, maxBytes: options.maxMessageBytes, outbox: new Outbox(pubsub, budget, clock, options) },
-      ]),
-    );
+    this.#publishing = new Map([...this.#brokers].map(([name, pubsub]) => [name, this.#publishingTo(name, pubsub)]));
   }
 
   /** Takes the first look at every broker. Rejects when one refuses us for good, such as a file that another process owns; an absent one is waited for (D9). */
@@ -140,6 +140,21 @@ export class Engine {
     return [...this.#subscriptions.values()].map(({ pubsub, supervised }) => ({ pubsub, ...supervised.status }));
   }
 
+  /** Bytes of publishes that wait for their brokers, and the most there may be. */
+  get publishBuffer(): { readonly used: number; readonly limit: number } {
+    return { used: this.#budget.used, limit: this.#budget.limit };
+  }
+
+  /** What waits at the brokers, for each subscription whose broker says it before `signal` aborts. */
+  async backlogs(signal: AbortSignal): Promise<readonly (Backlog & Orphan)[]> {
+    const asked = [...this.#subscriptions.values()].map(async ({ pubsub, supervised }) => {
+      const { topic, group } = supervised.status;
+      const backlog = await supervised.backlog(signal);
+      return backlog ? [{ pubsub, topic, group, ...backlog }] : [];
+    });
+    return (await Promise.all(asked)).flat();
+  }
+
   get orphans(): readonly Orphan[] {
     return [...this.#orphans.values()];
   }
@@ -158,6 +173,12 @@ export class Engine {
     await Promise.all([...this.#brokers.values()].map((broker) => broker.close(signal)));
   }
 
+  #publishingTo(name: string, pubsub: Guarded): Publishing {
+    const measures = this.measures.of(name);
+    const outbox = new Outbox(pubsub, this.#budget, this.#clock, this.#options, measures);
+    return { pubsub, maxBytes: this.#options.maxMessageBytes, outbox, measures };
+  }
+
   #open(subscription: DeclaredSubscription): void {
     const request = this.#request(subscription);
     const broker = this.#brokers.get(subscription.pubsub);
@@ -168,7 +189,9 @@ export class Engine {
     const { pubsub, metadata, maxInFlight = this.#options.maxInFlight, maxPending = this.#options.maxPending } = subscription;
     const rawPayload = metadata.rawPayload?.toLowerCase() === "true";
     const options = { pubsub, maxInFlight, maxPending, maxPendingBytes: this.#options.maxPendingBytes, rawPayload };
-    const supervised = new Supervised(broker, request, this.#channel, this.#clock, options);
+    const measures = this.measures.of(pubsub);
+    const measured = { counts: measures.reading(request.topic, request.group), processSeconds: measures.processSeconds };
+    const supervised = new Supervised(broker, request, this.#channel, this.#clock, options, measured);
     this.#subscriptions.set(subscription, { pubsub, supervised });
     this.#orphans.delete(keyOf(subscription));
     this.#events.subscribed(subscription);

@@ -10,6 +10,8 @@ export class Lent implements VerdictReceiver {
   readonly event: AppEvent;
   failures: number;
   state: LentState = "waiting";
+  /** When the running call began, on the clock's monotonic scale. */
+  startedAt = 0;
   /** Ends the running call or the backoff. */
   cancel: () => void = () => undefined;
   readonly #judged: (lent: Lent, verdict: Verdict, reason?: string) => void;

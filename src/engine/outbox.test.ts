@@ -4,6 +4,7 @@ import type { Capabilities } from "../pubsub/capabilities.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { Outgoing } from "../pubsub/outgoing.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
+import { PubSubMeasures } from "../telemetry/measures.ts";
 import { Budget } from "./budget.ts";
 import { Outbox, type OutboxOptions } from "./outbox.ts";
 
@@ -19,7 +20,8 @@ function setUp(change: { options?: Partial<OutboxOptions>; capabilities?: Partia
     publish: (batch: readonly Outgoing[], signal: AbortSignal) => calls.push({ batch, signal }),
   } as unknown as PubSub;
   const budget = new Budget(change.limit ?? 1e9);
-  const outbox = new Outbox(pubsub, budget, clock, { publishTimeoutMs: 5_000, duplicates: "allow", ...change.options });
+  const measures = new PubSubMeasures();
+  const outbox = new Outbox(pubsub, budget, clock, { publishTimeoutMs: 5_000, duplicates: "allow", ...change.options }, measures);
   const results: Record<string, string> = {};
   const publish = (name: string, more: { topic?: string; dedupId?: string; size?: number; deadline?: number } = {}) => {
     const message = { topic: more.topic ?? "t", data: Buffer.alloc(more.size ?? 1, name), attributes: { name }, key: "k" };
@@ -33,7 +35,7 @@ function setUp(change: { options?: Partial<OutboxOptions>; capabilities?: Partia
   const answer = (call: number, error?: PubSubError) => {
     for (const one of calls[call]?.batch ?? []) one.done(error);
   };
-  return { clock, calls, budget, outbox, results, publish, names, answer };
+  return { clock, calls, budget, measures, outbox, results, publish, names, answer };
 }
 
 test("the first goes out at once, and what arrives meanwhile goes out together", () => {
@@ -149,7 +151,7 @@ test("an unknown outcome is tried again and counted where duplicates are allowed
   t.publish("a");
   t.answer(0, replyLost);
   t.clock.advance(100);
-  expect([t.calls.length, t.outbox.possibleDuplicates]).toEqual([2, 1]);
+  expect([t.calls.length, t.measures.possibleDuplicates]).toEqual([2, 1]);
 });
 
 test("where duplicates are refused, an unknown outcome is tried again only under a dedupId", () => {

@@ -2,6 +2,7 @@ import type { Clock } from "../pubsub/clock.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import { type Backoff, waitMs } from "../resiliency/backoff.ts";
+import { PubSubMeasures } from "../telemetry/measures.ts";
 import type { Budget } from "./budget.ts";
 import { Lane } from "./lane.ts";
 import { type Message, type PublishReceiver, Waiting } from "./waiting.ts";
@@ -24,12 +25,11 @@ const BEFORE_DEADLINE_MS = 100;
  * the publish times out.
  */
 export class Outbox {
-  /** Publishes tried again although the broker may have had them. */
-  possibleDuplicates = 0;
   readonly #pubsub: PubSub;
   readonly #budget: Budget;
   readonly #clock: Clock;
   readonly #options: OutboxOptions;
+  readonly #measures: PubSubMeasures;
   readonly #lanes = new Map<string, Lane>();
   readonly #timers = new Set<() => void>();
   readonly #onSettled = (waiting: Waiting, error?: PubSubError): void => this.#settled(waiting, error);
@@ -38,11 +38,12 @@ export class Outbox {
   #sweeping = false;
   #closed = false;
 
-  constructor(pubsub: PubSub, budget: Budget, clock: Clock, options: OutboxOptions) {
+  constructor(pubsub: PubSub, budget: Budget, clock: Clock, options: OutboxOptions, measures = new PubSubMeasures()) {
     this.#pubsub = pubsub;
     this.#budget = budget;
     this.#clock = clock;
     this.#options = options;
+    this.#measures = measures;
   }
 
   /** `deadline`, the caller's, in milliseconds since the epoch, shortens the wait and never prolongs it. */
@@ -104,8 +105,9 @@ export class Outbox {
   }
 
   #send(batch: readonly Waiting[]): void {
-    const call: Call = { controller: new AbortController(), left: batch.length, cancel: () => undefined };
-    const until = Math.max(...batch.map((waiting) => waiting.deadline)) - this.#clock.elapsed();
+    const call: Call = { controller: new AbortController(), startedAt: this.#clock.elapsed(), left: batch.length, cancel: () => undefined };
+    this.#measures.batchMessages.observe(batch.length);
+    const until = Math.max(...batch.map((waiting) => waiting.deadline)) - call.startedAt;
     call.cancel = this.#after(until, () => call.controller.abort(new DOMException("the broker did not answer in time", "TimeoutError")));
     for (const waiting of batch) this.#calls.set(waiting, call);
     this.#callsUnderWay += 1;
@@ -128,6 +130,7 @@ export class Outbox {
     if (batch !== "under way") this.#batchEnded(lane, batch === "failed");
     call.left -= 1;
     if (call.left > 0) return;
+    this.#measures.brokerSeconds.observe((this.#clock.elapsed() - call.startedAt) / 1_000);
     call.cancel();
     this.#callsUnderWay -= 1;
     this.#pump();
@@ -137,7 +140,7 @@ export class Outbox {
     if (this.#closed || waiting.answered || error.permanent || waiting.deadline <= this.#clock.elapsed()) return false;
     if (error.outcome === "rejected") return true;
     if (waiting.dedupId === undefined && this.#options.duplicates === "refuse") return false;
-    this.possibleDuplicates += 1;
+    this.#measures.possibleDuplicates += 1;
     return true;
   }
 
@@ -191,6 +194,7 @@ export class Outbox {
 
 interface Call {
   readonly controller: AbortController;
+  readonly startedAt: number;
   left: number;
   cancel: () => void;
 }

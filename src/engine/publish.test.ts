@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { SteppedClock } from "../conformance/stepped-clock.ts";
 import type { CatalogueError } from "../errors/catalogue.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
+import { PubSubMeasures } from "../telemetry/measures.ts";
 import type { Outbox } from "./outbox.ts";
 import { CONTENT_TYPE, EXPIRATION, type PublishRequest, publish } from "./publish.ts";
 import type { Message } from "./waiting.ts";
@@ -17,7 +18,8 @@ function run(change: Partial<PublishRequest>): { error: CatalogueError | undefin
   } as unknown as Outbox;
   const pubsub = { capabilities: { maxBytes: 10 } } as unknown as PubSub;
   const request = { pubsub: "redis", topic: "t", data: Buffer.from("v"), contentType: "", metadata: {}, ...change };
-  publish(new Map([["redis", { pubsub, maxBytes: 1_000, outbox }]]), request, new SteppedClock(0), (failure) => {
+  const measures = new PubSubMeasures();
+  publish(new Map([["redis", { pubsub, maxBytes: 1_000, outbox, measures }]]), request, new SteppedClock(0), (failure) => {
     error = failure;
   });
   return { error, sent };

@@ -6,6 +6,7 @@ import type { ErrorCode } from "../errors/code.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import type { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
+import type { PubSubMeasures } from "../telemetry/measures.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Message } from "./waiting.ts";
 
@@ -28,6 +29,7 @@ export interface Publishing {
   readonly maxBytes: number;
   readonly pubsub: PubSub;
   readonly outbox: Outbox;
+  readonly measures: PubSubMeasures;
 }
 
 /** The engine's own attributes of a raw payload, which has no envelope to carry them. They are taken off again before the app sees it. */
@@ -42,11 +44,22 @@ export function publish(
   done: (error?: CatalogueError) => void,
 ): void {
   const target = targets.get(request.pubsub);
-  const message = target
-    ? prepare(request, Math.min(target.maxBytes, target.pubsub.capabilities.maxBytes), clock.now())
-    : unknownTarget(request);
-  if (message instanceof CatalogueError) done(message);
-  else target?.outbox.publish(message, { published: (error) => done(error && explain(request, error)) }, request.deadline);
+  if (!target) {
+    done(unknownTarget(request));
+    return;
+  }
+  const { outbox, measures } = target;
+  const startedAt = clock.elapsed();
+  const answer = (error?: CatalogueError): void => {
+    const counts = measures.publishing(request.topic);
+    if (error) counts.failed.set(error.code, (counts.failed.get(error.code) ?? 0) + 1);
+    else counts.published += 1;
+    measures.publishSeconds.observe((clock.elapsed() - startedAt) / 1_000);
+    done(error);
+  };
+  const message = prepare(request, Math.min(target.maxBytes, target.pubsub.capabilities.maxBytes), clock.now());
+  if (message instanceof CatalogueError) answer(message);
+  else outbox.publish(message, { published: (error) => answer(error && explain(request, error)) }, request.deadline);
 }
 
 function unknownTarget({ pubsub, topic }: PublishRequest): CatalogueError {

@@ -2,9 +2,10 @@ import type { AppChannel } from "../app/channel.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
-import type { SubscribeRequest, Subscription } from "../pubsub/subscription.ts";
+import type { Backlog, SubscribeRequest, Subscription } from "../pubsub/subscription.ts";
 import { type Backoff, waitMs } from "../resiliency/backoff.ts";
-import { Reader, type ReaderCounts, type ReaderOptions } from "./deliver.ts";
+import type { ReaderCounts } from "../telemetry/measures.ts";
+import { type Measured, Reader, type ReaderOptions } from "./deliver.ts";
 
 const REOPEN: Backoff = { firstMs: 100, mostMs: 5_000, jitter: 0.2 };
 
@@ -17,6 +18,8 @@ export interface SubscriptionStatus {
   readonly reason: string;
   readonly inFlight: number;
   readonly pending: number;
+  /** The most that may be pending. */
+  readonly window: number;
   readonly counts: Readonly<ReaderCounts>;
 }
 
@@ -26,6 +29,7 @@ export class Supervised {
   readonly #request: SubscribeRequest;
   readonly #reader: Reader;
   readonly #clock: Clock;
+  readonly #window: number;
   #subscription: Subscription | undefined;
   #problem: string | undefined = "not yet asked";
   #failures = 0;
@@ -33,11 +37,12 @@ export class Supervised {
   #opening: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(pubsub: PubSub, request: SubscribeRequest, channel: AppChannel, clock: Clock, options: ReaderOptions) {
+  constructor(pubsub: PubSub, request: SubscribeRequest, channel: AppChannel, clock: Clock, options: ReaderOptions, measured?: Measured) {
     this.#pubsub = pubsub;
     this.#request = request;
     this.#clock = clock;
-    this.#reader = new Reader(channel, clock, options);
+    this.#window = options.maxPending;
+    this.#reader = new Reader(channel, clock, options, measured);
     this.#opening = this.#open();
   }
 
@@ -45,7 +50,17 @@ export class Supervised {
     const reader = this.#reader;
     const [state, reason] = this.#state();
     const { topic, group } = this.#request;
-    return { topic, group, state, reason, inFlight: reader.inFlight, pending: reader.pending, counts: reader.counts };
+    return { topic, group, state, reason, inFlight: reader.inFlight, pending: reader.pending, window: this.#window, counts: reader.counts };
+  }
+
+  /** What waits for the group at the broker. Undefined: the broker cannot say, or not now. */
+  async backlog(signal: AbortSignal): Promise<Backlog | undefined> {
+    try {
+      return await this.#subscription?.backlog?.(signal);
+    } catch (error) {
+      if (error instanceof PubSubError) return undefined;
+      throw error;
+    }
   }
 
   /** Drains, flushes, closes. When `signal` aborts, what is unsettled is left to its lease (D8). */

@@ -49,7 +49,7 @@ const CATALOGUE = {
     code: "unavailable",
     text: "cannot listen on {address}: {reason}",
     remedy:
-      "Stop the program that has it, or choose another: --grpc-port, --http-port (0 is any free one), or listen in the configuration.",
+      "Stop the program that has it, or choose another: --grpc-port, --http-port, --metrics-port (0 is any free one), or listen in the configuration.",
   },
   CONFIG_NONE_FOUND: {
     code: "not_found",

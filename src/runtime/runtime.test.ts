@@ -55,6 +55,7 @@ async function start(change: Partial<RuntimeSettings>, pubsub: PubSub): Promise<
     appId: "app1",
     grpcAddresses: ["127.0.0.1:0"],
     httpAddress: "127.0.0.1:0",
+    metricsAddress: "127.0.0.1:0",
     pubsubs: new Map([["redis", { type: "test", group: "app1", open: () => pubsub }]]),
     dataDir: temporary(),
     subscriptions: [],

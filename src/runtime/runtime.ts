@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { formatAddress, ListenError, listen, parseAddress, type Server } from "layotto-transport";
+import { counted } from "../api/grpc/counted.ts";
 import { layotto } from "../api/grpc/layotto.ts";
 import { actuator, type HealthStatus } from "../api/http/actuator.ts";
 import { type HttpServer, serveHttp } from "../api/http/server.ts";
@@ -9,9 +10,11 @@ import { Engine } from "../engine/engine.ts";
 import { CatalogueError } from "../errors/catalogue.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import { systemClock } from "../pubsub/clock.ts";
+import type { Calls } from "../telemetry/calls.ts";
 import { LOG_LEVELS, type Logger } from "../telemetry/log.ts";
 import { liveness, readiness } from "./health.ts";
 import { logged } from "./logged.ts";
+import { metricsRoute } from "./metrics.ts";
 import { Remembered } from "./remembered.ts";
 import type { RuntimeSettings } from "./settings.ts";
 
@@ -22,6 +25,7 @@ export interface Runtime {
   /** Where it really listens. */
   readonly grpc: readonly string[];
   readonly http: string;
+  readonly metrics: string;
   readonly engine: Engine;
   /** Drains and stops (D8): within the shutdown timeout, losing nothing. Idempotent. */
   stop(): Promise<void>;
@@ -55,10 +59,13 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
       }),
     );
     listeners.push(http);
+    const calls: Calls = new Map();
+    const metrics = await serveHttp(required(settings.metricsAddress), await metricsRoute(engine, calls));
+    listeners.push(metrics);
     const grpc: string[] = [];
     for (const address of settings.grpcAddresses) {
       const maxMessageBytes = 2 * settings.maxMessageBytes + ENVELOPE_BYTES;
-      const server = await listen(required(address), { handlers: layotto(engine), maxMessageBytes });
+      const server = await listen(required(address), { handlers: counted(layotto(engine), calls), maxMessageBytes });
       listeners.push(server);
       grpc.push(formatAddress(server.address));
     }
@@ -70,7 +77,7 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
       state = "DOWN";
       return close(AbortSignal.timeout(shutdownTimeoutMs));
     };
-    return { grpc, http: formatAddress(http.address), engine, stop: () => (stopping ??= stop()) };
+    return { grpc, http: formatAddress(http.address), metrics: formatAddress(metrics.address), engine, stop: () => (stopping ??= stop()) };
   } catch (error) {
     await close(AbortSignal.timeout(shutdownTimeoutMs));
     if (error instanceof ListenError) throw new CatalogueError("LISTEN_FAILED", { address: error.address, reason: error.reason });

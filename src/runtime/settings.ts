@@ -18,6 +18,7 @@ export interface RuntimeSettings extends EngineOptions {
   /** As `parseAddress` reads them; port 0 is any free port. */
   readonly grpcAddresses: readonly string[];
   readonly httpAddress: string;
+  readonly metricsAddress: string;
   readonly pubsubs: ReadonlyMap<string, ConfiguredPubSub>;
   readonly subscriptions: readonly DeclaredSubscription[];
   readonly dataDir: string;

@@ -69,25 +69,25 @@ describe("a start that cannot be ends with one clear error, and nothing runs", (
   for (const listener of ["grpc", "http"]) {
     test(`a port in use, that of ${listener}`, async () => {
       const other = listener === "grpc" ? "http" : "grpc";
-      const first = start("--embedded", "--grpc-port", "0", "--http-port", "0");
+      const first = start("--embedded", "--grpc-port", "0", "--http-port", "0", "--metrics-port", "0");
       await first.printed("layotto is ready");
       const [, port = ""] = new RegExp(`"${listener}":\\[?"127\\.0\\.0\\.1:(\\d+)"`).exec(first.stdout) ?? [];
       const file = configured("pubsubs: { p: { type: in-memory } }");
-      const program = start("-c", file, `--${listener}-port`, port, `--${other}-port`, "0");
+      const program = start("-c", file, `--${listener}-port`, port, `--${other}-port`, "0", "--metrics-port", "0");
       expect(await program.ended()).toBe(1);
       expect(program.stdout).not.toContain("layotto is ready");
       expect(program.stderr).toBe(
         `layotto: not started: cannot listen on 127.0.0.1:${port}: another program listens there (EADDRINUSE)
-Stop the program that has it, or choose another: --grpc-port, --http-port (0 is any free one), or listen in the configuration.
+Stop the program that has it, or choose another: --grpc-port, --http-port, --metrics-port (0 is any free one), or listen in the configuration.
 `,
       );
     });
   }
 
   test("a data directory that another sidecar holds", async () => {
-    const first = start("--embedded", "--grpc-port", "0", "--http-port", "0");
+    const first = start("--embedded", "--grpc-port", "0", "--http-port", "0", "--metrics-port", "0");
     await first.printed("layotto is ready");
-    const program = start("--embedded", "--grpc-port", "0", "--http-port", "0");
+    const program = start("--embedded", "--grpc-port", "0", "--http-port", "0", "--metrics-port", "0");
     expect(await program.ended()).toBe(1);
     expect(program.stderr).toMatch(/^layotto: not started: .*pubsub\.db.*process \d+/);
     expect(program.stderr).not.toMatch(/\n {4}at /);

@@ -80,7 +80,7 @@ test("a subscriber that starts after the publish still gets the event", async ()
   const [grpc, app] = [String(await freePort()), String(await freePort())];
   const config = join(directory, "layotto.json");
   writeFileSync(config, '{ "pubsubs": { "redis": { "type": "embedded" } } }');
-  const ports = ["--grpc-port", grpc, "--http-port", "0", "--app-port", app];
+  const ports = ["--grpc-port", grpc, "--http-port", "0", "--metrics-port", "0", "--app-port", app];
   start("src/main.ts", ["start", "-c", config, "--data-dir", directory, ...ports]);
   const publisher = start("demo/pubsub/redis/client/publisher.ts", ["-d", data], { runtime_GRPC_PORT: grpc });
   expect(await publisher.ended()).toBe(0);
@@ -127,7 +127,7 @@ withRedis("the four steps by hand", () => {
       program?.kill("SIGTERM");
       await program?.ended();
     }
-    for (const port of [9999, 34904, 34999, 6380]) {
+    for (const port of [9999, 34903, 34904, 34999, 6380]) {
       const probe = createServer().listen(port, "127.0.0.1");
       await once(probe, "listening");
       probe.close();

@@ -52,7 +52,7 @@ export class Rig {
   private constructor(component: Component, delivery: object, ports: { grpc: number; http: number; app: number }) {
     this.#config = join(this.directory, "layotto.json");
     this.#ports = ports;
-    const listen = { grpc: `127.0.0.1:${ports.grpc}`, http: `127.0.0.1:${ports.http}` };
+    const listen = { grpc: `127.0.0.1:${ports.grpc}`, http: `127.0.0.1:${ports.http}`, metrics: "127.0.0.1:0" };
     const app = { address: `127.0.0.1:${ports.app}` };
     writeFileSync(this.#config, JSON.stringify({ app, listen, delivery, pubsubs: { [PUBSUB]: component } }));
   }
@@ -154,6 +154,13 @@ export class Rig {
     const response = await fetch(`http://127.0.0.1:${this.#ports.http}/actuator/health/readiness`);
     const { components } = (await response.json()) as { components: Record<string, { details: Shown }> };
     return components[`subscription ${PUBSUB}/${TOPIC}`]?.details;
+  }
+
+  /** What Prometheus would scrape: a value by its name and labels. */
+  async metrics(): Promise<ReadonlyMap<string, number>> {
+    const [, address] = /"metrics":"([^"]+)"/.exec(this.log) ?? [];
+    const text = await (await fetch(`http://${address}/metrics`)).text();
+    return new Map([...text.matchAll(/^([^#].*) (\S+)$/gm)].map(([, name = "", value]) => [name, Number(value)]));
   }
 
   async expectState(state: string): Promise<void> {

@@ -55,7 +55,7 @@ test.each([
   const loaded = join(directory, "loaded");
   const hook = fileURLToPath(new URL("loaded.fixture.ts", import.meta.url));
   const metadata = type === "redis" ? { redisHost: `127.0.0.1:${await freePort()}` } : {};
-  const listen = { grpc: "127.0.0.1:0", http: "127.0.0.1:0" };
+  const listen = { grpc: "127.0.0.1:0", http: "127.0.0.1:0", metrics: "127.0.0.1:0" };
   const config = { listen, pubsubs: { [PUBSUB]: { type, metadata } } };
   const program = start(config, { NODE_OPTIONS: `--import=${hook}`, LOADED_MODULES: loaded });
   await program.printed("layotto is ready");

@@ -1,14 +1,17 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { type Address, listening } from "layotto-transport";
 
-/** What a route answers. `json: undefined` is an empty body. */
-interface Answer {
+/** What a route answers: JSON, or a text of another type. Neither: an empty body. */
+export interface Answer {
   readonly status: number;
   readonly json?: unknown;
+  readonly text?: string;
+  /** Default: `application/json`. */
+  readonly contentType?: string;
 }
 
-/** By method and path: `GET /actuator/info`. `body` is the request's, as text. */
-export type Routes = Readonly<Record<string, (body: string) => Answer>>;
+/** By method and path: `GET /actuator/info`. `body` is the request's, as text. Must neither throw nor reject. */
+export type Routes = Readonly<Record<string, (body: string) => Answer | Promise<Answer>>>;
 
 export interface HttpServer {
   /** Where it really listens: port 0 has become a number. */
@@ -22,12 +25,12 @@ const MOST_BODY_BYTES = 64 * 1024;
 /** Serves the routes; any other path is 404 with an empty body. Rejects with a `ListenError` when the address cannot be had. */
 export async function serveHttp(address: Address, routes: Routes): Promise<HttpServer> {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
-    void body(request).then((text) => {
-      const answer = text === undefined ? { status: 413 } : route(routes, request, text);
-      const json = answer.json === undefined ? "" : JSON.stringify(answer.json);
-      response.writeHead(answer.status, { "content-type": "application/json", "content-length": Buffer.byteLength(json) });
-      response.end(json);
-    });
+    void body(request)
+      .then((text): Answer | Promise<Answer> => (text === undefined ? { status: 413 } : route(routes, request, text)))
+      .then(({ status, json, text = json === undefined ? "" : JSON.stringify(json), contentType = "application/json" }) => {
+        response.writeHead(status, { "content-type": contentType, "content-length": Buffer.byteLength(text) });
+        response.end(text);
+      });
   });
   const bind = () =>
     new Promise<void>((resolve, reject) => {
@@ -45,7 +48,7 @@ export async function serveHttp(address: Address, routes: Routes): Promise<HttpS
   };
 }
 
-function route(routes: Routes, request: IncomingMessage, text: string): Answer {
+function route(routes: Routes, request: IncomingMessage, text: string): Answer | Promise<Answer> {
   const [path] = (request.url ?? "").split("?", 1);
   return routes[`${request.method} ${path}`]?.(text) ?? { status: 404 };
 }

@@ -1,0 +1,63 @@
+import { collectDefaultMetrics, Registry } from "prom-client";
+import type { Histogram } from "./histogram.ts";
+
+export type Labels = Readonly<Record<string, string>>;
+
+interface Described<Type extends string, Value> {
+  readonly type: Type;
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** What it is at the moment, a value for each set of labels. */
+  readonly read: () => Iterable<readonly [Labels, Value]>;
+}
+
+/** A metric as data: read when somebody scrapes, and not before. */
+export type Metric = Described<"counter" | "gauge", number> | Described<"histogram", Histogram>;
+
+/** What a scrape gets. */
+export interface Exposition {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+/** Prometheus' text format, version 0.0.4: `metrics`, then the process's own (CPU, memory, the event loop's delay, garbage collection). */
+export function exposition(metrics: readonly Metric[]): Exposition {
+  const process = new Registry();
+  collectDefaultMetrics({ register: process });
+  return {
+    contentType: process.contentType,
+    text: async () => `${metrics.map(shown).join("")}${await process.metrics()}`,
+  };
+}
+
+function shown(metric: Metric): string {
+  const { name, help, type } = metric;
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${[...samples(metric)].join("\n")}\n\n`;
+}
+
+function* samples(metric: Metric): Iterable<string> {
+  const { name } = metric;
+  if (metric.type !== "histogram") {
+    for (const [labels, value] of metric.read()) yield sample(name, labels, value);
+    return;
+  }
+  for (const [labels, { bounds, counts, sum }] of metric.read()) {
+    let below = 0;
+    for (const [place, count] of counts.entries()) {
+      below += count;
+      yield sample(`${name}_bucket`, { ...labels, le: String(bounds[place] ?? "+Inf") }, below);
+    }
+    yield sample(`${name}_sum`, labels, sum);
+    yield sample(`${name}_count`, labels, below);
+  }
+}
+
+function sample(name: string, labels: Labels, value: number): string {
+  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text)}"`);
+  return `${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${value}`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}
