@@ -1,7 +1,8 @@
 import { readFileSync, statSync } from "node:fs";
 import { Command } from "commander";
 
-const MANIFEST = new URL("../../package.json", import.meta.url);
+/** By the package's own name: it is found from the sources and from the bundle. */
+const MANIFEST = new URL(import.meta.resolve("layotto-sidecar/package.json"));
 
 /** Read when it is asked for, so that it is the package's own. */
 export function packageVersion(): string {

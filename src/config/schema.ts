@@ -14,7 +14,10 @@ const address = () =>
     return z.NEVER;
   });
 
-const addresses = () => z.preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(address()).min(1));
+const addresses = () =>
+  z
+    .preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(address()).min(1))
+    .meta({ written: { anyOf: [{ type: "string" }, { type: "array", minItems: 1, items: { type: "string" } }] } });
 
 const metadata = () => z.record(z.string(), text()).default({});
 
@@ -35,6 +38,7 @@ const group = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape).prefa
 
 /** Our own form. Layotto's is turned into it, so this is the one place that knows a default. */
 export const schema = z.strictObject({
+  $schema: text().optional().describe("The schema by which editors check the file. Without effect."),
   app: group({
     id: text()
       .transform((id) => id.trim())

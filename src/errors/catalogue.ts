@@ -130,6 +130,9 @@ const CATALOGUE = {
 
 export type ErrorId = keyof typeof CATALOGUE;
 
+/** All of it, for the documentation. */
+export const catalogue: readonly (Entry & { readonly id: string })[] = Object.entries(CATALOGUE).map(([id, entry]) => ({ id, ...entry }));
+
 /** The entry's text with its holes filled in. */
 export function sentence(id: ErrorId, values: Readonly<Record<string, string | number>>): string {
   return CATALOGUE[id].text.replace(/\{(\w+)\}/g, (hole, name: string) => String(values[name] ?? hole));

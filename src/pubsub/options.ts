@@ -25,38 +25,52 @@ export function parseBytes(text: string): number | undefined {
   return match && factor !== undefined ? Math.floor(Number(match[1]) * factor) : undefined;
 }
 
-function parsed<T>(expected: string, parse: (value: unknown) => T | undefined): z.ZodType<T, unknown> {
-  return z.unknown().transform((value, context) => {
-    const result = parse(value);
-    if (result !== undefined) return result;
-    context.addIssue({ code: "custom", message: `expected ${expected}`, input: value });
-    return z.NEVER;
-  });
+/** `written` is what an editor accepts: a JSON Schema of the forms that the word may have in a file. */
+function parsed<T>(expected: string, written: readonly object[], parse: (value: unknown) => T | undefined): z.ZodType<T, unknown> {
+  return z
+    .unknown()
+    .transform((value, context) => {
+      const result = parse(value);
+      if (result !== undefined) return result;
+      context.addIssue({ code: "custom", message: `expected ${expected}`, input: value });
+      return z.NEVER;
+    })
+    .meta({ written: { anyOf: [...written, REFERENCE] } });
 }
+
+/** A value that is filled in from the environment. */
+const REFERENCE = { type: "string", pattern: "\\$\\{" };
+const NUMBER = { type: "number", minimum: 0 };
+
+const matching = ({ source }: RegExp): object => ({ type: "string", pattern: source });
 
 /** Milliseconds. Accepts `15s`, `1h30m`, `250ms` or a number of milliseconds. */
 export const duration = (): z.ZodType<number, unknown> =>
-  parsed("a duration such as 250ms, 15s or 1h30m", (value) =>
+  parsed("a duration such as 250ms, 15s or 1h30m", [NUMBER, matching(/^\s*(\d+(\.\d+)?|(\d+(\.\d+)?(ms|s|m|h|d))+)\s*$/)], (value) =>
     typeof value === "number" && value >= 0 ? value : typeof value === "string" ? parseDuration(value) : undefined,
   );
 
 /** Bytes. Accepts `64MiB`, `256KB` or a number. */
 export const bytes = (): z.ZodType<number, unknown> =>
-  parsed("a size such as 64MiB, 256KB or a number of bytes", (value) =>
+  parsed("a size such as 64MiB, 256KB or a number of bytes", [NUMBER, matching(/^\s*\d+(\.\d+)?\s*([kKmMgG]?[iI]?[bB])?\s*$/)], (value) =>
     typeof value === "number" && value >= 0 ? value : typeof value === "string" ? parseBytes(value) : undefined,
   );
 
 /** A whole number within bounds, also as text. */
 export const count = (least = 0, most = Number.MAX_SAFE_INTEGER): z.ZodType<number, unknown> =>
-  parsed(`a whole number from ${least} to ${most}`, (value) => {
-    const number =
-      typeof value === "number" ? value : typeof value === "string" && /^-?\d+$/.test(value.trim()) ? Number(value) : Number.NaN;
-    return Number.isSafeInteger(number) && number >= least && number <= most ? number : undefined;
-  });
+  parsed(
+    `a whole number from ${least} to ${most}`,
+    [{ type: "integer", minimum: least, maximum: most }, matching(/^\s*-?\d+\s*$/)],
+    (value) => {
+      const number =
+        typeof value === "number" ? value : typeof value === "string" && /^-?\d+$/.test(value.trim()) ? Number(value) : Number.NaN;
+      return Number.isSafeInteger(number) && number >= least && number <= most ? number : undefined;
+    },
+  );
 
 /** true or false, also as text. */
 export const flag = (): z.ZodType<boolean, unknown> =>
-  parsed("true or false", (value) => {
+  parsed("true or false", [{ type: "boolean" }, { enum: ["true", "false"] }], (value) => {
     if (typeof value === "boolean") return value;
     const text = typeof value === "string" ? value.trim().toLowerCase() : "";
     return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : undefined;
@@ -64,12 +78,12 @@ export const flag = (): z.ZodType<boolean, unknown> =>
 
 /** Text; a number or a truth value is taken as it is written. */
 export const text = (): z.ZodType<string, unknown> =>
-  parsed("text", (value) =>
+  parsed("text", [{ type: ["string", "number", "boolean"] }], (value) =>
     typeof value === "string" ? value : typeof value === "number" || typeof value === "boolean" ? String(value) : undefined,
   );
 
 /** One of a few words, without regard to case. */
 export const oneOf = <const T extends readonly string[]>(words: T): z.ZodType<T[number], unknown> =>
-  parsed<T[number]>(`one of ${words.join(", ")}`, (value) =>
+  parsed<T[number]>(`one of ${words.join(", ")}`, [{ enum: words }], (value) =>
     typeof value === "string" ? words.find((word) => word.toLowerCase() === value.trim().toLowerCase()) : undefined,
   );

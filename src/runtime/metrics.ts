@@ -12,7 +12,7 @@ const READ = ["pubsub", "topic", "group"] as const;
 
 /** What the metrics are read from. `backlogs` is asked anew at each scrape. */
 export interface Measured {
-  readonly engine: Pick<Engine, "measures" | "subscriptions" | "brokers" | "publishBuffer">;
+  readonly engine: Pick<Engine, "subscriptions" | "brokers" | "publishBuffer"> & { readonly measures: Pick<Engine["measures"], "pubsubs"> };
   readonly calls: Calls;
   backlogs: Awaited<ReturnType<Engine["backlogs"]>>;
 }

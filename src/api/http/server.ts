@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import { type Address, listening } from "layotto-transport";
 
 /** What a route answers: JSON, or a text of another type. Neither: an empty body. */
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly json?: unknown;
   readonly text?: string;

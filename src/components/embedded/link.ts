@@ -1,3 +1,4 @@
+import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../../pubsub/clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
@@ -13,7 +14,10 @@ export interface Thread {
   terminate(): Promise<unknown>;
 }
 
-const startWorker = (settings: StoreSettings): Thread => new Worker(new URL("./worker.ts", import.meta.url), { workerData: settings });
+/** Beside this file, as a source or bundled. */
+const WORKER = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
+
+const startWorker = (settings: StoreSettings): Thread => new Worker(WORKER, { workerData: settings });
 
 /** What a reader gets from the other thread. */
 export interface Lendee {
