@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
@@ -12,9 +12,15 @@ export class Program {
   #stdout = "";
   #stderr = "";
 
-  /** Runs a script of the project, or another `command`. */
-  constructor(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}, command = process.execPath) {
-    this.#child = spawn(command, [script, ...args], { cwd: root, env: { ...process.env, NO_COLOR: "1", ...env } });
+  /** Runs a script of the project, or another `command`, or elsewhere. */
+  constructor(
+    script: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    command = process.execPath,
+    options: SpawnOptions = {},
+  ) {
+    this.#child = spawn(command, [script, ...args], { cwd: root, env: { ...process.env, NO_COLOR: "1", ...env }, ...options });
     this.#exit = once(this.#child, "close").then(([code]) => code as number | null);
     this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.#stdout += text;
@@ -49,6 +55,11 @@ export class Program {
   /** The exit code; null when a signal ended it. */
   ended(): Promise<number | null> {
     return this.#exit;
+  }
+
+  /** With everything that it started, if it is `detached`: npx hands no signal on. */
+  killAll(signal: NodeJS.Signals): void {
+    if (this.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null) process.kill(-this.pid, signal);
   }
 
   kill(signal: NodeJS.Signals = "SIGKILL"): void {
