@@ -1,7 +1,7 @@
 import type { ReceivedEvent } from "layotto-sdk";
 
 export const KINDS = ["text", "json", "binary", "cloudevents+json", "ttl"] as const;
-export type Kind = (typeof KINDS)[number];
+type Kind = (typeof KINDS)[number];
 
 /** A message as a program publishes it. */
 export interface Sent {
