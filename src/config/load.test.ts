@@ -156,7 +156,7 @@ a.yaml:8:58  subscriptions[0].start.time
     expect(text).not.toMatch(/not a host/);
     expect(text).toContain("a.yaml:2:54  pubsubs.a.metadata.redisHost\n  found: a value that is not shown\n  expected: host:port");
     expect(text).toContain("b.metadata.redisHost\n  found: a value that is not shown");
-    expect(text).toContain("found: the secret file:none: ENOENT");
+    expect(text).toContain("found: the secret file:none: no such file");
   });
 });
 

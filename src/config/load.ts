@@ -3,10 +3,12 @@ import { join, resolve } from "node:path";
 import { ConfigError, type ConfigProblem, problem } from "../errors/config-error.ts";
 import type { RuntimeSettings } from "../runtime/settings.ts";
 import type { LogLevel } from "../telemetry/log.ts";
+import { checkAddresses } from "./addresses.ts";
 import { check } from "./check.ts";
 import { checkSubscriptions, configureComponents } from "./components.ts";
 import { fromDapr, isDapr } from "./dapr.ts";
 import { parseDocuments } from "./document.ts";
+import { fileTrouble } from "./file-trouble.ts";
 import { fromMosn, isMosn } from "./mosn.ts";
 import { appIdOf, type Overrides, override } from "./overrides.ts";
 import { type Settings, schema } from "./schema.ts";
@@ -72,6 +74,7 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   );
   checkSubscriptions(tree, [...pubsubNames(tree)], problems);
   const final = settings && override(settings, overrides, env, problems);
+  if (final) checkAddresses(final, tree, problems);
   if (!final || problems.length > 0) throw new ConfigError(problems);
   return { settings: { ...runtimeSettings(final, cwd), pubsubs }, logLevel: final.log.level, source, notices };
 }
@@ -109,8 +112,7 @@ function readText(path: string, source: string): string {
     return readFileSync(path, "utf8");
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
-    const reasons: Readonly<Record<string, string>> = { ENOENT: "no such file", EACCES: "no permission to read it", EISDIR: "a directory" };
-    throw unreadable(source, reasons[String(error.code)] ?? String(error.code));
+    throw unreadable(source, fileTrouble(String(error.code)));
   }
 }
 

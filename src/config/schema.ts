@@ -38,7 +38,6 @@ const group = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape).prefa
 
 /** Our own form. Layotto's is turned into it, so this is the one place that knows a default. */
 export const schema = z.strictObject({
-  $schema: text().optional().describe("The schema by which editors check the file. Without effect."),
   app: group({
     id: text()
       .transform((id) => id.trim())
@@ -107,6 +106,7 @@ export const schema = z.strictObject({
   }),
   log: group({ level: oneOf(LOG_LEVELS).default("info").describe("Default: info.") }),
   dataDir: text().optional().describe("Where durable files are kept. Default: .layotto in the working directory."),
+  $schema: text().optional().describe("The schema by which editors check the file. Without effect."),
 });
 
 export type Settings = z.output<typeof schema>;

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type ConfigProblem, problem } from "../errors/config-error.ts";
+import { fileTrouble } from "./file-trouble.ts";
 import { placeOf, type ScalarNode, type Tree } from "./tree.ts";
 import type { Environment } from "./variables.ts";
 
@@ -50,7 +51,7 @@ function look(reference: string, { env, file }: SecretSources): string | { reado
     return kind === "file" ? text.replace(/\r?\n$/, "") : keyOf(text, rest.slice(hash + 1));
   } catch (error) {
     // Only the code: a parser's text quotes the file.
-    return { reason: error instanceof Error && "code" in error ? String(error.code) : "the file is not JSON" };
+    return { reason: error instanceof Error && "code" in error ? fileTrouble(String(error.code)) : "the file is not JSON" };
   }
 }
 

@@ -73,7 +73,7 @@ export class Outbox {
   #refusal(waiting: Waiting): PubSubError | undefined {
     if (this.#closed) return new PubSubError("unavailable", "the sidecar is shutting down");
     if (this.#budget.take(waiting.size)) return undefined;
-    return new PubSubError("resource_exhausted", `${this.#budget.limit} bytes of publishes are waiting already`);
+    return new BufferFull(this.#budget.limit);
   }
 
   #lane(topic: string): Lane {
@@ -176,7 +176,9 @@ export class Outbox {
   #expired(waiting: Waiting, underWay: boolean): void {
     if (!underWay) this.#budget.giveBack(waiting.size);
     const why = waiting.lastError?.message ?? "the broker did not answer in time";
-    waiting.answer(new PubSubError("unavailable", why, { outcome: underWay ? "unknown" : (waiting.lastError?.outcome ?? "rejected") }));
+    // A broker that is full says something else than one that is away.
+    const code = waiting.lastError?.code === "resource_exhausted" ? "resource_exhausted" : "unavailable";
+    waiting.answer(new PubSubError(code, why, { outcome: underWay ? "unknown" : (waiting.lastError?.outcome ?? "rejected") }));
   }
 
   #after(ms: number, fn: () => void): () => void {
@@ -189,6 +191,16 @@ export class Outbox {
       this.#timers.delete(cancel);
       cancel();
     };
+  }
+}
+
+/** It does not fit beside what waits already. `limit` is in bytes. */
+export class BufferFull extends PubSubError {
+  readonly limit: number;
+
+  constructor(limit: number) {
+    super("resource_exhausted", `${limit} bytes of publishes are waiting already`);
+    this.limit = limit;
   }
 }
 

@@ -33,12 +33,12 @@ const CATALOGUE = {
   PUBLISH_BUFFER_FULL: {
     code: "resource_exhausted",
     text: "error when publish to topic {topic} in pubsub {pubsub}: {limit} bytes of publishes are waiting already",
-    remedy: "Publish more slowly, or raise publishBuffer.",
+    remedy: "Publish more slowly, or raise publish.buffer in the configuration.",
   },
   PUBLISH_REFUSED: {
     code: "internal",
     text: "error when publish to topic {topic} in pubsub {pubsub}: {reason}",
-    remedy: "The broker refused the message for the reason it gives; trying again will not help.",
+    remedy: "The broker refused the message for the reason it gives: mend that before you try again.",
   },
   PUBLISH_TIMED_OUT: {
     code: "unavailable",
@@ -103,8 +103,8 @@ const CATALOGUE = {
   },
   CONFIG_SUBSCRIPTION_TWICE: {
     code: "invalid_argument",
-    text: "the topic {topic} of {pubsub} a second time for the group {group}",
-    remedy: "Keep one of the two, or give one of them a group of its own.",
+    text: "the topic {topic} of {pubsub} a second time",
+    remedy: "Keep one of the two.",
   },
   CONFIG_ADDRESS_TWICE: {
     code: "invalid_argument",

@@ -59,7 +59,7 @@ export const bytes = (): z.ZodType<number, unknown> =>
 /** A whole number within bounds, also as text. */
 export const count = (least = 0, most = Number.MAX_SAFE_INTEGER): z.ZodType<number, unknown> =>
   parsed(
-    `a whole number from ${least} to ${most}`,
+    most === Number.MAX_SAFE_INTEGER ? `a whole number of at least ${least}` : `a whole number from ${least} to ${most}`,
     [{ type: "integer", minimum: least, maximum: most }, matching(/^\s*-?\d+\s*$/)],
     (value) => {
       const number =

@@ -11,14 +11,26 @@ const STOP_MS = 10_000;
 const LOOK_MS = 10;
 const LOG_BYTES = 4_000;
 
-/** A port of the loopback that nobody listens on at the moment. */
+/**
+ * A port of the loopback that nobody listens on at the moment. It lies below those that systems give to outgoing connections, so that none
+ * takes it before it is used, and above every default of ours.
+ */
 export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as { readonly port: number };
-  probe.close();
-  await once(probe, "close");
-  return port;
+  const port = 20_000 + Math.floor(Math.random() * 12_000);
+  return (await isFree(port)) ? port : freePort();
+}
+
+/** Resolves once nobody has the port: what comes and goes beside us may have it for a while. */
+export async function untilFree(port: number): Promise<void> {
+  while (!(await isFree(port))) await delay(LOOK_MS);
+}
+
+function isFree(port: number): Promise<boolean> {
+  const probe = createServer();
+  return new Promise((resolve) => {
+    probe.once("error", () => resolve(false));
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+  });
 }
 
 /** A server in a process of its own, with a folder of its own that goes when it stops. It never outlives the tests. */

@@ -8,6 +8,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 /** A real process of the project, its output, and its end. */
 export class Program {
   readonly #child: ChildProcess;
+  readonly #detached: boolean;
   readonly #exit: Promise<number | null>;
   #stdout = "";
   #stderr = "";
@@ -20,6 +21,7 @@ export class Program {
     command = process.execPath,
     options: SpawnOptions = {},
   ) {
+    this.#detached = options.detached === true;
     this.#child = spawn(command, [script, ...args], { cwd: root, env: { ...process.env, NO_COLOR: "1", ...env }, ...options });
     this.#exit = once(this.#child, "close").then(([code]) => code as number | null);
     this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
@@ -57,9 +59,14 @@ export class Program {
     return this.#exit;
   }
 
-  /** With everything that it started, if it is `detached`: npx hands no signal on. */
+  /** With everything that it started if it is `detached`, for what hands no signal on; else it alone. */
   killAll(signal: NodeJS.Signals): void {
-    if (this.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null) process.kill(-this.pid, signal);
+    if (this.pid === undefined) return;
+    try {
+      process.kill(this.#detached ? -this.pid : this.pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error; // all of them have ended
+    }
   }
 
   kill(signal: NodeJS.Signals = "SIGKILL"): void {

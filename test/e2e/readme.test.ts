@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { freePort } from "../brokers/server.ts";
+import { freePort, untilFree } from "../brokers/server.ts";
 import { withRedis } from "../brokers/with-redis.ts";
 import { Program } from "./program.ts";
 
@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   for (const program of programs.splice(0)) {
-    program.kill();
+    program.killAll("SIGKILL");
     await program.ended();
   }
   rmSync(directory, { recursive: true });
@@ -113,9 +113,11 @@ withRedis("the four steps by hand", () => {
       "layotto is ready",
       "Published a new event.Topic: topic1 ,Data: value1 \n",
     ];
+    const ports = [9999, 34903, 34904, 34999, 6380];
+    await Promise.all(ports.map(untilFree));
     const running: Program[] = [];
     for (const [index, step] of steps.entries()) {
-      const program = new Program("-c", [`exec ${step}`], { TMPDIR: directory, LAYOTTO_DATA_DIR: directory }, "sh");
+      const program = new Program("-c", [`exec ${step}`], { TMPDIR: directory, LAYOTTO_DATA_DIR: directory }, "sh", { detached: true });
       programs.push(program);
       running.push(program);
       await program.printed(shows[index] ?? "");
@@ -127,7 +129,7 @@ withRedis("the four steps by hand", () => {
       program?.kill("SIGTERM");
       await program?.ended();
     }
-    for (const port of [9999, 34903, 34904, 34999, 6380]) {
+    for (const port of ports) {
       const probe = createServer().listen(port, "127.0.0.1");
       await once(probe, "listening");
       probe.close();

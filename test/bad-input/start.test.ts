@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Program } from "./program.ts";
-import { PUBSUB, Rig, TOPIC } from "./rig.ts";
+import { Program } from "../e2e/program.ts";
+import { PUBSUB, Rig, TOPIC } from "../e2e/rig.ts";
 
 let directory = "";
 const cleanups: (() => unknown)[] = [];
