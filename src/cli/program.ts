@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { bench } from "./bench.ts";
 import { CliError, EXIT } from "./exit-codes.ts";
 import { publish } from "./publish.ts";
 import { start } from "./start.ts";
@@ -9,7 +10,7 @@ import { version } from "./version.ts";
 const program = new Command("layotto")
   .description("Publish and subscribe through any message broker: a sidecar compatible with Layotto.")
   .addHelpText("after", "\nExit codes: 0 done, 1 something failed while running, 2 the command line or the configuration is wrong.");
-for (const command of [start, publish, subscribe, validate, version]) program.addCommand(command);
+for (const command of [start, publish, subscribe, validate, bench, version]) program.addCommand(command);
 for (const command of [program, ...program.commands]) command.exitOverride().showHelpAfterError("(--help shows what there is)");
 
 /** Runs one command line, `process.argv` without its first two, and resolves to the exit code. */

@@ -153,6 +153,7 @@ function runtimeSettings(settings: Settings, cwd: string): Omit<LoadedConfig["se
     publishTimeoutMs: publish.timeout,
     duplicates: publish.duplicates,
     publishBuffer: publish.buffer,
+    ...(publish.maxBatch === undefined ? {} : { maxBatch: publish.maxBatch }),
     maxInFlight: delivery.maxInFlight,
     maxPending: delivery.maxPending,
     maxPendingBytes: delivery.maxPendingBytes,

@@ -84,6 +84,7 @@ export const schema = z.strictObject({
     duplicates: oneOf(["allow", "refuse"])
       .default("allow")
       .describe("Whether a publish whose outcome is unknown is tried again, which may store it twice. Default: allow."),
+    maxBatch: count(1).optional().describe("Most messages of one call of the broker; 1 sends each alone. Default: what the broker takes."),
     maxMessage: bytes()
       .default(4 * 2 ** 20)
       .describe("The largest message, in bytes. Default: 4MiB."),

@@ -12,6 +12,8 @@ export interface OutboxOptions {
   readonly publishTimeoutMs: number;
   /** Whether a publish whose outcome is unknown is tried again without a `dedupId`. */
   readonly duplicates: "allow" | "refuse";
+  /** Most messages of one call of the broker, if it takes more. */
+  readonly maxBatch?: number;
 }
 
 const RETRY: Backoff = { firstMs: 50, mostMs: 1_000, jitter: 0.2 };
@@ -86,7 +88,9 @@ export class Outbox {
   }
 
   #pump(): void {
-    const { maxBatch, maxBatchBytes, publishPipeline } = this.#pubsub.capabilities;
+    const { capabilities } = this.#pubsub;
+    const { maxBatchBytes, publishPipeline } = capabilities;
+    const maxBatch = Math.min(capabilities.maxBatch, this.#options.maxBatch ?? Number.POSITIVE_INFINITY);
     while (this.#callsUnderWay < publishPipeline && !this.#closed) {
       const batch: Waiting[] = [];
       let bytes = 0;
