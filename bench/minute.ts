@@ -2,21 +2,21 @@
 import { load } from "../src/load/load.ts";
 import { usageOf } from "../src/load/usage.ts";
 import { startRedis } from "../test/brokers/redis.ts";
-import { ours, PUBSUB, start } from "./sidecar.ts";
+import { freePorts, ours, PUBSUB, start } from "./sidecar.ts";
 
 const SLICES = 6;
 const SECONDS = 10;
 const RATE = 2_500;
 
 const redis = await startRedis({ extraArgs: ["--appendonly", "no"] });
-const sidecar = await start(ours({ type: "redis", metadata: { redisHost: `127.0.0.1:${redis.port}` } }));
+const sidecar = await start(ours({ type: "redis", metadata: { redisHost: `127.0.0.1:${redis.port}` } }), await freePorts());
 const topic = "minute";
 let published = 0;
 let delivered = 0;
 try {
   // The first is the warm-up: counted, and its latency is not looked at.
   for (let slice = 0; slice <= SLICES; slice++) {
-    const where = { sidecar: sidecar.address, app: sidecar.app, api: "layotto", pubsub: PUBSUB, topic, pid: sidecar.pid } as const;
+    const where = { sidecar: sidecar.address, app: sidecar.app, api: "layotto", pubsub: PUBSUB, topic, pid: () => sidecar.pid } as const;
     const report = await load({ ...where, inFlight: 256, rate: RATE, seconds: SECONDS, warmUpSeconds: 0, size: 256 });
     published += report.published;
     delivered += report.delivered ?? 0;

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { type LoadOptions, type LoadReport, load } from "../src/load/load.ts";
 import { redisAvailable, startRedis } from "../test/brokers/redis.ts";
 import { topLines } from "./profile.ts";
-import { type Component, dapr, goLayotto, ours, PUBSUB, type System, start } from "./sidecar.ts";
+import { type Component, dapr, freePorts, goLayotto, ours, PUBSUB, type Running, type System, start } from "./sidecar.ts";
 
 const { values } = parseArgs({
   options: {
@@ -64,12 +64,29 @@ try {
 }
 
 async function measured(system: System, options: Pick<LoadOptions, "inFlight" | "rate">): Promise<LoadReport> {
-  const sidecar = await start(system);
+  const ports = await freePorts();
+  const local = (port: number) => ({ host: "127.0.0.1", port });
+  let sidecar: Running | undefined;
+  // The app is there first: a Go Layotto asks it once, when it starts.
+  const report = load({
+    ...options,
+    sidecar: local(ports.grpc),
+    app: local(ports.app),
+    api: system.api,
+    pubsub: PUBSUB,
+    topic: `bench-${Date.now()}`,
+    seconds,
+    warmUpSeconds: 2,
+    size: 256,
+    pid: () => sidecar?.pid,
+  });
+  // Awaited below, unless the sidecar does not start: then that is the error to tell.
+  report.catch(() => undefined);
   try {
-    const where = { sidecar: sidecar.address, app: sidecar.app, api: system.api, pubsub: PUBSUB, pid: sidecar.pid };
-    return await load({ ...where, ...options, topic: `bench-${Date.now()}`, seconds, warmUpSeconds: 2, size: 256 });
+    sidecar = await start(system, ports);
+    return await report;
   } finally {
-    await sidecar.stop();
+    await sidecar?.stop();
   }
 }
 

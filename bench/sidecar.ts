@@ -42,9 +42,13 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-export async function start(system: System): Promise<Running> {
+export async function freePorts(): Promise<Ports> {
+  return { grpc: await freePort(), http: await freePort(), metrics: await freePort(), app: await freePort() };
+}
+
+/** Resolves once it serves. */
+export async function start(system: System, ports: Ports): Promise<Running> {
   const directory = mkdtempSync(join(tmpdir(), "bench-"));
-  const ports = { grpc: await freePort(), http: await freePort(), metrics: await freePort(), app: await freePort() };
   const [command = "", ...args] = system.command(directory, ports);
   const child = spawn(command, args, { cwd: directory, stdio: "ignore" });
   const address = { host: "127.0.0.1", port: ports.grpc };

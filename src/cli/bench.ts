@@ -53,13 +53,13 @@ Examples:
   layotto bench pubsub bench1 --api dapr -a 127.0.0.1:50001`,
   )
   .action(async (pubsub: string, topic: string, flags: Flags) => {
-    const { address: sidecar, appAddress, publishOnly, warmUp, json, ...rest } = flags;
+    const { address: sidecar, appAddress, publishOnly, warmUp, json, pid, ...rest } = flags;
     const place = publishOnly ? {} : { app: appAddress };
-    const report = await load({ ...rest, sidecar, pubsub, topic, warmUpSeconds: warmUp, ...place }, (line) => console.error(line)).catch(
-      (error: unknown) => {
-        throw new CliError(`the load could not be made: ${error instanceof Error ? error.message : String(error)}`);
-      },
-    );
+    const report = await load({ ...rest, pid: () => pid, sidecar, pubsub, topic, warmUpSeconds: warmUp, ...place }, (line) =>
+      console.error(line),
+    ).catch((error: unknown) => {
+      throw new CliError(`the load could not be made: ${error instanceof Error ? error.message : String(error)}`);
+    });
     console.log(json ? JSON.stringify(report) : shown(report));
     if (report.failed > 0 || (report.missing ?? 0) > 0) throw new CliError("not everything that was published arrived");
   });

@@ -28,8 +28,8 @@ export interface LoadOptions {
   readonly warmUpSeconds: number;
   /** Bytes of data. */
   readonly size: number;
-  /** The sidecar's process, whose CPU and memory are to be read. */
-  readonly pid?: number;
+  /** The sidecar's process, whose CPU and memory are to be read. Asked when the measurement begins. */
+  readonly pid?: () => number | undefined;
 }
 
 export interface LoadReport {
@@ -50,6 +50,8 @@ export interface LoadReport {
   readonly rssBytes?: number;
 }
 
+/** How long the sidecar may take to ask what the app subscribes to. */
+const ASKED_MS = 60_000;
 /** How long the last messages may take. */
 const DRAIN_MS = 10_000;
 const EMPTY = new Uint8Array();
@@ -120,10 +122,11 @@ class Run {
   }
 
   async measure(progress: (line: string) => void): Promise<LoadReport> {
-    const { app, seconds, warmUpSeconds, pid } = this.#options;
-    if (app) await this.#asked.promise;
+    const { app, seconds, warmUpSeconds } = this.#options;
+    if (app) await this.#untilAsked(progress);
     await this.#publishFor(warmUpSeconds, () => undefined);
     await this.#settled();
+    const pid = this.#options.pid?.();
     const before = pid === undefined ? undefined : usageOf(pid);
     const [published, failed, delivered, duplicates] = [this.#published, this.#failed, this.#delivered, this.#duplicates];
     this.#measuredFrom = this.#next;
@@ -143,6 +146,18 @@ class Run {
       ...(app ? { ...handedOver, missing: this.#missing(), endToEnd: this.#endToEndTimes.quantiles } : {}),
       ...used(before, after, messages),
     };
+  }
+
+  async #untilAsked(progress: (line: string) => void): Promise<void> {
+    const hint = "a Go Layotto asks only when it starts: start it after this";
+    const telling = setTimeout(() => progress(`waiting to be asked for subscriptions (${hint})`), 2_000);
+    const late = setTimeout(() => this.#asked.reject(new Error(`the sidecar did not ask for subscriptions; ${hint}`)), ASKED_MS);
+    try {
+      await this.#asked.promise;
+    } finally {
+      clearTimeout(telling);
+      clearTimeout(late);
+    }
   }
 
   #publishFor(seconds: number, progress: (line: string) => void): Promise<void> {
