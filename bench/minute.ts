@@ -22,7 +22,7 @@ try {
     delivered += report.delivered ?? 0;
     const scraped = await scrape();
     const mib = Math.round((usageOf(sidecar.pid)?.rssBytes ?? 0) / 2 ** 20);
-    const rate = Math.round((report.delivered ?? 0) / report.seconds);
+    const rate = Math.round((report.delivered ?? 0) / (report.deliveredSeconds ?? report.seconds));
     const ms = (us = 0) => (us / 1_000).toFixed(2);
     console.log(
       `${slice * SECONDS} s: ${rate} delivered/s, end to end p50 ${ms(report.endToEnd?.p50)} ms, p99 ${ms(report.endToEnd?.p99)} ms; ${mib} MiB, heap ${Math.round((scraped.get("nodejs_heap_size_used_bytes") ?? 0) / 2 ** 20)} MiB; missing ${report.missing}, twice ${report.duplicates}, failed ${report.failed}`,

@@ -105,7 +105,7 @@ function row(key: string, list: readonly LoadReport[]): string {
   const publish = `${ms(of(({ publish }) => publish.p50))}, ${ms(of(({ publish }) => publish.p99))} ms`;
   const endToEnd = `${ms(of(({ endToEnd }) => endToEnd?.p50))}, ${ms(of(({ endToEnd }) => endToEnd?.p99))} ms`;
   const cells = [
-    Math.round(of((one) => (one.delivered ?? 0) / one.seconds)).toLocaleString("en"),
+    Math.round(of((one) => (one.delivered ?? 0) / (one.deliveredSeconds ?? one.seconds))).toLocaleString("en"),
     `${Math.round(of((one) => one.cpuPerMessage))} µs`,
     publish,
     endToEnd,

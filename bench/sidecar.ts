@@ -10,7 +10,7 @@ import { freePort } from "../test/brokers/server.ts";
 const PATIENCE_MS = 30_000;
 export const PUBSUB = "broker";
 /** The sidecar as it is published: run `npm run stage` first. */
-export const STAGED = fileURLToPath(new URL("../stage/sidecar/dist/main.js", import.meta.url));
+const STAGED = fileURLToPath(new URL("../stage/sidecar/dist/main.js", import.meta.url));
 
 /** Which sidecar to run, and what it speaks. */
 export interface System {

@@ -65,15 +65,28 @@ Examples:
   });
 
 function shown(report: LoadReport): string {
-  const { seconds, published, failed, error, publish, delivered, duplicates, missing, endToEnd, cpuPerMessage, rssBytes } = report;
-  const rate = (count: number) => `${Math.round(count / seconds).toLocaleString("en")}/s`;
+  const {
+    seconds,
+    published,
+    failed,
+    error,
+    publish,
+    delivered,
+    deliveredSeconds,
+    duplicates,
+    missing,
+    endToEnd,
+    cpuPerMessage,
+    rssBytes,
+  } = report;
+  const rate = (count: number, within = seconds) => `${Math.round(count / within).toLocaleString("en")}/s`;
   const lines = [
     `published   ${published} (${rate(published)}), ${failed} failed${error === undefined ? "" : `: ${error}`}`,
     `  latency   ${quantiles(publish)}`,
   ];
   if (delivered !== undefined && endToEnd) {
     lines.push(
-      `delivered   ${delivered} (${rate(delivered)}), ${duplicates} twice, ${missing} missing`,
+      `delivered   ${delivered} (${rate(delivered, deliveredSeconds)}), ${duplicates} twice, ${missing} missing`,
       `  end to end ${quantiles(endToEnd)}`,
     );
   }

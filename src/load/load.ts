@@ -41,6 +41,8 @@ export interface LoadReport {
   readonly publish: Quantiles;
   /** Of the published: how many were handed over, more than once, and not within the patience after the end. Absent without an app. */
   readonly delivered?: number;
+  /** From the first publish to the last delivery: a sidecar that falls behind delivers long after the last publish. */
+  readonly deliveredSeconds?: number;
   readonly duplicates?: number;
   readonly missing?: number;
   /** From the publish's call to the app's. */
@@ -85,6 +87,7 @@ class Run {
   #failed = 0;
   #error: string | undefined;
   #delivered = 0;
+  #lastArrival = 0;
   #duplicates = 0;
   #changed: () => void = () => undefined;
 
@@ -143,7 +146,14 @@ class Run {
       ...counts,
       ...(this.#error === undefined ? {} : { error: this.#error }),
       publish: this.#publishTimes.quantiles,
-      ...(app ? { ...handedOver, missing: this.#missing(), endToEnd: this.#endToEndTimes.quantiles } : {}),
+      ...(app
+        ? {
+            ...handedOver,
+            deliveredSeconds: (this.#lastArrival - startedAt) / 1_000,
+            missing: this.#missing(),
+            endToEnd: this.#endToEndTimes.quantiles,
+          }
+        : {}),
       ...used(before, after, messages),
     };
   }
@@ -230,6 +240,7 @@ class Run {
     if (times > 1) this.#duplicates += 1;
     else {
       this.#delivered += 1;
+      this.#lastArrival = performance.now();
       if (index >= this.#measuredFrom) this.#endToEndTimes.record(performance.now() - sentAt);
     }
     this.#changed();

@@ -1,4 +1,7 @@
 import { afterEach, expect, test } from "vitest";
+import { startRedis } from "../brokers/redis.ts";
+import { withRedis } from "../brokers/with-redis.ts";
+import { Program } from "./program.ts";
 import { PUBSUB, Rig, TOPIC } from "./rig.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -56,3 +59,28 @@ test("what is scraped agrees with what was published, delivered and answered, to
   };
   expect(Object.fromEntries(Object.keys(expected).map((name) => [name, metrics.get(name)]))).toEqual(expected);
 }, 60_000);
+
+withRedis("redis", () => {
+  test("layotto bench counts every message, as the metrics do; 64 publishes at once share calls of the broker", async () => {
+    const redis = await startRedis();
+    cleanups.push(() => redis.stop());
+    const rig = await Rig.make({ type: "redis", metadata: { redisHost: `127.0.0.1:${redis.port}` } });
+    cleanups.push(() => rig.close());
+    await rig.startSidecar();
+    const { grpc, app } = rig.addresses;
+    const where = ["-a", grpc, "--app-address", app, "--pid", String(rig.pid), "--json"];
+    const bench = new Program("src/main.ts", ["bench", PUBSUB, TOPIC, "--seconds", "2", "--warm-up", "0", ...where]);
+    expect(await bench.ended(), bench.stderr).toBe(0);
+    const report = JSON.parse(bench.stdout) as Record<string, number>;
+    const { published = 0, rssBytes = 0 } = report;
+    expect(report).toMatchObject({ failed: 0, delivered: published, duplicates: 0, missing: 0 });
+    expect([published > 100, rssBytes > 2 ** 20]).toEqual([true, true]);
+    const read = `{pubsub="${PUBSUB}",topic="${TOPIC}",group="app1"}`;
+    await expect.poll(async () => (await rig.metrics()).get(`layotto_acked_messages_total${read}`), { timeout: 10_000 }).toBe(published);
+    const metrics = await rig.metrics();
+    const batch = (what: string) => metrics.get(`layotto_publish_batch_messages_${what}{pubsub="${PUBSUB}"}`) ?? 0;
+    expect(batch("sum")).toBe(published);
+    expect(batch("sum") / batch("count")).toBeGreaterThan(8);
+    expect(metrics.get(`layotto_lag_messages${read}`)).toBe(0);
+  }, 60_000);
+});

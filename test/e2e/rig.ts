@@ -79,6 +79,14 @@ export class Rig {
     return this.#sidecar?.ended();
   }
 
+  get addresses(): { readonly grpc: string; readonly app: string } {
+    return { grpc: `127.0.0.1:${this.#ports.grpc}`, app: `127.0.0.1:${this.#ports.app}` };
+  }
+
+  get pid(): number | undefined {
+    return this.#sidecar?.pid;
+  }
+
   get log(): string {
     return this.#sidecar?.stdout ?? "";
   }
