@@ -44,6 +44,15 @@ test(
 );
 
 test(
+  "tsc -b finds what the SDK's oldest Node does not have",
+  () => {
+    plant("sdk/src/planted.ts", "export const one = Promise.withResolvers<void>();\n");
+    expect(found("tsc", "-b", "tsconfig.build.json")).toMatch(/sdk\/src\/planted\.ts\(1,\d+\): error TS2550/);
+  },
+  PATIENCE_MS,
+);
+
+test(
   "biome finds a fault, and text that is not formatted",
   () => {
     plant("src/planted.ts", "export function planted(x: any): any { debugger; return x == 1 }\n");

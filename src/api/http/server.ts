@@ -10,7 +10,7 @@ interface Answer {
   readonly contentType?: string;
 }
 
-/** By method and path: `GET /actuator/info`. `body` is the request's, as text. Must neither throw nor reject. */
+/** By method and path: `GET /actuator/info`. `body` is the request's, as text. What it throws is answered with 500. */
 export type Routes = Readonly<Record<string, (body: string) => Answer | Promise<Answer>>>;
 
 export interface HttpServer {
@@ -27,6 +27,8 @@ export async function serveHttp(address: Address, routes: Routes): Promise<HttpS
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
     void body(request)
       .then((text): Answer | Promise<Answer> => (text === undefined ? { status: 413 } : route(routes, request, text)))
+      // Whoever asks how we are must not be able to end us.
+      .catch((error: unknown): Answer => ({ status: 500, json: { error: error instanceof Error ? error.message : String(error) } }))
       .then(({ status, json, text = json === undefined ? "" : JSON.stringify(json), contentType = "application/json" }) => {
         response.writeHead(status, { "content-type": contentType, "content-length": Buffer.byteLength(text) });
         response.end(text);
