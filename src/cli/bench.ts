@@ -37,9 +37,9 @@ export const bench = new Command("bench")
       .env("LAYOTTO_APP_ADDRESS"),
   )
   .option("--publish-only", "take no app's place: measure publishing alone")
-  .option("--in-flight <count>", "most publishes at once", whole, 64)
-  .option("--rate <count>", "publishes a second (default: as many as go through)", whole)
-  .option("--seconds <seconds>", "how long", whole, 10)
+  .option("--in-flight <count>", "most publishes at once", positive, 64)
+  .option("--rate <count>", "publishes a second (default: as many as go through)", positive)
+  .option("--seconds <seconds>", "how long", positive, 10)
   .option("--warm-up <seconds>", "how long before that, unmeasured", whole, 2)
   .option("--size <bytes>", "bytes of data, 60 at least", whole, 256)
   .option("--pid <pid>", "the sidecar's process, to read its CPU and memory (Linux)", whole)
@@ -107,6 +107,11 @@ function address(text: string): Address {
 }
 
 function whole(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("expected a whole number.");
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("expected a whole number.");
+  return Number(text);
+}
+
+function positive(text: string): number {
+  if (whole(text) === 0) throw new InvalidArgumentError("expected a whole number above 0.");
   return Number(text);
 }

@@ -111,6 +111,7 @@ const cases: Readonly<Record<string, Case>> = {
   "publish-to-a-bad-address": { args: ["publish", "p", "t", "x", "-a", "nowhere"], code: 2 },
   "publish-with-bad-metadata": { args: ["publish", "p", "t", "x", "-m", "ttl"], code: 2 },
   "publish-with-a-bad-timeout": { args: ["publish", "p", "t", "x", "--timeout", "soon"], code: 2 },
+  "bench-without-a-publish-at-once": { args: ["bench", "p", "t", "--in-flight", "0"], code: 2 },
   "subscribe-with-a-bad-count": { args: ["subscribe", "p", "t", "--count", "0"], code: 2 },
 };
 
