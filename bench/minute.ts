@@ -2,6 +2,7 @@
 import { load } from "../src/load/load.ts";
 import { usageOf } from "../src/load/usage.ts";
 import { startRedis } from "../test/brokers/redis.ts";
+import { scrape } from "../test/e2e/scrape.ts";
 import { freePorts, ours, PUBSUB, start } from "./sidecar.ts";
 
 const SLICES = 6;
@@ -20,7 +21,7 @@ try {
     const report = await load({ ...where, inFlight: 256, rate: RATE, seconds: SECONDS, warmUpSeconds: 0, size: 256 });
     published += report.published;
     delivered += report.delivered ?? 0;
-    const scraped = await scrape();
+    const scraped = await scrape(sidecar.metrics);
     const mib = Math.round((usageOf(sidecar.pid)?.rssBytes ?? 0) / 2 ** 20);
     const rate = Math.round((report.delivered ?? 0) / (report.deliveredSeconds ?? report.seconds));
     const ms = (us = 0) => (us / 1_000).toFixed(2);
@@ -28,7 +29,7 @@ try {
       `${slice * SECONDS} s: ${rate} delivered/s, end to end p50 ${ms(report.endToEnd?.p50)} ms, p99 ${ms(report.endToEnd?.p99)} ms; ${mib} MiB, heap ${Math.round((scraped.get("nodejs_heap_size_used_bytes") ?? 0) / 2 ** 20)} MiB; missing ${report.missing}, twice ${report.duplicates}, failed ${report.failed}`,
     );
   }
-  const scraped = await scrape();
+  const scraped = await scrape(sidecar.metrics);
   const of = (name: string, labels = `{pubsub="${PUBSUB}",topic="${topic}",group="app1"}`) => scraped.get(`${name}${labels}`) ?? Number.NaN;
   const counted = {
     published: of("layotto_published_messages_total", `{pubsub="${PUBSUB}",topic="${topic}"}`),
@@ -44,9 +45,4 @@ try {
 } finally {
   await sidecar.stop();
   await redis.stop();
-}
-
-async function scrape(): Promise<ReadonlyMap<string, number>> {
-  const text = await (await fetch(sidecar.metrics)).text();
-  return new Map([...text.matchAll(/^([^#].*) (\S+)$/gm)].map(([, name = "", value]) => [name, Number(value)]));
 }

@@ -5,6 +5,7 @@ import { createPublisher, createSubscriber, type HandlerResult, type Publisher, 
 import { expect } from "vitest";
 import { freePort } from "../brokers/server.ts";
 import { Program } from "./program.ts";
+import { scrape } from "./scrape.ts";
 
 export const PUBSUB = "broker";
 export const TOPIC = "topic1";
@@ -165,10 +166,9 @@ export class Rig {
   }
 
   /** What Prometheus would scrape: a value by its name and labels. */
-  async metrics(): Promise<ReadonlyMap<string, number>> {
+  metrics(): Promise<ReadonlyMap<string, number>> {
     const [, address] = /"metrics":"([^"]+)"/.exec(this.log) ?? [];
-    const text = await (await fetch(`http://${address}/metrics`)).text();
-    return new Map([...text.matchAll(/^([^#].*) (\S+)$/gm)].map(([, name = "", value]) => [name, Number(value)]));
+    return scrape(`http://${address}/metrics`);
   }
 
   async expectState(state: string): Promise<void> {

@@ -116,8 +116,7 @@ let compared = 0;
 
 function compare(events: readonly ReceivedEvent[], all: ReadonlyMap<string, Sent>, reader: "go" | "ts", topic: string): void {
   for (const event of events) {
-    const mark =
-      /(go|ts)-\d+/.exec(event.contentType.startsWith("application/octet") ? event.text().slice(0, 16) : event.text())?.[0] ?? "";
+    const mark = markOf(event);
     const message = all.get(mark);
     if (!message) {
       faults += 1;
@@ -134,6 +133,21 @@ function compare(events: readonly ReceivedEvent[], all: ReadonlyMap<string, Sent
       if (losses.get(name) === 1) console.log(`fault: ${name}: found ${found}, expected ${wanted}`);
     }
   }
+}
+
+/** An id that a sidecar made is known to nobody before: the two must hand over the same one. */
+function compareIds(go: readonly ReceivedEvent[], ts: readonly ReceivedEvent[]): void {
+  const idOf = new Map(go.map((event) => [markOf(event), event.id]));
+  for (const event of ts) {
+    if (idOf.get(markOf(event)) === event.id) continue;
+    faults += 1;
+    console.log(`fault: ${markOf(event)} has the id ${event.id} here and ${idOf.get(markOf(event))} there`);
+  }
+}
+
+function markOf(event: ReceivedEvent): string {
+  const text = event.contentType.startsWith("application/octet") ? event.text().slice(0, 16) : event.text();
+  return /(go|ts)-\d+/.exec(text)?.[0] ?? "";
 }
 
 const directory = mkdtempSync(join(tmpdir(), "interop-"));
@@ -154,6 +168,7 @@ try {
     await until("every message", () => (shared ? arrived() >= all.size : go.received.length >= all.size && ts.received.length >= all.size));
     compare(go.received, all, "go", topic);
     compare(ts.received, all, "ts", topic);
+    if (!shared) compareIds(go.received, ts.received);
     const ids = (side: Side) => new Set(side.received.map(({ id }) => id)).size;
     console.log(
       `${shared ? "one group" : "two groups"}: sent ${all.size}; go got ${go.received.length} (${ids(go)} ids), ts got ${ts.received.length} (${ids(ts)} ids)`,

@@ -5,9 +5,10 @@ import { Ballast } from "./ballast.ts";
 import { answer, deleteGroup } from "./calls.ts";
 import { Catalog } from "./catalog.ts";
 import { Database, prepareDirectory } from "./database.ts";
-import type { Extent, Group } from "./group.ts";
+import type { Extent } from "./group.ts";
 import { lend } from "./lend.ts";
 import { FileLock } from "./lock.ts";
+import { putBack, takeMoved } from "./moves.ts";
 import type { Reader } from "./reader.ts";
 import { sweep } from "./retention.ts";
 
@@ -21,14 +22,6 @@ const FULL_MS = 250;
 const SETTLED = new Set<Call["kind"]>(["flush", "unsubscribe", "close"]);
 
 type OpenDatabase = (file: string, maxBytes: number | undefined) => Database;
-
-interface Moved {
-  readonly group: Group;
-  readonly pos: number;
-  readonly size: number;
-  readonly failures: number;
-  readonly reader: Reader;
-}
 
 /** The store behind the worker's door: one request is one cycle, with at most one commit for all that came. */
 export class Store {
@@ -211,7 +204,7 @@ export class Store {
     if (publish) catalog.ensureTopics(publish.topics, db);
     const append = new Append(db, catalog, now);
     const refused = new Set<number>();
-    const moved = publish ? this.#takeMoved(publish, refused) : [];
+    const moved = publish ? takeMoved(publish, this.#readers, refused) : [];
     const whole = new Set(moved.map(({ group }) => group));
     const bytes = publish?.data.reduce((sum, { byteLength }) => sum + byteLength, 0) ?? 0;
     let positions: number[];
@@ -226,29 +219,12 @@ export class Store {
         return given;
       }, bytes);
     } catch (error) {
-      for (const { group, pos, size, failures, reader } of moved) group.unack(pos, size, failures, reader);
+      putBack(moved);
       throw error;
     }
     this.#committed = true;
     append.apply();
     return positions;
-  }
-
-  /** Acknowledges the messages that others replace: in the same commit, or, if that fails, not at all. */
-  #takeMoved({ moves }: PublishFrame, refused: Set<number>): Moved[] {
-    const moved: Moved[] = [];
-    for (let at = 0; at < moves.length; at += 3) {
-      const reader = this.#readers.get(moves[at + 1] as number);
-      const pos = moves[at + 2] as number;
-      const entry = reader?.group.lentEntry(pos, reader);
-      if (!reader || !entry) {
-        refused.add(moves[at] as number);
-        continue;
-      }
-      moved.push({ group: reader.group, pos, size: entry.size, failures: entry.failures, reader });
-      reader.group.ack(pos, reader);
-    }
-    return moved;
   }
 
   #resync(): void {
