@@ -1,8 +1,8 @@
 import type { Routes } from "../api/http/server.ts";
 import type { Engine, NamedStatus } from "../engine/engine.ts";
 import type { CallCounts, Calls } from "../telemetry/calls.ts";
-import type { Labels, Metric } from "../telemetry/exposition.ts";
-import type { PubSubMeasures, ReaderCounts } from "../telemetry/measures.ts";
+import { exposition, type Labels, type Metric } from "../telemetry/exposition.ts";
+import type { PublishCounts, ReaderCounts } from "../telemetry/measures.ts";
 
 /** How long a scrape waits for what brokers must be asked. */
 const BACKLOG_MS = 1_000;
@@ -116,9 +116,8 @@ export function metrics(measured: Measured): readonly Metric[] {
   ];
 }
 
-/** `GET /metrics`. What it needs is loaded now, and not by a sidecar that shows no metrics. */
-export async function metricsRoute(engine: Engine, calls: Calls): Promise<Routes> {
-  const { exposition } = await import("../telemetry/exposition.ts");
+/** `GET /metrics`. */
+export function metricsRoute(engine: Engine, calls: Calls): Routes {
   const measured: Measured = { engine, calls, backlogs: [] };
   const shown = exposition(metrics(measured));
   return {
@@ -131,9 +130,7 @@ export async function metricsRoute(engine: Engine, calls: Calls): Promise<Routes
 
 function* ofTopics(
   { measures }: Measured["engine"],
-  read: (
-    counts: PubSubMeasures["topics"] extends ReadonlyMap<string, infer Counts> ? Counts : never,
-  ) => Iterable<readonly [Labels, number]>,
+  read: (counts: PublishCounts) => Iterable<readonly [Labels, number]>,
 ): Iterable<readonly [Labels, number]> {
   for (const [pubsub, { topics }] of measures.pubsubs)
     for (const counts of topics.values())

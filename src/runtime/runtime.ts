@@ -60,7 +60,7 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
     );
     listeners.push(http);
     const calls: Calls = new Map();
-    const metrics = await serveHttp(required(settings.metricsAddress), await metricsRoute(engine, calls));
+    const metrics = await serveHttp(required(settings.metricsAddress), metricsRoute(engine, calls));
     listeners.push(metrics);
     const grpc: string[] = [];
     for (const address of settings.grpcAddresses) {
