@@ -1,5 +1,4 @@
-import { create, toBinary } from "@bufbuild/protobuf";
-import { PublishEventRequestSchema } from "layotto-proto/runtime";
+import { encodePublishEvent } from "layotto-proto/publish-event";
 import { connect, parseAddress } from "layotto-transport";
 
 export interface PublisherOptions {
@@ -33,17 +32,17 @@ export function createPublisher(options: PublisherOptions = {}): Publisher {
   return {
     publishEvent(pubsub, topic, data, { contentType, metadata, timeoutMs = 30_000 } = {}) {
       const [bytes, type] = encode(data);
-      const request = create(PublishEventRequestSchema, {
+      const request = encodePublishEvent({
         pubsubName: pubsub,
         topic,
         data: bytes,
         dataContentType: contentType ?? type,
-        metadata: { ...metadata },
+        metadata: metadata ?? {},
       });
       return new Promise((resolve, reject) => {
         client.unary(
           PUBLISH,
-          toBinary(PublishEventRequestSchema, request),
+          request,
           { response: () => resolve(), failed: reject },
           { deadline: Date.now() + timeoutMs, waitForReady: true },
         );

@@ -1,10 +1,6 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import {
-  TopicEventResponse_TopicEventResponseStatus as EventStatus,
-  ListTopicSubscriptionsResponseSchema,
-  TopicEventRequestSchema,
-  TopicEventResponseSchema,
-} from "layotto-proto/appcallback";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { ListTopicSubscriptionsResponseSchema } from "layotto-proto/appcallback";
+import { decodeTopicEvent, encodeTopicEventStatus, TopicEventStatus } from "layotto-proto/topic-event";
 import { formatAddress, listen, parseAddress, type Server, type ServerCall, Status } from "layotto-transport";
 
 /** An event as its handler gets it. */
@@ -56,10 +52,10 @@ export interface Subscriber {
 
 /** Larger than what the sidecar lets through by default, so that no event is refused here. */
 const MAX_MESSAGE_BYTES = 16 * 2 ** 20;
-const RESULTS: Readonly<Record<HandlerResult, EventStatus>> = {
-  success: EventStatus.SUCCESS,
-  retry: EventStatus.RETRY,
-  drop: EventStatus.DROP,
+const RESULTS: Readonly<Record<HandlerResult, TopicEventStatus>> = {
+  success: TopicEventStatus.SUCCESS,
+  retry: TopicEventStatus.RETRY,
+  drop: TopicEventStatus.DROP,
 };
 
 /** Serves Layotto's AppCallback. Throws a TypeError when the address cannot be read. */
@@ -121,24 +117,24 @@ async function receive(
   const subscribed = handlers.get(keyOf(event.pubsub, event.topic));
   // Not dropped: an older sidecar may still read what this version of the app no longer wants, and another replica may want it.
   if (!subscribed) return call.fail(Status.NOT_FOUND, `there is no handler for ${event.pubsub}/${event.topic}`);
-  const respond = (status: EventStatus) => call.respond(toBinary(TopicEventResponseSchema, create(TopicEventResponseSchema, { status })));
+  const respond = (status: TopicEventStatus) => call.respond(encodeTopicEventStatus(status));
   try {
     respond(statusOf((await subscribed.handler(event)) ?? "success"));
   } catch (error) {
-    respond(EventStatus.RETRY);
+    respond(TopicEventStatus.RETRY);
     onError(error, event);
   }
 }
 
 /** A handler in plain JavaScript may return anything; what nobody understands must not count as success. */
-function statusOf(result: HandlerResult): EventStatus {
+function statusOf(result: HandlerResult): TopicEventStatus {
   if (Object.hasOwn(RESULTS, result)) return RESULTS[result];
   throw new TypeError(`A handler returned ${JSON.stringify(result)}; expected nothing, success, retry or drop.`);
 }
 
 function decode(bytes: Uint8Array): ReceivedEvent | undefined {
   try {
-    const { dataContentType, pubsubName, $typeName: _, $unknown: __, ...rest } = fromBinary(TopicEventRequestSchema, bytes);
+    const { dataContentType, pubsubName, ...rest } = decodeTopicEvent(bytes);
     const text = () => new TextDecoder().decode(rest.data);
     return { ...rest, contentType: dataContentType, pubsub: pubsubName, text, json: () => JSON.parse(text()) as unknown };
   } catch {

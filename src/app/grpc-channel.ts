@@ -1,10 +1,6 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import {
-  TopicEventResponse_TopicEventResponseStatus as EventStatus,
-  ListTopicSubscriptionsResponseSchema,
-  TopicEventRequestSchema,
-  TopicEventResponseSchema,
-} from "layotto-proto/appcallback";
+import { fromBinary } from "@bufbuild/protobuf";
+import { ListTopicSubscriptionsResponseSchema } from "layotto-proto/appcallback";
+import { decodeTopicEventStatus, encodeTopicEvent, TopicEventStatus } from "layotto-proto/topic-event";
 import { type Client, type ConnectionState, connect, parseAddress, type RpcError, Status } from "layotto-transport";
 import type { AppChannel, AppEvent, AppSubscription, VerdictReceiver } from "./channel.ts";
 
@@ -44,20 +40,17 @@ export class GrpcChannel implements AppChannel {
 
   deliver(event: AppEvent, receiver: VerdictReceiver): () => void {
     let live = true;
-    const request = toBinary(
-      TopicEventRequestSchema,
-      create(TopicEventRequestSchema, {
-        id: event.id,
-        source: event.source,
-        type: event.type,
-        specVersion: event.specVersion,
-        dataContentType: event.contentType,
-        topic: event.topic,
-        data: event.data,
-        pubsubName: event.pubsub,
-        metadata: event.metadata,
-      }),
-    );
+    const request = encodeTopicEvent({
+      id: event.id,
+      source: event.source,
+      type: event.type,
+      specVersion: event.specVersion,
+      dataContentType: event.contentType,
+      topic: event.topic,
+      data: event.data,
+      pubsubName: event.pubsub,
+      metadata: event.metadata,
+    });
     const call = this.#client.unary(
       ON_EVENT,
       request,
@@ -111,15 +104,15 @@ export class GrpcChannel implements AppChannel {
 }
 
 function judge(bytes: Uint8Array, receiver: VerdictReceiver): void {
-  let status: EventStatus;
+  let status: number;
   try {
-    status = fromBinary(TopicEventResponseSchema, bytes).status;
+    status = decodeTopicEventStatus(bytes);
   } catch {
     receiver.verdict("failed", "the app's answer is no TopicEventResponse");
     return;
   }
-  if (status === EventStatus.SUCCESS) receiver.verdict("success");
-  else if (status === EventStatus.DROP) receiver.verdict("drop");
+  if (status === TopicEventStatus.SUCCESS) receiver.verdict("success");
+  else if (status === TopicEventStatus.DROP) receiver.verdict("drop");
   else receiver.verdict("retry");
 }
 

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { ListTopicSubscriptionsResponseSchema, TopicEventRequestSchema } from "layotto-proto/appcallback";
-import { PublishEventRequestSchema } from "layotto-proto/runtime";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { ListTopicSubscriptionsResponseSchema } from "layotto-proto/appcallback";
+import { encodePublishEvent } from "layotto-proto/publish-event";
+import { decodeTopicEvent } from "layotto-proto/topic-event";
 import { type Address, type Client, connect, listen, RpcError, type Server } from "layotto-transport";
 import { Latencies, type Quantiles } from "./latencies.ts";
 import { type Usage, usageOf } from "./usage.ts";
@@ -112,7 +113,7 @@ class Run {
           this.#asked.resolve();
         },
         [`${callback}/OnTopicEvent`]: (bytes, call) => {
-          this.#arrived(fromBinary(TopicEventRequestSchema, bytes).data);
+          this.#arrived(decodeTopicEvent(bytes).data);
           call.respond(EMPTY);
         },
       },
@@ -201,7 +202,7 @@ class Run {
     const number = this.#next++;
     const data = Buffer.alloc(Math.max(size, 60), " ");
     data.write(`${this.#mark} ${number}`);
-    const request = create(PublishEventRequestSchema, { pubsubName: pubsub, topic, data, dataContentType: "text/plain" });
+    const request = encodePublishEvent({ pubsubName: pubsub, topic, data, dataContentType: "text/plain", metadata: {} });
     const startedAt = performance.now();
     this.#underWay += 1;
     const over = () => {
@@ -211,7 +212,7 @@ class Run {
     this.#sentAt[number] = startedAt;
     this.#client.unary(
       PACKAGES[api].publish,
-      toBinary(PublishEventRequestSchema, request),
+      request,
       {
         response: () => {
           this.#published += 1;

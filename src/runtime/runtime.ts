@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { formatAddress, ListenError, listen, parseAddress, type Server } from "layotto-transport";
-import { counted } from "../api/grpc/counted.ts";
+import { counting } from "../api/grpc/counting.ts";
 import { layotto } from "../api/grpc/layotto.ts";
 import { actuator, type HealthStatus } from "../api/http/actuator.ts";
 import { type HttpServer, serveHttp } from "../api/http/server.ts";
@@ -63,9 +63,10 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
     const metrics = await serveHttp(required(settings.metricsAddress), metricsRoute(engine, calls));
     listeners.push(metrics);
     const grpc: string[] = [];
+    const handlers = layotto(engine);
     for (const address of settings.grpcAddresses) {
       const maxMessageBytes = 2 * settings.maxMessageBytes + ENVELOPE_BYTES;
-      const server = await listen(required(address), { handlers: counted(layotto(engine), calls), maxMessageBytes });
+      const server = await listen(required(address), { handlers, maxMessageBytes, onEnd: counting(handlers, calls) });
       listeners.push(server);
       grpc.push(formatAddress(server.address));
     }

@@ -78,7 +78,7 @@ test(
       "transport-stands-alone: transport/src/planted.ts",
       "engine-is-closed: src/engine/planted.ts",
       "ways-are-apart: src/api/planted.ts",
-      "only-transport-knows-grpc-js: src/planted.ts",
+      "grpc-js-is-for-tests: src/planted.ts",
       "declared-dependencies: sdk/src/planted.ts",
     ])
       expect(broken).toContain(breach);

@@ -1,14 +1,39 @@
-import { connectivityState, credentials, Client as GrpcClient, Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
-import { type Address, formatAddress } from "./address.ts";
-import { RpcError, Status } from "./status.ts";
+import type { Address } from "./address.ts";
+import { GrpcClient } from "./grpc/grpc-client.ts";
+import type { Limits } from "./http2/limits.ts";
+import type { Metadata } from "./metadata.ts";
+import type { RpcError } from "./status.ts";
+import type { ClientTls } from "./tls.ts";
 
-/** `idle`: not wanted yet. `connecting`: being made. `ready`: calls go through. `unreachable`: failed, and being tried again with backoff. */
+/**
+ * `idle`: not wanted yet. `connecting`: being made. `ready`: calls go through. `unreachable`: failed, and being tried again with backoff until it
+ * succeeds.
+ */
 export type ConnectionState = "idle" | "connecting" | "ready" | "unreachable" | "closed";
+
+/** What came beside an answer. Read when asked for: take what you need, do not spread it. */
+export interface ResponseMetadata {
+  readonly headers: Metadata;
+  readonly trailers: Metadata;
+}
 
 /** Gets the outcome of one call: exactly one of the two is called, once. Methods of the caller's own object, so that a call costs no closure. */
 export interface UnaryReceiver {
-  response(message: Uint8Array): void;
+  /** `message` may be kept. */
+  response(message: Uint8Array, metadata: ResponseMetadata): void;
   failed(error: RpcError): void;
+}
+
+/** Gets what a server sends on a stream. Exactly one of `ended` and `failed` is called, once, and last. */
+export interface StreamReceiver {
+  /** Metadata before the first message; not called when there is no message at all and the call fails. */
+  headers?(metadata: Metadata): void;
+  message(message: Uint8Array): void;
+  /** With OK. */
+  ended(trailers: Metadata): void;
+  failed(error: RpcError): void;
+  /** All messages that waited are sent. */
+  drained?(): void;
 }
 
 export interface CallOptions {
@@ -16,6 +41,9 @@ export interface CallOptions {
   readonly deadline?: number;
   /** True: a call that finds no connection waits for one, until its deadline. Default: it fails at once with UNAVAILABLE. */
   readonly waitForReady?: boolean;
+  readonly metadata?: Metadata;
+  /** How messages are compressed, those of 512 bytes and more. Default: they are not. */
+  readonly compression?: "gzip";
 }
 
 export interface Call {
@@ -23,18 +51,43 @@ export interface Call {
   cancel(): void;
 }
 
+/** The client's side of a stream. */
+export interface ClientStream extends Call {
+  /** `message` must not be changed afterwards. False: it waits for the server, or for a connection; `drained` tells when to go on. */
+  send(message: Uint8Array): boolean;
+  /** That was the last message. */
+  end(): void;
+  /** The server's messages wait, the first ones here, the others there, until `resume`. */
+  pause(): void;
+  resume(): void;
+}
+
 export interface ClientOptions {
-  /** The largest response, in bytes. Default: 4 MiB. */
+  /** The largest response message, in bytes. Default: 4 MiB. */
   readonly maxMessageBytes?: number;
-  /** The longest pause between two attempts to connect, in milliseconds. Default: 2 s. */
+  /** The longest pause between two attempts to connect, in milliseconds; the first is 100 ms. Default: 2 s. */
   readonly maxBackoffMs?: number;
+  /** How long an attempt to connect may take, up to the server's first word. Milliseconds; default: 10 s. */
+  readonly connectTimeoutMs?: number;
+  /** Default: no TLS. */
+  readonly tls?: ClientTls;
+  /**
+   * After this much silence the server is pinged, and left when it stays silent. Milliseconds; 0: never. Default: 0 (many servers drop a client that pings
+   * more than once in five minutes; the system's own TCP keepalive is on) and 20 s.
+   */
+  readonly keepaliveMs?: number;
+  readonly keepaliveTimeoutMs?: number;
+  readonly limits?: Partial<Limits>;
 }
 
 /** One connection to one server, made on demand and made again when it is lost. */
 export interface Client {
   readonly state: ConnectionState;
+  /** `request` must not be changed afterwards. */
   unary(path: string, request: Uint8Array, receiver: UnaryReceiver, options?: CallOptions): Call;
-  /** Starts connecting if it is not connected. */
+  /** A call with a stream of messages, in either direction or both. */
+  stream(path: string, receiver: StreamReceiver, options?: CallOptions): ClientStream;
+  /** Starts connecting if it is idle. */
   wake(): void;
   /** Calls `fn` at each change of state. The returned function ends that. */
   onState(fn: (state: ConnectionState) => void): () => void;
@@ -42,104 +95,7 @@ export interface Client {
   close(): void;
 }
 
-const STATES: Readonly<Record<connectivityState, ConnectionState>> = {
-  [connectivityState.IDLE]: "idle",
-  [connectivityState.CONNECTING]: "connecting",
-  [connectivityState.READY]: "ready",
-  [connectivityState.TRANSIENT_FAILURE]: "unreachable",
-  [connectivityState.SHUTDOWN]: "closed",
-};
-
 /** Makes a client. No I/O happens before the first call or `wake`. */
 export function connect(address: Address, options: ClientOptions = {}): Client {
-  const target = "path" in address ? `unix:${address.path}` : formatAddress(address);
-  return new GrpcJsClient(target, options);
-}
-
-class GrpcJsClient implements Client {
-  readonly #client: GrpcClient;
-  readonly #listeners = new Set<(state: ConnectionState) => void>();
-  #closed = false;
-  #watching = false;
-
-  constructor(target: string, options: ClientOptions) {
-    this.#client = new GrpcClient(target, credentials.createInsecure(), {
-      "grpc.max_receive_message_length": options.maxMessageBytes ?? 4 * 2 ** 20,
-      "grpc.max_send_message_length": -1,
-      "grpc.initial_reconnect_backoff_ms": 100,
-      "grpc.min_reconnect_backoff_ms": 100,
-      "grpc.max_reconnect_backoff_ms": options.maxBackoffMs ?? 2_000,
-      // One process may hold several clients to one address; each is a connection of its own, as its state is its own.
-      "grpc.use_local_subchannel_pool": 1,
-      // The library retries by itself unless told not to; a request that may have been seen must not be sent twice.
-      "grpc.enable_retries": 0,
-    });
-  }
-
-  get state(): ConnectionState {
-    return this.#closed ? "closed" : STATES[this.#client.getChannel().getConnectivityState(false)];
-  }
-
-  unary(path: string, request: Uint8Array, receiver: UnaryReceiver, options: CallOptions = {}): Call {
-    let answered = false;
-    const call = this.#client.makeUnaryRequest(
-      path,
-      asBuffer,
-      (bytes: Buffer): Uint8Array => bytes,
-      request,
-      new Metadata({ waitForReady: options.waitForReady ?? false }),
-      options.deadline === undefined ? {} : { deadline: options.deadline },
-      (error: ServiceError | null, response?: Uint8Array) => {
-        if (error) receiver.failed(new RpcError(error.code, error.details, origin(error, answered)));
-        else if (response) receiver.response(response);
-        else receiver.failed(new RpcError(Status.INTERNAL, "the response is empty", "peer"));
-      },
-    );
-    call.on("metadata", () => {
-      answered = true;
-    });
-    return call;
-  }
-
-  wake(): void {
-    if (!this.#closed) this.#client.getChannel().getConnectivityState(true);
-  }
-
-  onState(fn: (state: ConnectionState) => void): () => void {
-    this.#listeners.add(fn);
-    this.#watch();
-    return () => this.#listeners.delete(fn);
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#client.close();
-    this.#listeners.clear();
-  }
-
-  #watch(): void {
-    if (this.#watching || this.#closed) return;
-    this.#watching = true;
-    const channel = this.#client.getChannel();
-    channel.watchConnectivityState(channel.getConnectivityState(false), Number.POSITIVE_INFINITY, () => {
-      this.#watching = false;
-      if (this.#closed || this.#listeners.size === 0) return;
-      this.#watch();
-      const state = this.state;
-      for (const listener of this.#listeners) listener(state);
-    });
-  }
-}
-
-function asBuffer(message: Uint8Array): Buffer {
-  return Buffer.from(message.buffer, message.byteOffset, message.byteLength);
-}
-
-/** A status that a peer sent came with headers; one that the library made up did not. */
-function origin(error: StatusObject, answered: boolean): RpcError["from"] {
-  if (answered || error.metadata.get("content-type").length > 0) return "peer";
-  return error.code === Status.UNAVAILABLE && /^No connection established|^Name resolution failed/.test(error.details)
-    ? "unsent"
-    : "connection";
+  return new GrpcClient(address, options);
 }

@@ -1,37 +1,98 @@
-import {
-  type Metadata as GrpcMetadata,
-  Server as GrpcServer,
-  type handleUnaryCall,
-  logVerbosity,
-  ServerCredentials,
-  setLogVerbosity,
-} from "@grpc/grpc-js";
-import { type Address, formatAddress } from "./address.ts";
+import { createServer, type Server as NetServer, type Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from "node:tls";
+import type { Address } from "./address.ts";
+import { Deadlines } from "./grpc/deadlines.ts";
+import { RequestHead } from "./grpc/request-head.ts";
+import { GrpcServerConnection, type ServerContext } from "./grpc/server-connection.ts";
+import { DEFAULT_LIMITS, type Limits } from "./http2/limits.ts";
 import { listening } from "./listening.ts";
-import type { Status } from "./status.ts";
+import type { Metadata } from "./metadata.ts";
+import { Status } from "./status.ts";
+import { reloading, type ServerTls, secureOptions } from "./tls.ts";
 
-/** One unary call at the server. Exactly one of `respond` and `fail` ends it; whatever comes after that, or after a cancellation, is ignored. */
-export interface ServerCall {
-  /** The caller's deadline, milliseconds since the epoch. */
-  readonly deadline: number | undefined;
+/** What is known of a call before it is worked on. */
+export interface AdmissionCall {
+  readonly path: string;
+  readonly metadata: Metadata;
   /** The first value of a request header; names are lower case. */
   header(name: string): string | undefined;
-  /** Calls `fn` once if the caller goes away or its deadline passes before the answer. */
-  onCancel(fn: () => void): void;
-  respond(message: Uint8Array): void;
-  fail(code: Status, details: string): void;
 }
 
-/** Works on bytes: what they mean is the caller's business. Must not throw. */
+interface AnyServerCall extends AdmissionCall {
+  /** The caller's deadline, milliseconds since the epoch. When it passes, the call is answered DEADLINE_EXCEEDED and cancelled. */
+  readonly deadline: number | undefined;
+  /** Calls `fn` once if the caller goes away or its deadline passes before the answer; at once if that has happened. */
+  onCancel(fn: () => void): void;
+  /** Metadata before the answer. Only before it, and once; else it goes with the first message. */
+  sendHeaders(metadata: Metadata): void;
+  /** Ends the call with an error. What comes after the end of a call, or after its cancellation, is ignored. */
+  fail(code: Status, details: string, trailers?: Metadata): void;
+}
+
+/** One unary call at the server. Exactly one of `respond` and `fail` ends it. */
+export interface ServerCall extends AnyServerCall {
+  /** `message` must not be changed afterwards. */
+  respond(message: Uint8Array, trailers?: Metadata): void;
+}
+
+/** One call with a stream of messages, in either direction or both. Exactly one of `end` and `fail` ends it. */
+export interface ServerStream extends AnyServerCall {
+  /** `message` must not be changed afterwards. False: it waits for the client; `drained` tells when to go on. */
+  send(message: Uint8Array): boolean;
+  /** Ends the call with OK. */
+  end(trailers?: Metadata): void;
+  /** The client's messages wait, the first ones here, the others there, until `resume`. */
+  pause(): void;
+  resume(): void;
+}
+
+/** What a streaming handler does with what the client sends. */
+export interface ServerReceiver {
+  message(message: Uint8Array): void;
+  /** The client has sent its last message. */
+  end(): void;
+  /** All messages that waited are sent. */
+  drained?(): void;
+}
+
+/**
+ * Works on bytes: what they mean is the caller's business. `request` may be kept. What it throws is answered INTERNAL, and told to
+ * `ServerOptions.onError`.
+ */
 export type UnaryHandler = (request: Uint8Array, call: ServerCall) => void;
 
+export interface StreamingHandler {
+  open(call: ServerStream): ServerReceiver;
+}
+
+export type Handler = UnaryHandler | StreamingHandler;
+
 /** By method path: `/spec.proto.runtime.v1.Runtime/PublishEvent`. Any other path is answered UNIMPLEMENTED at once. */
-export type Handlers = Readonly<Record<string, UnaryHandler>>;
+export type Handlers = Readonly<Record<string, Handler>>;
+
+/** A handler of client-streaming, server-streaming and bidirectional methods. */
+export function streaming(open: (call: ServerStream) => ServerReceiver): StreamingHandler {
+  return { open };
+}
 
 export interface ServerOptions {
   readonly handlers: Handlers;
-  /** The largest request, in bytes; a larger one is answered RESOURCE_EXHAUSTED. Default: 4 MiB. */
+  /** The largest request message, in bytes; a larger one is answered RESOURCE_EXHAUSTED. Default: 4 MiB. */
   readonly maxMessageBytes?: number;
+  /** Default: no TLS. */
+  readonly tls?: ServerTls;
+  readonly limits?: Partial<Limits>;
+  /** Connections at once; a further one is closed at once. Default: 10,000. */
+  readonly maxConnections?: number;
+  /** After this much silence a client is pinged, and dropped when it stays silent. Milliseconds; 0: never. Default: 60 s and 20 s. */
+  readonly keepaliveMs?: number;
+  readonly keepaliveTimeoutMs?: number;
+  /** Asked before each call that there is a handler for; what it returns is the call's answer. For authentication. Must not throw. */
+  readonly admit?: (call: AdmissionCall) => { readonly code: Status; readonly details: string } | undefined;
+  /** Told of each call's end, and its status: CANCELLED when the client went away. For metrics. Must not throw. */
+  readonly onEnd?: (path: string, code: Status) => void;
+  /** Told what a handler threw. Default: a warning of the process. */
+  readonly onError?: (error: unknown, path: string) => void;
 }
 
 export interface Server {
@@ -41,61 +102,111 @@ export interface Server {
   close(signal?: AbortSignal): Promise<void>;
 }
 
-// Whatever goes wrong is told to the caller; the library's own lines on stderr would tell it a second time, in its words.
-if (!process.env.GRPC_VERBOSITY && !process.env.GRPC_NODE_VERBOSITY) setLogVerbosity(logVerbosity.NONE);
+const MAX_MESSAGE_BYTES = 4 * 2 ** 20;
 
-/** Starts to serve. Rejects with a `ListenError` when the address cannot be had. */
+/** Starts to serve. Rejects with a `ListenError` when the address cannot be had, and with Node's error when a TLS file cannot be used. */
 export async function listen(address: Address, options: ServerOptions): Promise<Server> {
-  const server = new GrpcServer({
-    "grpc.max_receive_message_length": options.maxMessageBytes ?? 4 * 2 ** 20,
-    "grpc.max_send_message_length": -1,
-  });
-  for (const [path, handler] of Object.entries(options.handlers)) {
-    server.register(path, adapt(handler), asBuffer, asBuffer, "unary");
-  }
-  const target = "path" in address ? `unix:${address.path}` : formatAddress(address);
-  const bind = () =>
-    new Promise<number>((resolve, reject) => {
-      server.bindAsync(target, ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
-    });
-  const port = await listening(address, bind);
-  return { address: "path" in address ? address : { host: address.host, port }, close: (signal) => shutDown(server, signal) };
+  const server = new ListeningServer(options);
+  await server.listen(address);
+  return server;
 }
 
-function asBuffer(message: Uint8Array): Buffer {
-  return Buffer.isBuffer(message) ? message : Buffer.from(message.buffer, message.byteOffset, message.byteLength);
-}
+class ListeningServer implements Server {
+  address: Address = { host: "", port: 0 };
+  readonly #options: ServerOptions;
+  readonly #server: NetServer;
+  readonly #connections = new Set<GrpcServerConnection>();
+  readonly #context: ServerContext;
+  #stopReloading: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+  #emptied: () => void = () => undefined;
 
-function adapt(handler: UnaryHandler): handleUnaryCall<Uint8Array, Uint8Array> {
-  return (call, callback) => {
-    const deadline = call.getDeadline();
-    const until = typeof deadline === "number" ? deadline : deadline.getTime();
-    handler(call.request, {
-      deadline: Number.isFinite(until) ? until : undefined,
-      header: (name) => firstValue(call.metadata, name),
-      onCancel: (fn) => {
-        call.once("cancelled", fn);
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.#context = {
+      handlers: new Map(Object.entries(options.handlers)),
+      maxMessageBytes: options.maxMessageBytes ?? MAX_MESSAGE_BYTES,
+      deadlines: new Deadlines(),
+      admit: options.admit,
+      onEnd: options.onEnd,
+      threw: (error, call) => {
+        call.fail(Status.INTERNAL, "the method failed");
+        const told =
+          options.onError ?? ((reason: unknown, path: string) => process.emitWarning(`The handler of ${path} threw: ${stackOf(reason)}`));
+        told(error, call.path);
       },
-      respond: (message) => callback(null, message),
-      fail: (code, details) => callback({ code, details }),
-    });
-  };
-}
+      closed: (connection) => {
+        this.#connections.delete(connection);
+        if (this.#connections.size === 0) this.#emptied();
+      },
+    };
+    this.#server = this.#made(options.tls);
+    this.#server.maxConnections = options.maxConnections ?? 10_000;
+  }
 
-function firstValue(metadata: GrpcMetadata, name: string): string | undefined {
-  const [value] = metadata.get(name);
-  return value === undefined ? undefined : value.toString();
-}
+  async listen(address: Address): Promise<void> {
+    await listening(
+      address,
+      () =>
+        new Promise<void>((resolve, reject) => {
+          this.#server.once("error", reject);
+          this.#server.listen("path" in address ? { path: address.path } : { host: address.host, port: address.port }, () => {
+            this.#server.off("error", reject);
+            resolve();
+          });
+        }),
+    );
+    const bound = this.#server.address();
+    this.address = "path" in address || bound === null || typeof bound === "string" ? address : { host: address.host, port: bound.port };
+  }
 
-function shutDown(server: GrpcServer, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const cut = () => server.forceShutdown();
-    server.tryShutdown((error) => {
-      signal?.removeEventListener("abort", cut);
-      if (error) server.forceShutdown();
-      resolve();
-    });
+  close(signal?: AbortSignal): Promise<void> {
+    this.#closing ??= this.#close();
+    const cut = () => {
+      for (const connection of this.#connections) {
+        connection.end("the server is closed");
+        connection.socket.destroy();
+      }
+    };
     if (signal?.aborted) cut();
     else signal?.addEventListener("abort", cut, { once: true });
-  });
+    return this.#closing.finally(() => signal?.removeEventListener("abort", cut));
+  }
+
+  async #close(): Promise<void> {
+    this.#stopReloading?.();
+    const emptied = this.#connections.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => (this.#emptied = resolve));
+    for (const connection of this.#connections) connection.drain();
+    await Promise.all([emptied, new Promise<void>((resolve) => this.#server.close(() => resolve()))]);
+  }
+
+  #made(tls: ServerTls | undefined): NetServer {
+    const socketOptions = { highWaterMark: 256 * 1024 };
+    if (tls === undefined) return createServer(socketOptions, (socket) => this.#accept(socket));
+    const mutual = tls.ca !== undefined;
+    const server: TlsServer = createTlsServer(
+      { ...secureOptions(tls), ...socketOptions, ALPNProtocols: ["h2"], requestCert: mutual, rejectUnauthorized: mutual },
+      (socket: TLSSocket) => {
+        if (socket.alpnProtocol === "h2") this.#accept(socket);
+        else socket.destroy();
+      },
+    );
+    // A handshake that fails is the client's trouble, and told there.
+    server.on("tlsClientError", (_error, socket) => socket.destroy());
+    this.#stopReloading = reloading(server, tls);
+    return server;
+  }
+
+  #accept(socket: Socket): void {
+    const limits = { ...DEFAULT_LIMITS, ...this.#options.limits };
+    const { keepaliveMs = 60_000, keepaliveTimeoutMs = 20_000 } = this.#options;
+    const interpret = (fields: readonly string[], tooLarge: boolean) => new RequestHead(fields, tooLarge);
+    const connection = new GrpcServerConnection(socket, { limits, keepaliveMs, keepaliveTimeoutMs, interpret }, this.#context);
+    this.#connections.add(connection);
+    if (this.#closing !== undefined) connection.drain();
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

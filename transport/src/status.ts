@@ -1,3 +1,5 @@
+import type { Metadata } from "./metadata.ts";
+
 /** The status codes of gRPC (its "Status codes and their use in gRPC"). */
 export const Status = {
   OK: 0,
@@ -35,15 +37,19 @@ export class RpcError extends Error {
   /**
    * Who says so.
    * - `peer`: the server answered with this status.
-   * - `unsent`: there was no connection, so the server has certainly not seen the request.
+   * - `unsent`: there was no connection, or the server said that it would not work on it: it has certainly not seen the request.
    * - `connection`: the connection was lost, or our own deadline or cancellation ended the call; the server may have seen the request.
    */
   readonly from: "peer" | "unsent" | "connection";
 
-  constructor(code: number, details: string, from: "peer" | "unsent" | "connection") {
+  /** What the server sent beside its status. */
+  readonly trailers: Metadata | undefined;
+
+  constructor(code: number, details: string, from: "peer" | "unsent" | "connection", trailers?: Metadata) {
     super(`${statusName(code)}: ${details}`);
     this.code = code;
     this.details = details;
     this.from = from;
+    this.trailers = trailers;
   }
 }

@@ -1,5 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { PublishEventRequestSchema, SayHelloRequestSchema, SayHelloResponseSchema } from "layotto-proto/runtime";
+import { decodePublishEvent } from "layotto-proto/publish-event";
+import { SayHelloRequestSchema, SayHelloResponseSchema } from "layotto-proto/runtime";
 import { type Handlers, type ServerCall, Status } from "layotto-transport";
 import type { PublishRequest } from "../../engine/publish.ts";
 import type { CatalogueError } from "../../errors/catalogue.ts";
@@ -16,7 +17,7 @@ const EMPTY = new Uint8Array();
 export function layotto(engine: Engine): Handlers {
   return {
     "/spec.proto.runtime.v1.Runtime/PublishEvent": (bytes, call) => {
-      const request = decode(PublishEventRequestSchema, bytes, call);
+      const request = decoded("spec.proto.runtime.v1.PublishEventRequest", decodePublishEvent, bytes, call);
       if (!request) return;
       engine.publish(
         {
@@ -31,7 +32,7 @@ export function layotto(engine: Engine): Handlers {
       );
     },
     "/spec.proto.runtime.v1.Runtime/SayHello": (bytes, call) => {
-      const request = decode(SayHelloRequestSchema, bytes, call);
+      const request = decoded(SayHelloRequestSchema.typeName, (one) => fromBinary(SayHelloRequestSchema, one), bytes, call);
       if (!request) return;
       const hello = request.name === "" ? "greeting" : `greeting, ${request.name}`;
       const data = request.data === undefined ? {} : { data: request.data };
@@ -40,11 +41,11 @@ export function layotto(engine: Engine): Handlers {
   };
 }
 
-function decode<Schema extends Parameters<typeof fromBinary>[0]>(schema: Schema, bytes: Uint8Array, call: ServerCall) {
+function decoded<Message>(name: string, decode: (bytes: Uint8Array) => Message, bytes: Uint8Array, call: ServerCall): Message | undefined {
   try {
-    return fromBinary(schema, bytes);
+    return decode(bytes);
   } catch (error) {
-    call.fail(Status.INTERNAL, `the request is not a ${schema.typeName}: ${error instanceof Error ? error.message : String(error)}`);
+    call.fail(Status.INTERNAL, `the request is not a ${name}: ${error instanceof Error ? error.message : String(error)}`);
     return undefined;
   }
 }

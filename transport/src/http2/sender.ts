@@ -1,0 +1,174 @@
+import { HpackEncoder } from "../hpack/encoder.ts";
+import type { FieldSection } from "./field-section.ts";
+import { writeBytes, writeFrameHeader, writeUint32 } from "./frame-writer.ts";
+import type { HeaderTemplate } from "./header-template.ts";
+import type { Limits } from "./limits.ts";
+import type { Outbox } from "./outbox.ts";
+import {
+  ConnectionError,
+  DEFAULT_FRAME_BYTES,
+  DEFAULT_WINDOW,
+  ErrorCode,
+  Flag,
+  FRAME_HEADER_BYTES,
+  Frame,
+  MAX_WINDOW,
+} from "./protocol.ts";
+import type { Stream } from "./stream.ts";
+
+/** Frames are not made larger than this, even if the peer would take them: others want their turn. */
+const FRAME_BYTES = DEFAULT_FRAME_BYTES;
+
+export interface SendingSide<Section extends FieldSection> {
+  /** END_STREAM has been sent. */
+  sentEnd(stream: Stream<Section>): void;
+  /** More waits for the peer than it may keep waiting. */
+  overflowed(stream: Stream<Section>): void;
+}
+
+/**
+ * All that a connection sends: header sections and payload of its streams, within the windows (RFC 9113 section 5.2). What may not leave yet
+ * waits in its stream's queue; streams that wait for the connection take turns, a frame each.
+ */
+export class Sender<Section extends FieldSection> {
+  readonly outbox: Outbox;
+  readonly encoder = new HpackEncoder();
+  /** What we may send on the whole connection. */
+  window = DEFAULT_WINDOW;
+  /** Bytes of payload that wait, of all streams. */
+  queued = 0;
+  readonly #side: SendingSide<Section>;
+  readonly #limits: Limits;
+  readonly #waiting = new Set<Stream<Section>>();
+
+  constructor(outbox: Outbox, side: SendingSide<Section>, limits: Limits) {
+    this.outbox = outbox;
+    this.#side = side;
+    this.#limits = limits;
+  }
+
+  /** The streams that have something to send. */
+  get waiting(): Iterable<Stream<Section>> {
+    return this.#waiting;
+  }
+
+  get idle(): boolean {
+    return this.#waiting.size === 0 && this.outbox.unread === 0;
+  }
+
+  /** Bytes of payload that may leave now, in one frame. At most 0: none. */
+  room(stream: Stream<Section>): number {
+    if (this.outbox.blocked || (stream.queue !== undefined && !stream.queue.empty)) return 0;
+    return Math.min(this.window, stream.sendWindow, FRAME_BYTES);
+  }
+
+  /** A header section; behind payload that waits it waits as well. */
+  headers(stream: Stream<Section>, template: HeaderTemplate, ended: boolean): void {
+    if (stream.queue !== undefined && !stream.queue.empty) {
+      stream.queue.trailers = template;
+      return;
+    }
+    this.#writeHeaders(stream, template, ended);
+  }
+
+  /** Payload, in two pieces that belong together. They must not be changed afterwards. */
+  data(stream: Stream<Section>, head: Uint8Array, rest: Uint8Array, ended: boolean): void {
+    const { waiting } = stream;
+    if (waiting.empty) waiting.progressAt = performance.now();
+    waiting.push(head);
+    waiting.push(rest);
+    if (ended) waiting.ends = true;
+    this.queued += head.length + rest.length;
+    this.#waiting.add(stream);
+    this.#pumpStream(stream, Number.POSITIVE_INFINITY);
+    if (this.queued > this.#limits.maxQueuedBytes) this.#side.overflowed(stream);
+  }
+
+  /** The stream is over: what waits is dropped. */
+  forget(stream: Stream<Section>): void {
+    if (stream.queue === undefined) return;
+    this.queued -= stream.queue.bytes;
+    stream.queue = undefined;
+    this.#waiting.delete(stream);
+  }
+
+  /** Sends what the windows and the socket allow, one frame of each stream after the other. */
+  pump(): void {
+    let progress = true;
+    while (progress && !this.outbox.blocked) {
+      progress = false;
+      for (const stream of [...this.#waiting]) if (this.#pumpStream(stream, 1)) progress = true;
+    }
+  }
+
+  /** A WINDOW_UPDATE of the connection. */
+  widen(bytes: number): void {
+    this.window += bytes;
+    if (this.window > MAX_WINDOW) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, "the window of the connection is above 2^31-1");
+    this.pump();
+  }
+
+  /** A frame of its own, from its nine bytes on. */
+  frame(type: number, flags: number, streamId: number, payload: Uint8Array): void {
+    const at = this.outbox.reserve(FRAME_HEADER_BYTES + payload.length);
+    writeFrameHeader(this.outbox.buffer, at, payload.length, type, flags, streamId);
+    writeBytes(this.outbox.buffer, at + FRAME_HEADER_BYTES, payload);
+  }
+
+  /** RST_STREAM and WINDOW_UPDATE: a number is all they say. */
+  number(type: number, streamId: number, value: number): void {
+    const at = this.outbox.reserve(FRAME_HEADER_BYTES + 4);
+    writeFrameHeader(this.outbox.buffer, at, 4, type, 0, streamId);
+    writeUint32(this.outbox.buffer, at + FRAME_HEADER_BYTES, value);
+  }
+
+  #writeHeaders(stream: Stream<Section>, template: HeaderTemplate, ended: boolean): void {
+    const block = template.encode(this.encoder);
+    const flags = ended ? Flag.END_STREAM : 0;
+    if (block.length <= FRAME_BYTES) this.frame(Frame.HEADERS, flags | Flag.END_HEADERS, stream.id, block);
+    else {
+      this.frame(Frame.HEADERS, flags, stream.id, block.subarray(0, FRAME_BYTES));
+      for (let at = FRAME_BYTES; at < block.length; at += FRAME_BYTES) {
+        const last = at + FRAME_BYTES >= block.length;
+        this.frame(Frame.CONTINUATION, last ? Flag.END_HEADERS : 0, stream.id, block.subarray(at, at + FRAME_BYTES));
+      }
+    }
+    if (ended) this.#side.sentEnd(stream);
+  }
+
+  /** At most `frames` frames; whether any was sent. */
+  #pumpStream(stream: Stream<Section>, frames: number): boolean {
+    const { queue } = stream;
+    if (queue === undefined) return false;
+    let sent = 0;
+    while (queue.bytes > 0) {
+      const count = Math.min(queue.bytes, this.window, stream.sendWindow, FRAME_BYTES);
+      if (count <= 0 || this.outbox.blocked || sent === frames) return sent > 0;
+      this.#writeData(stream, queue, count);
+      sent += 1;
+    }
+    this.#waiting.delete(stream);
+    if (queue.ends) {
+      if (sent === 0) this.#writeData(stream, queue, 0);
+      queue.ends = false;
+      this.#side.sentEnd(stream);
+    } else if (queue.trailers !== undefined) {
+      const { trailers } = queue;
+      queue.trailers = undefined;
+      this.#writeHeaders(stream, trailers, true);
+    } else stream.onWritable();
+    return true;
+  }
+
+  #writeData(stream: Stream<Section>, queue: Stream<Section>["waiting"], count: number): void {
+    const at = this.outbox.reserve(FRAME_HEADER_BYTES + count);
+    const { buffer } = this.outbox;
+    const last = queue.ends && queue.bytes === count;
+    writeFrameHeader(buffer, at, count, Frame.DATA, last ? Flag.END_STREAM : 0, stream.id);
+    queue.move(buffer, at + FRAME_HEADER_BYTES, count);
+    queue.progressAt = performance.now();
+    this.queued -= count;
+    this.window -= count;
+    stream.sendWindow -= count;
+  }
+}
