@@ -79,8 +79,8 @@ export class Cluster implements Servers {
       this.#asking = false;
       this.#apply(layout, host);
     };
-    const options = dialOptions(this.#options, host, "layotto:layout", this.#options.readTimeout);
-    const connection = new Connection(options, `${host.host}:${host.port}`, {
+    const options = dialOptions(this.#options, host, "layotto:layout");
+    const connection = new Connection(options, this.#options.readTimeout, `${host.host}:${host.port}`, {
       up: () => connection.send("cluster", ["SLOTS"], (error, reply) => finish(error ? undefined : reply)),
       down: () => finish(undefined),
       demoted: () => undefined,

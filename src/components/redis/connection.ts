@@ -2,10 +2,9 @@ import { Redis } from "ioredis";
 import { PubSubError } from "../../pubsub/error.ts";
 import type { ClientOptions } from "./dial.ts";
 import { replyError, replyWord } from "./errors.ts";
+import { type Argument, CommandWriter, type Reply, ReplyReader, RespError, RespSyntaxError } from "./resp.ts";
 
-export type Argument = string | Buffer;
-/** A server's reply: bulk strings are Buffers, numbers numbers, arrays arrays. */
-export type Reply = Buffer | number | null | readonly Reply[];
+export type { Argument, Reply };
 export type ReplyCallback = (error: PubSubError | undefined, reply: Reply) => void;
 
 export interface ConnectionListener {
@@ -16,9 +15,18 @@ export interface ConnectionListener {
   demoted(): void;
 }
 
+/** A command that waits for its reply. */
+interface Asked {
+  readonly name: string;
+  readonly callback: ReplyCallback;
+}
+
 /**
  * One socket to a server. It is made again for ever after it is lost; what had been sent on it fails as `unknown`, what comes while
  * there is none as `rejected`. Replies come in the order of the commands.
+ *
+ * ioredis finds the server (Sentinel), connects (TLS), signs in and does it again when the connection is lost. From then on the socket is
+ * ours: its commands and replies cost a third of the library's.
  */
 export class Connection {
   readonly #redis: Redis;
@@ -28,9 +36,19 @@ export class Connection {
   #refusal: Error | undefined;
   #up = false;
   #closed = false;
-  #corked = false;
+  #scheduled = false;
+  readonly #silenceMs: number;
+  readonly #writer = new CommandWriter();
+  #asked: Asked[] = [];
+  /** How many of `#asked` are answered; they are cut off now and then. */
+  #answered = 0;
+  /** Since when the server owes a reply and says nothing. */
+  #silentSince = 0;
+  #silence: NodeJS.Timeout | undefined;
 
-  constructor(options: ClientOptions, address: string, listener: ConnectionListener) {
+  /** `silenceMs`: a server that owes a reply and says nothing for so long is left. */
+  constructor(options: ClientOptions, silenceMs: number, address: string, listener: ConnectionListener) {
+    this.#silenceMs = silenceMs;
     this.#listener = listener;
     this.#address = address;
     this.#redis = new Redis(options);
@@ -68,12 +86,12 @@ export class Connection {
       callback(this.unavailable(), null);
       return;
     }
-    if (!this.#corked) this.#cork();
-    const command = new Redis.Command(name, args as Argument[], undefined, (error, reply) =>
-      error ? callback(this.#failed(name, error), null) : callback(undefined, reply as Reply),
-    );
-    // The callback tells the outcome. The promise is handled by it too.
-    void this.#redis.sendCommand(command);
+    if (this.#answered === this.#asked.length) this.#silentSince = performance.now();
+    this.#asked.push({ name, callback });
+    this.#writer.add(name, args);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    process.nextTick(() => this.#write());
   }
 
   call(name: string, ...args: readonly Argument[]): Promise<Reply> {
@@ -95,37 +113,85 @@ export class Connection {
     this.#redis.stream?.destroy();
   }
 
-  #cork(): void {
+  #write(): void {
+    this.#scheduled = false;
+    const pieces = this.#writer.take();
     const { stream } = this.#redis;
-    this.#corked = true;
-    stream.cork();
-    process.nextTick(() => {
-      this.#corked = false;
-      stream.uncork();
-    });
+    if (!this.up) return;
+    if (pieces.length > 1) stream.cork();
+    for (const piece of pieces) stream.write(piece);
+    if (pieces.length > 1) stream.uncork();
+    if (stream.writableLength === 0) this.#writer.reuse();
   }
 
-  #ready(): void {
-    if (this.#closed) return;
-    if (this.#refusal) {
-      // The library goes on after a refused SELECT, on the wrong database.
-      this.drop();
-      return;
+  /** Takes the socket over from the library, which has no reply to wait for. */
+  #take(): void {
+    const { stream } = this.#redis;
+    const reader = new ReplyReader((reply) => this.#reply(reply));
+    stream.removeAllListeners("data");
+    stream.on("data", (chunk: Buffer) => {
+      this.#silentSince = performance.now();
+      try {
+        reader.push(chunk);
+      } catch (error) {
+        if (!(error instanceof RespSyntaxError)) throw error;
+        stream.destroy(error);
+      }
+    });
+    this.#silence = setInterval(() => {
+      if (this.#answered === this.#asked.length || performance.now() - this.#silentSince < this.#silenceMs) return;
+      stream.destroy(new Error(`no reply for ${this.#silenceMs} ms`));
+    }, this.#silenceMs / 4);
+  }
+
+  #reply(reply: Reply | RespError): void {
+    const asked = this.#asked[this.#answered++];
+    if (asked === undefined) throw new Error("a reply that nobody asked for");
+    if (this.#answered === this.#asked.length) {
+      this.#asked = [];
+      this.#answered = 0;
+    } else if (this.#answered === 1_024) {
+      this.#asked = this.#asked.slice(1_024);
+      this.#answered = 0;
     }
-    this.#up = true;
-    this.#lastError = undefined;
-    this.#listener.up();
+    if (reply instanceof RespError) asked.callback(this.#failed(asked.name, reply), null);
+    else asked.callback(undefined, reply);
+  }
+
+  /** The library has sent what it wants to be said first, such as SELECT. The reply to a PING behind it tells that all is answered. */
+  #ready(): void {
+    const { stream } = this.#redis;
+    const standing = () => {
+      if (this.#closed || this.#redis.stream !== stream) return;
+      // The library goes on after a refused SELECT, on the wrong database.
+      if (this.#refusal) {
+        this.drop();
+        return;
+      }
+      this.#take();
+      this.#up = true;
+      this.#lastError = undefined;
+      this.#listener.up();
+    };
+    // A connection that is lost meanwhile is told by its own event.
+    this.#redis.ping().then(standing, () => undefined);
   }
 
   #lost(): void {
     this.#up = false;
+    clearInterval(this.#silence);
+    this.#writer.take();
+    const lost = this.#asked.slice(this.#answered);
+    this.#asked = [];
+    this.#answered = 0;
     if (!this.#closed) this.#listener.down(this.unavailable());
+    for (const { name, callback } of lost) callback(this.#failed(name, this.#lastError), null);
   }
 
-  #failed(name: string, error: Error): PubSubError {
+  #failed(name: string, error: Error | undefined): PubSubError {
     const word = replyWord(error);
     if (word === "READONLY") this.#listener.demoted();
-    if (word !== undefined) return replyError(name.toUpperCase(), word, error.message);
+    if (error !== undefined && word !== undefined) return replyError(name.toUpperCase(), word, error.message);
     const because = this.#lastError ? `: ${this.#lastError.message}` : "";
     return new PubSubError("unavailable", `${name.toUpperCase()}: the connection to ${this.#address} was lost before the reply${because}`, {
       outcome: "unknown",

@@ -54,6 +54,10 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
   #cancelBeat: () => void = () => undefined;
   #cancelLook: () => void = () => undefined;
   #reading = false;
+  /** There may be entries that the group has not read. After a read that brought less than it asked for there are none: the doorbell tells of new ones. */
+  #more = true;
+  /** The doorbell rang, and nothing was read since. */
+  #rung = false;
   #looking: Promise<void> = Promise.resolve();
   #readEnded: () => void = () => undefined;
   #joining = false;
@@ -122,10 +126,13 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
 
   /** The doorbell: there may be something after `position`. */
   ring(): void {
+    this.#more = true;
+    this.#rung = true;
     this.#read();
   }
 
   up(): void {
+    this.#more = true;
     this.#sink.interrupted();
     this.#settlements.resume();
     void this.#leases.renew();
@@ -161,6 +168,7 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
     try {
       this.position = String(await rejoin.run(node.read, this.topic, this.group, this.position));
       this.#joining = false;
+      this.#more = true;
       this.#read();
     } catch (error) {
       this.#joining = false;
@@ -182,7 +190,7 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
   #read(): void {
     const node = this.#node;
     const room = this.#held.length > 0 ? 0 : this.#window.room(this.options.queueDepth);
-    if (this.#over || this.#reading || room === 0 || !node?.read.up) return;
+    if (!this.#more || this.#over || this.#reading || room === 0 || !node?.read.up) return;
     this.#reading = true;
     node.doorbells.forget(this);
     const since = this.clock.elapsed();
@@ -191,34 +199,45 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
       this.#reading = false;
       this.#readEnded();
       if (error) this.failed(error);
-      else if (reply === null) void this.#caughtUp(node);
-      else this.#arrived((reply as readonly [readonly [Reply, readonly (readonly Reply[])[]]])[0][1], since);
+      else if (reply === null) this.#nothingCame(node);
+      else this.#arrived((reply as readonly [readonly [Reply, readonly (readonly Reply[])[]]])[0][1], room, since, node);
     });
   }
 
-  #arrived(rows: readonly (readonly Reply[])[], since: number): void {
-    for (const row of rows) {
-      const entry = decodeEntry(row);
-      if (compareIds(entry.position, this.position) > 0) this.position = entry.position;
-      this.#hold(row, 0, since);
-    }
+  #arrived(rows: readonly (readonly Reply[])[], room: number, since: number, node: Node): void {
+    this.#rung = false;
+    this.#more = rows.length === room;
+    for (const row of rows) this.#hold(row, 0, since);
     this.#lend();
-    this.#read();
+    if (this.#more) this.#read();
+    else this.#wait(node);
   }
 
-  /** Nothing to read: the others may have read on, and the doorbell must not ring for what they have. */
-  async #caughtUp(node: Node): Promise<void> {
+  #nothingCame(node: Node): void {
+    this.#more = false;
+    // It rang for what others have read: it must not ring for that again.
+    if (this.#rung) void this.#catchUp(node);
+    else this.#wait(node);
+  }
+
+  async #catchUp(node: Node): Promise<void> {
+    this.#rung = false;
     try {
       const position = String(await join.run(node.read, this.topic, this.group, this.position));
       if (compareIds(position, this.position) > 0) this.position = position;
-      if (!this.#over && !this.#reading && this.#node === node) node.doorbells.wait(this);
+      this.#wait(node);
     } catch (error) {
       this.failed(asPubSubError(error));
     }
   }
 
+  #wait(node: Node): void {
+    if (!this.#over && !this.#reading && !this.#more && this.#node === node) node.doorbells.wait(this);
+  }
+
   #hold(row: readonly Reply[], failures: number, since: number): void {
     const entry = decodeEntry(row);
+    if (compareIds(entry.position, this.position) > 0) this.position = entry.position;
     if (this.#leases.get(entry.position)) return;
     this.#window.seen(entry.size);
     this.#held.push(this.#leases.add(entry, failures, since, this));
@@ -269,6 +288,7 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
       try {
         for (const { row, failures } of await this.#claims.look(room)) this.#hold(row, failures, since);
         this.#lend();
+        this.#more = true;
         this.#read();
       } catch (error) {
         this.failed(asPubSubError(error));

@@ -9,7 +9,7 @@ export type ClientOptions = Omit<AllOptions, "replyMapping">;
  * The client library's settings. It must neither queue nor resend: an operation either goes out on a live connection or fails at once
  * (D9), and what is tried again is decided elsewhere. It does reconnect, for ever.
  */
-export function dialOptions(options: RedisOptions, host: Host, name: string, silenceMs: number): ClientOptions {
+export function dialOptions(options: RedisOptions, host: Host, name: string): ClientOptions {
   const { redisMinRetryInterval: first, redisMaxRetryInterval: most } = options;
   return {
     ...(options.failover ? masterBySentinel(options) : { host: host.host, port: host.port }),
@@ -25,7 +25,7 @@ export function dialOptions(options: RedisOptions, host: Host, name: string, sil
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     connectTimeout: options.dialTimeout,
-    socketTimeout: silenceMs,
+    socketTimeout: options.readTimeout,
     disconnectTimeout: 100,
     keepAlive: 5_000,
     retryStrategy: (attempt) => Math.min(most, first * 2 ** Math.min(attempt - 1, 30)),

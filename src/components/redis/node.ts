@@ -39,7 +39,7 @@ export class Node {
     const address = options.failover ? `the master ${options.sentinelMasterName} of the Sentinels` : `${host.host}:${host.port}`;
     const slots = options.redisType === "cluster" ? slotOf : undefined;
     const dial = (role: string, silenceMs: number, listener: Partial<ConnectionListener>) =>
-      new Connection(dialOptions(options, host, `layotto:${name.replace(/[^\x21-\x7e]/g, "_")}:${role}`, silenceMs), address, {
+      new Connection(dialOptions(options, host, `layotto:${name.replace(/[^\x21-\x7e]/g, "_")}:${role}`), silenceMs, address, {
         up: () => this.#up(),
         down: (error) => this.#down(error),
         demoted: () => this.#dropAll(),
