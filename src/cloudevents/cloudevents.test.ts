@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { expiresAt, ttlMs } from "./expiry.ts";
-import { unwrap } from "./unwrap.ts";
+import { openOwn } from "./own-envelope.ts";
+import { unwrap, unwrapAny } from "./unwrap.ts";
 import { type Wrapping, wrap } from "./wrap.ts";
 
 const base: Wrapping = { id: "id1", topic: "topic1", pubsub: "redis", contentType: "", data: Buffer.from("value1") };
@@ -112,4 +113,24 @@ test("ttlInSeconds is a whole number above zero", () => {
   expect([ttlMs({}), ttlMs({ ttlInSeconds: "60" })]).toEqual([undefined, 60_000]);
   expect(() => ttlMs({ ttlInSeconds: "1.5" })).toThrow("ttlInSeconds value must be a valid integer: actual is '1.5'");
   expect(() => ttlMs({ ttlInSeconds: "0" })).toThrow("ttlInSeconds value must be higher than zero: actual is 0");
+});
+
+test("what is opened without a parser is what the parser finds, and most texts are", () => {
+  const texts = fc.oneof(fc.string({ unit: "grapheme" }), fc.string(), fc.constantFrom("plain", "ünï", 'a"b', "a\\b", "a\nb", ""));
+  const types = fc.constantFrom("", "text/plain", "text/html; charset=utf-8", "application/json", "application/octet-stream");
+  const damage = fc.option(fc.tuple(fc.nat(400), fc.nat(255)));
+  let opened = 0;
+  fc.assert(
+    fc.property(texts, types, texts, damage, (data, contentType, topic, change) => {
+      const bytes = wrapped({ data: Buffer.from(data), contentType, topic });
+      if (change !== null) bytes[change[0] % bytes.length] = change[1];
+      const own = openOwn(bytes);
+      if (own === undefined) return;
+      opened += 1;
+      expect({ ...own, data: Buffer.from(own.data) }).toEqual({ ...unwrapAny(bytes, ""), data: Buffer.from(own.data) });
+      expect(Buffer.from(unwrapAny(bytes, "")?.data ?? [1])).toEqual(Buffer.from(own.data));
+    }),
+    { numRuns: 2_000 },
+  );
+  expect(opened).toBeGreaterThan(100);
 });

@@ -4,7 +4,18 @@ export const BYTES = "application/octet-stream";
 export const JSON_TYPE = "application/json";
 const CLOUD_EVENT = "application/cloudevents+json";
 
-const essence = (type: string): string => (type.split(";", 1)[0] ?? "").trim().toLowerCase();
+/** Type and subtype alone. A topic's messages are of few types: those seen last are remembered. */
+function essence(type: string): string {
+  const known = seen.get(type);
+  if (known !== undefined) return known;
+  const found = (type.split(";", 1)[0] ?? "").trim().toLowerCase();
+  if (seen.size >= REMEMBERED) seen.clear();
+  seen.set(type, found);
+  return found;
+}
+
+const seen = new Map<string, string>();
+const REMEMBERED = 100;
 
 /**
  * Only `application/json` itself is embedded as JSON: of the `+json` types Go Layotto reads nothing but `data_base64`, so that is how they

@@ -3,6 +3,7 @@ import { BYTES, isJson, JSON_TYPE } from "./content-type.ts";
 import { type Event, SOURCE, SPEC_VERSION, TYPE } from "./event.ts";
 import { expiresAt } from "./expiry.ts";
 import { members } from "./members.ts";
+import { openOwn } from "./own-envelope.ts";
 
 /**
  * Reads the envelope that `wrap` and Go Layotto write, and any other CloudEvents 1.x in the JSON format. Undefined when the bytes are
@@ -11,6 +12,11 @@ import { members } from "./members.ts";
  * `fallbackId` is taken when the envelope has no id.
  */
 export function unwrap(bytes: Uint8Array, fallbackId: string): Event | undefined {
+  return openOwn(bytes) ?? unwrapAny(bytes, fallbackId);
+}
+
+/** The same for every envelope, by parsing it. */
+export function unwrapAny(bytes: Uint8Array, fallbackId: string): Event | undefined {
   const envelope = parse(bytes);
   if (envelope === undefined || !/^1\./.test(text(envelope.specversion))) return undefined;
   const contentType = text(envelope.datacontenttype) || JSON_TYPE;

@@ -91,7 +91,7 @@ export class Connection {
     this.#writer.add(name, args);
     if (this.#scheduled) return;
     this.#scheduled = true;
-    process.nextTick(() => this.#write());
+    setImmediate(() => this.#write());
   }
 
   call(name: string, ...args: readonly Argument[]): Promise<Reply> {

@@ -207,6 +207,9 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
   #arrived(rows: readonly (readonly Reply[])[], room: number, since: number, node: Node): void {
     this.#rung = false;
     this.#more = rows.length === room;
+    // The last is the greatest.
+    const last = String(rows[rows.length - 1]?.[0]);
+    if (compareIds(last, this.position) > 0) this.position = last;
     for (const row of rows) this.#hold(row, 0, since);
     this.#lend();
     if (this.#more) this.#read();
@@ -237,7 +240,6 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
 
   #hold(row: readonly Reply[], failures: number, since: number): void {
     const entry = decodeEntry(row);
-    if (compareIds(entry.position, this.position) > 0) this.position = entry.position;
     if (this.#leases.get(entry.position)) return;
     this.#window.seen(entry.size);
     this.#held.push(this.#leases.add(entry, failures, since, this));

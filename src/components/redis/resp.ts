@@ -238,6 +238,6 @@ function numberAt(buffer: Buffer, from: number, end: number): number {
   const negative = buffer[at] === 0x2d;
   if (negative) at += 1;
   let value = 0;
-  for (; at < end; at++) value = value * 10 + (buffer[at] as number) - 0x30;
+  for (; at < end; at++) value = value * 10 + ((buffer[at] as number) - 0x30);
   return negative ? -value : value;
 }

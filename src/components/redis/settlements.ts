@@ -58,7 +58,8 @@ export class Settlements {
   #soon(): void {
     if (this.#scheduled || this.#running) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    // Within this turn of the event loop: what else is sent in it leaves in the same write.
+    process.nextTick(() => {
       this.#scheduled = false;
       void this.#round();
     });
