@@ -118,11 +118,12 @@ test("ttlInSeconds is a whole number above zero", () => {
 test("what is opened without a parser is what the parser finds, and most texts are", () => {
   const texts = fc.oneof(fc.string({ unit: "grapheme" }), fc.string(), fc.constantFrom("plain", "ünï", 'a"b', "a\\b", "a\nb", ""));
   const types = fc.constantFrom("", "text/plain", "text/html; charset=utf-8", "application/json", "application/octet-stream");
-  const damage = fc.option(fc.tuple(fc.nat(400), fc.nat(255)));
+  const damage = fc.option(fc.tuple(fc.nat(400), fc.nat(255)), { freq: 1 });
   let opened = 0;
   fc.assert(
-    fc.property(texts, types, texts, damage, (data, contentType, topic, change) => {
-      const bytes = wrapped({ data: Buffer.from(data), contentType, topic });
+    fc.property(texts, types, texts, damage, fc.uuid(), (data, contentType, topic, change, id) => {
+      const bytes = wrapped({ data: Buffer.from(data), contentType, topic, id });
+      expect(JSON.parse(bytes.toString())).toMatchObject({ id, topic, pubsubname: base.pubsub, specversion: "1.0", traceid: "" });
       if (change !== null) bytes[change[0] % bytes.length] = change[1];
       const own = openOwn(bytes);
       if (own === undefined) return;

@@ -1,6 +1,6 @@
-import { isUtf8 } from "node:buffer";
 import { isJson } from "./content-type.ts";
 import { type Event, SOURCE, SPEC_VERSION, TYPE } from "./event.ts";
+import { isPlain } from "./plain.ts";
 
 const ID = Buffer.from('{"id":"');
 const MIDDLE = Buffer.from(`","specversion":"${SPEC_VERSION}","source":"${SOURCE}","type":"${TYPE}","datacontenttype":"`);
@@ -26,14 +26,8 @@ export function openOwn(bytes: Uint8Array): Event | undefined {
   const start = behind(bytes, pubsubEnd, DATA);
   const end = bytes.length - 2;
   if (start < 0 || start > end || bytes[end] !== QUOTE || bytes[end + 1] !== BRACE) return undefined;
-  let ascii = true;
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at] as number;
-    if (byte < 0x20 || byte === QUOTE || byte === BACKSLASH) return undefined;
-    if (byte > 0x7f) ascii = false;
-  }
+  if (!isPlain(bytes, start, end)) return undefined;
   const data = bytes.subarray(start, end);
-  if (!ascii && !isUtf8(data)) return undefined;
   return { id, source: SOURCE, type: TYPE, specVersion: SPEC_VERSION, contentType, data, raw: false };
 }
 

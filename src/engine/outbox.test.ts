@@ -11,7 +11,7 @@ import { Outbox, type OutboxOptions } from "./outbox.ts";
 const away = new PubSubError("unavailable", "connection refused");
 const replyLost = new PubSubError("unavailable", "reply lost", { outcome: "unknown" });
 
-/** A broker that records the calls and answers when the test says so. */
+/** A broker that records the calls and answers when the test says so. Unless a test says otherwise, each publish arrives at a time of its own. */
 function setUp(change: { options?: Partial<OutboxOptions>; capabilities?: Partial<Capabilities>; limit?: number } = {}) {
   const clock = new SteppedClock(0);
   const calls: { readonly batch: readonly Outgoing[]; readonly signal: AbortSignal }[] = [];
@@ -21,7 +21,13 @@ function setUp(change: { options?: Partial<OutboxOptions>; capabilities?: Partia
   } as unknown as PubSub;
   const budget = new Budget(change.limit ?? 1e9);
   const measures = new PubSubMeasures();
-  const outbox = new Outbox(pubsub, budget, clock, { publishTimeoutMs: 5_000, duplicates: "allow", ...change.options }, measures);
+  const outbox = new Outbox(
+    pubsub,
+    budget,
+    clock,
+    { publishTimeoutMs: 5_000, duplicates: "allow", soon: (fn) => fn(), ...change.options },
+    measures,
+  );
   const results: Record<string, string> = {};
   const publish = (name: string, more: { topic?: string; dedupId?: string; size?: number; deadline?: number } = {}) => {
     const message = { topic: more.topic ?? "t", data: Buffer.alloc(more.size ?? 1, name), attributes: { name }, key: "k" };
@@ -47,6 +53,14 @@ test("the first goes out at once, and what arrives meanwhile goes out together",
   t.answer(1);
   expect(t.results).toEqual({ a: "ok", b: "ok", c: "ok", d: "ok" });
   expect(t.budget.used).toBe(0);
+});
+
+test("what arrives at one go goes out together", async () => {
+  const t = setUp({ options: { soon: queueMicrotask } });
+  for (const name of "abcd") t.publish(name);
+  expect(t.names()).toEqual([]);
+  await Promise.resolve();
+  expect(t.names()).toEqual(["abcd"]);
 });
 
 test("nobody is answered before the broker has answered", () => {

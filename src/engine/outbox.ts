@@ -14,6 +14,8 @@ export interface OutboxOptions {
   readonly duplicates: "allow" | "refuse";
   /** Most messages of one call of the broker, if it takes more. */
   readonly maxBatch?: number;
+  /** When what arrives is looked at. Default: in a microtask, so that all that one read of a connection brought goes out together. */
+  readonly soon?: (fn: () => void) => void;
 }
 
 const RETRY: Backoff = { firstMs: 50, mostMs: 1_000, jitter: 0.2 };
@@ -37,6 +39,7 @@ export class Outbox {
   readonly #onSettled = (waiting: Waiting, error?: PubSubError): void => this.#settled(waiting, error);
   readonly #calls = new Map<Waiting, Call>();
   #callsUnderWay = 0;
+  #pumping = false;
   #sweeping = false;
   #closed = false;
 
@@ -59,7 +62,7 @@ export class Outbox {
       return;
     }
     this.#lane(message.topic).add(waiting);
-    this.#pump();
+    this.#pumpSoon();
     this.#sweepLater();
   }
 
@@ -85,6 +88,15 @@ export class Outbox {
       this.#lanes.set(topic, lane);
     }
     return lane;
+  }
+
+  #pumpSoon(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    (this.#options.soon ?? queueMicrotask)(() => {
+      this.#pumping = false;
+      this.#pump();
+    });
   }
 
   #pump(): void {
