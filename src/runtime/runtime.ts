@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { formatAddress, ListenError, listen, parseAddress, type Server } from "layotto-transport";
+import { health } from "layotto-transport/health";
 import { counting } from "../api/grpc/counting.ts";
+import { described } from "../api/grpc/described.ts";
 import { layotto } from "../api/grpc/layotto.ts";
 import { actuator, type HealthStatus } from "../api/http/actuator.ts";
 import { type HttpServer, serveHttp } from "../api/http/server.ts";
@@ -41,9 +43,15 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
   const options = { ...settings, publishBuffer: Math.min(settings.publishBuffer, memoryLimit() / 4) };
   const engine = new Engine(sources, channel, clock, options, logged(log, remembered));
   let state: HealthStatus = "INIT";
+  const grpcHealth = health();
+  grpcHealth.set("", "NOT_SERVING");
   const listeners: (Server | HttpServer)[] = [];
   const close = async (signal: AbortSignal): Promise<void> => {
-    const steps = [() => engine.drain(signal), () => Promise.all(listeners.map((one) => one.close(signal))), () => engine.close(signal)];
+    const closeListeners = () => {
+      grpcHealth.close();
+      return Promise.all(listeners.map((one) => one.close(signal)));
+    };
+    const steps = [() => engine.drain(signal), closeListeners, () => engine.close(signal)];
     for (const step of steps)
       await step().catch((error: unknown) => log.error({ reason: textOf(error) }, "not everything could be closed in time"));
   };
@@ -63,19 +71,22 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
     const metrics = await serveHttp(required(settings.metricsAddress), metricsRoute(engine, calls));
     listeners.push(metrics);
     const grpc: string[] = [];
-    const handlers = layotto(engine);
+    const api = layotto(engine);
+    const handlers = { ...api, ...grpcHealth.handlers, ...described() };
     for (const address of settings.grpcAddresses) {
       const maxMessageBytes = 2 * settings.maxMessageBytes + ENVELOPE_BYTES;
-      const server = await listen(required(address), { handlers, maxMessageBytes, onEnd: counting(handlers, calls) });
+      const server = await listen(required(address), { handlers, maxMessageBytes, onEnd: counting(api, calls) });
       listeners.push(server);
       grpc.push(formatAddress(server.address));
     }
     await engine.look();
     engine.start(settings.subscriptions, recall(remembered, log));
     state = "UP";
+    grpcHealth.set("", "SERVING");
     let stopping: Promise<void> | undefined;
     const stop = () => {
       state = "DOWN";
+      grpcHealth.set("", "NOT_SERVING");
       return close(AbortSignal.timeout(shutdownTimeoutMs));
     };
     return { grpc, http: formatAddress(http.address), metrics: formatAddress(metrics.address), engine, stop: () => (stopping ??= stop()) };

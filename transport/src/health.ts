@@ -7,6 +7,8 @@ export interface Health {
   readonly handlers: Handlers;
   /** Says how a service stands; `""` is the server as a whole, which serves until told otherwise. */
   set(service: string, status: HealthState): void;
+  /** Ends the calls of those who watch: a server that closes waits for every call. */
+  close(): void;
 }
 
 export type HealthState = "SERVING" | "NOT_SERVING";
@@ -28,6 +30,7 @@ export function health(): Health {
     message(request) {
       const service = serviceOf(request);
       if (service === undefined) {
+        watchers.delete(call);
         call.fail(Status.INVALID_ARGUMENT, "the request is not a HealthCheckRequest");
         return;
       }
@@ -43,6 +46,10 @@ export function health(): Health {
       if (states.get(service) === state) return;
       states.set(service, state);
       for (const [call, watched] of watchers) if (watched === service) call.send(ANSWERS[state]);
+    },
+    close() {
+      for (const call of watchers.keys()) call.fail(Status.UNAVAILABLE, "the server stops");
+      watchers.clear();
     },
   };
 }

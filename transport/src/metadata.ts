@@ -1,7 +1,8 @@
-/** Names that gRPC and HTTP/2 use themselves: they are no metadata. */
-const RESERVED = /^(?::|grpc-|te$|content-type$|content-length$)/;
+/** Names that gRPC and HTTP/2 use themselves, or do not allow (RFC 9113 section 8.2.2): they are no metadata. */
+const RESERVED = /^(?::|grpc-|(?:te|content-type|content-length|connection|proxy-connection|keep-alive|transfer-encoding|upgrade)$)/;
 const NAME = /^[0-9a-z_.-]+$/;
-const TEXT = /^[\x20-\x7e]*$/;
+/** Blanks at either end are not allowed in HTTP/2 (section 8.2.1). */
+const TEXT = /^(?! )[\x20-\x7e]*(?<! )$/;
 
 export type MetadataEntry = readonly [name: string, value: string | Uint8Array];
 
@@ -24,7 +25,7 @@ export class Metadata implements Iterable<MetadataEntry> {
         );
       }
       if (typeof value === "string" && !TEXT.test(value))
-        throw new TypeError(`The metadata ${name} has a character that is not printable ASCII.`);
+        throw new TypeError(`The metadata ${name} has a character that is not printable ASCII, or a blank at an end.`);
     }
   }
 

@@ -43,7 +43,7 @@ function answered(request: Uint8Array, registry: Files): Uint8Array {
   const reader = new BinaryReader(request);
   while (reader.pos < reader.len) {
     const [field, type] = reader.tag();
-    if (field === ASKED.FILE) writeFile(writer, registry.getFile(reader.string().replace(/\.proto$/, "")));
+    if (field === ASKED.FILE) writeFile(writer, registry.getFile(reader.string()));
     else if (field === ASKED.SYMBOL) writeFile(writer, fileOf(registry, reader.string()));
     else if (field === ASKED.SERVICES) {
       reader.string();

@@ -116,6 +116,8 @@ class ListeningServer implements Server {
   readonly #options: ServerOptions;
   readonly #server: NetServer;
   readonly #connections = new Set<GrpcServerConnection>();
+  /** Also those that speak no HTTP/2 yet, or any more. */
+  readonly #sockets = new Set<Socket>();
   readonly #context: ServerContext;
   #stopReloading: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -142,6 +144,10 @@ class ListeningServer implements Server {
     };
     this.#server = this.#made(options.tls);
     this.#server.maxConnections = options.maxConnections ?? 10_000;
+    this.#server.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
   }
 
   async listen(address: Address): Promise<void> {
@@ -167,6 +173,7 @@ class ListeningServer implements Server {
         connection.end("the server is closed");
         connection.socket.destroy();
       }
+      for (const socket of this.#sockets) socket.destroy();
     };
     if (signal?.aborted) cut();
     else signal?.addEventListener("abort", cut, { once: true });
@@ -185,7 +192,14 @@ class ListeningServer implements Server {
     if (tls === undefined) return createServer(socketOptions, (socket) => this.#accept(socket));
     const mutual = tls.ca !== undefined;
     const server: TlsServer = createTlsServer(
-      { ...secureOptions(tls), ...socketOptions, ALPNProtocols: ["h2"], requestCert: mutual, rejectUnauthorized: mutual },
+      {
+        ...secureOptions(tls),
+        ...socketOptions,
+        ALPNProtocols: ["h2"],
+        requestCert: mutual,
+        rejectUnauthorized: mutual,
+        handshakeTimeout: this.#options.limits?.handshakeMs ?? DEFAULT_LIMITS.handshakeMs,
+      },
       (socket: TLSSocket) => {
         if (socket.alpnProtocol === "h2") this.#accept(socket);
         else socket.destroy();

@@ -39,6 +39,7 @@ export class GrpcClient implements Client, ClientConnectionOwner<ResponseHead> {
   #socket: Socket | undefined;
   #backoffMs = FIRST_BACKOFF_MS;
   #retry: NodeJS.Timeout | undefined;
+  #dialledAt = Number.NEGATIVE_INFINITY;
   #failure = "";
 
   constructor(address: Address, options: ClientOptions) {
@@ -190,12 +191,20 @@ export class GrpcClient implements Client, ClientConnectionOwner<ResponseHead> {
 
   #connect(state: ConnectionState): void {
     this.#enter(state);
+    if (this.#state === "closed") return;
+    // A server that greets and hangs up must not be called in a loop.
+    const gap = this.#dialledAt + FIRST_BACKOFF_MS - performance.now();
+    if (gap > 0) {
+      this.#connectIn(gap, state);
+      return;
+    }
+    this.#dialledAt = performance.now();
     let socket: Socket;
     try {
       socket = this.#dial();
     } catch (error) {
-      // A TLS file that cannot be read; it may be there at the next try.
-      this.#failed(error instanceof Error ? error.message : String(error));
+      // A TLS file that cannot be read; it may be there at the next try. Not before the caller has its call in hand.
+      process.nextTick(() => this.#failed(error instanceof Error ? error.message : String(error)));
       return;
     }
     this.#socket = socket;
@@ -230,9 +239,14 @@ export class GrpcClient implements Client, ClientConnectionOwner<ResponseHead> {
     if (this.#state !== "unreachable") return;
     for (const call of [...this.#waiting]) if (!call.options.waitForReady) call.abandon(this.#unreachable());
     const jitter = 1 + BACKOFF_JITTER * (2 * Math.random() - 1);
-    this.#retry = setTimeout(() => this.#connect("unreachable"), this.#backoffMs * jitter);
-    if (this.#waiting.size === 0) this.#retry.unref();
+    this.#connectIn(this.#backoffMs * jitter, "unreachable");
     this.#backoffMs = Math.min(this.#backoffMs * BACKOFF_FACTOR, this.#options.maxBackoffMs ?? 2_000);
+  }
+
+  #connectIn(ms: number, state: ConnectionState): void {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#connect(state), ms);
+    if (this.#waiting.size === 0) this.#retry.unref();
   }
 
   #enter(state: ConnectionState): void {

@@ -72,18 +72,24 @@ export abstract class IncomingCall extends Stream<RequestHead> implements Messag
   }
 
   /** The request's headers, then perhaps trailers, of which gRPC makes no use. */
-  override onHeaders(_section: RequestHead, ended: boolean): void {
+  override onHeaders(section: RequestHead, ended: boolean): void {
     if (!this.#opened) {
       this.#opened = true;
       this.begin();
     }
-    if (ended) this.#ended();
+    if (!ended) return;
+    if (this.inbox === undefined) this.#ended();
+    else this.inbox.putBack({ section, ended });
   }
 
   override onData(buffer: Buffer, start: number, end: number, ended: boolean): void {
     if (!this.answered) {
       this.reader ??= new MessageReader(this);
-      this.reader.push(buffer, start, end);
+      const at = this.reader.push(buffer, start, end);
+      if (this.paused && (at < end || ended)) {
+        this.connection?.keep(this, buffer, at, end, ended);
+        return;
+      }
     }
     if (ended) this.#ended();
   }
@@ -130,7 +136,8 @@ export abstract class IncomingCall extends Stream<RequestHead> implements Messag
     if (this.answered) return false;
     this.answered = true;
     if (this.place >= 0) this.context.deadlines.remove(this);
-    this.reader?.release();
+    this.reader?.stop();
+    this.connection?.discard(this);
     this.context.onEnd?.(this.path, code);
     return true;
   }

@@ -11,6 +11,8 @@ export interface MessageSink {
   /** Of both peers' headers. Undefined: the peer named one that we do not know. */
   readonly encoding: Encoding | undefined;
   readonly maxMessageBytes: number;
+  /** No message is wanted now. */
+  readonly paused: boolean;
   onMessage(message: Uint8Array): void;
   /** The call must fail: no message can be read from here on. */
   onUnreadable(code: Status, details: string): void;
@@ -39,28 +41,28 @@ export class MessageReader {
     return this.#prefixBytes === 0;
   }
 
-  push(buffer: Buffer, start: number, end: number): void {
+  /** Returns where it stopped: before `end` when the call was paused in between. */
+  push(buffer: Buffer, start: number, end: number): number {
     let at = start;
-    while (at < end && !this.#broken) {
+    while (at < end && !this.#broken && !this.#sink.paused) {
       if (this.#prefixBytes < PREFIX_BYTES) {
         this.#prefix[this.#prefixBytes++] = buffer[at++] as number;
         if (this.#prefixBytes < PREFIX_BYTES) continue;
         this.#length = this.#prefix.readUInt32BE(1);
         if (this.#length > this.#sink.maxMessageBytes) {
           this.#fail(Status.RESOURCE_EXHAUSTED, tooLarge(this.#length, this.#sink.maxMessageBytes));
-          return;
+          return end;
         }
         // A message that lies in one piece is not copied.
         if (end - at >= this.#length) {
           this.#whole(buffer.subarray(at, at + this.#length));
           at += this.#length;
-          continue;
         }
+        continue;
       }
       at = this.#fill(buffer, at, end);
     }
-    // A message of no bytes that ended with its prefix.
-    if (this.#prefixBytes === PREFIX_BYTES && this.#length === 0 && !this.#broken) this.#whole(EMPTY);
+    return this.#broken ? end : at;
   }
 
   /** Gives back what is held for the message that was handed over last, or for one that was only begun. */
@@ -68,6 +70,21 @@ export class MessageReader {
     if (this.#held === 0) return;
     this.#sink.hold(-this.#held);
     this.#held = 0;
+  }
+
+  /** Counts a message that was handed over and has to wait. False: there is no room. */
+  keep(message: Uint8Array): boolean {
+    const more = message.length - this.#held;
+    if (more <= 0) return true;
+    if (!this.#sink.hold(more)) return false;
+    this.#held += more;
+    return true;
+  }
+
+  /** The call is over: what comes is of no use, not even the rest of what is being read. */
+  stop(): void {
+    this.#broken = true;
+    this.release();
   }
 
   #fill(buffer: Buffer, from: number, end: number): number {
@@ -84,7 +101,7 @@ export class MessageReader {
     if (bytes <= size) return true;
     const next = Math.min(this.#length, Math.max(bytes, 2 * size, FIRST_BYTES));
     if (!this.#sink.hold(next - size)) {
-      this.#fail(Status.RESOURCE_EXHAUSTED, "the connection holds too many bytes of unfinished messages");
+      this.#fail(Status.RESOURCE_EXHAUSTED, HELD_TOO_MUCH);
       return false;
     }
     this.#held += next - size;
@@ -129,7 +146,7 @@ export class MessageReader {
   }
 }
 
-const EMPTY = Buffer.alloc(0);
+export const HELD_TOO_MUCH = "the connection holds too many bytes of unfinished messages";
 
 export function tooLarge(bytes: number, maxBytes: number): string {
   return `a message of ${bytes} bytes; at most ${maxBytes} are allowed`;

@@ -128,23 +128,33 @@ export abstract class OutgoingCall extends Stream<ResponseHead> implements Messa
       return;
     }
     this.reader ??= new MessageReader(this);
-    this.reader.push(buffer, start, end);
+    const at = this.reader.push(buffer, start, end);
+    if (this.paused && (at < end || ended)) {
+      this.connection?.keep(this, buffer, at, end, ended);
+      return;
+    }
     if (ended) this.onUnreadable(Status.INTERNAL, "the answer ends without a status");
   }
 
   override onReset(code: number, origin: ResetOrigin, reason: string): void {
     if (this.ended) return;
+    // The answer is whole, and waits here until it is taken.
+    if (this.paused && this.remoteEnded && (origin === "connection" || code === ErrorCode.NO_ERROR)) return;
     if (origin === "unsent" && !this.#retried && this.canRetry) {
       this.#retry();
       return;
     }
     if (!this.#close()) return;
     const lost = origin === "connection" || origin === "unsent";
+    // The server's clock may strike first.
+    const late = code === ErrorCode.CANCEL && this.deadline !== undefined && this.deadline <= Date.now();
     const status = lost
       ? Status.UNAVAILABLE
-      : origin === "local" && code === ErrorCode.ENHANCE_YOUR_CALM
-        ? Status.RESOURCE_EXHAUSTED
-        : (RESET_STATUS[code] ?? Status.INTERNAL);
+      : late
+        ? Status.DEADLINE_EXCEEDED
+        : origin === "local" && code === ErrorCode.ENHANCE_YOUR_CALM
+          ? Status.RESOURCE_EXHAUSTED
+          : (RESET_STATUS[code] ?? Status.INTERNAL);
     this.failed(new RpcError(status, reason, origin === "unsent" ? "unsent" : "connection"));
   }
 
@@ -186,6 +196,7 @@ export abstract class OutgoingCall extends Stream<ResponseHead> implements Messa
 
   #retry(): void {
     this.#retried = true;
+    this.connection = undefined;
     this.over = false;
     this.localEnded = false;
     this.remoteEnded = false;
@@ -229,7 +240,8 @@ export abstract class OutgoingCall extends Stream<ResponseHead> implements Messa
     this.ended = true;
     if (this.place >= 0) this.client.deadlines.remove(this);
     this.client.withdraw(this);
-    this.reader?.release();
+    this.reader?.stop();
+    this.connection?.discard(this);
     return true;
   }
 }

@@ -41,7 +41,9 @@ export class GrpcServerConnection extends ServerConnection<RequestHead> {
   protected override request(head: RequestHead): Stream<RequestHead> {
     const context = this.#context;
     const refusal = this.#refusal(head);
-    if (refusal !== undefined) return new RefusedCall(refusal, head.method === "HEAD");
+    if (refusal !== undefined) {
+      return "grpc" in refusal ? this.#refused(head, refusal.grpc, refusal.details) : new RefusedCall(refusal, head.method === "HEAD");
+    }
     const handler = context.handlers.get(head.path as string);
     if (handler === undefined) return this.#refused(head, Status.UNIMPLEMENTED, `the method ${head.path} is not served here`);
     if (context.admit !== undefined) {
@@ -56,7 +58,7 @@ export class GrpcServerConnection extends ServerConnection<RequestHead> {
   }
 
   #refused(head: RequestHead, grpc: Status, details: string): RefusedCall {
-    this.#context.onEnd?.(head.path as string, grpc);
+    this.#context.onEnd?.(head.path ?? "", grpc);
     return new RefusedCall({ grpc, details }, false);
   }
 

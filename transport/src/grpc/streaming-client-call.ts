@@ -1,5 +1,6 @@
 import type { CallOptions, ClientStream, StreamReceiver } from "../client.ts";
 import type { ClientConnection } from "../http2/client-connection.ts";
+import type { Connection } from "../http2/connection.ts";
 import type { RpcError } from "../status.ts";
 import type { GrpcClient } from "./grpc-client.ts";
 import { sendMessage } from "./message-writer.ts";
@@ -26,21 +27,20 @@ export class StreamingClientCall extends OutgoingCall implements ClientStream {
     if (this.#paused) connection.pause(this);
     const early = this.#early ?? [];
     this.#early = undefined;
-    for (const message of early) this.send(message);
+    for (const message of early) this.#write(connection, message);
     if (this.#halfClosed) this.#sendEnd();
     else if (early.length > 0 && (this.queue === undefined || this.queue.empty)) this.onWritable();
   }
 
   send(message: Uint8Array): boolean {
-    if (this.ended || this.over) return true;
+    if (this.ended || this.over || this.#halfClosed) return true;
     if (this.#early !== undefined) {
       this.#early.push(message);
       return false;
     }
     const { connection } = this;
     if (connection === undefined) return true;
-    connection.busy();
-    sendMessage(connection.sender, this, message, this.requestEncoding, false);
+    this.#write(connection, message);
     return this.queue === undefined || this.queue.empty;
   }
 
@@ -52,12 +52,12 @@ export class StreamingClientCall extends OutgoingCall implements ClientStream {
 
   pause(): void {
     this.#paused = true;
-    if (!this.over) this.connection?.pause(this);
+    if (!this.ended) this.connection?.pause(this);
   }
 
   resume(): void {
     this.#paused = false;
-    if (!this.over || this.inbox !== undefined) this.connection?.resume(this);
+    this.connection?.resume(this);
   }
 
   override onWritable(): void {
@@ -86,8 +86,14 @@ export class StreamingClientCall extends OutgoingCall implements ClientStream {
     this.#receiver.failed(error);
   }
 
+  #write(connection: Connection<ResponseHead>, message: Uint8Array): void {
+    if (this.over) return;
+    connection.busy();
+    sendMessage(connection.sender, this, message, this.requestEncoding, false);
+  }
+
   #sendEnd(): void {
-    this.connection?.sender.data(this, NOTHING, NOTHING, true);
+    if (!this.over) this.connection?.sender.data(this, NOTHING, NOTHING, true);
   }
 }
 

@@ -33,7 +33,7 @@ export class StreamingServerCall extends IncomingCall {
   }
 
   pause(): void {
-    this.server.pause(this);
+    if (!this.answered) this.server.pause(this);
   }
 
   resume(): void {

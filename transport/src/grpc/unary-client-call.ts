@@ -3,7 +3,7 @@ import type { ClientConnection } from "../http2/client-connection.ts";
 import { Metadata } from "../metadata.ts";
 import { RpcError, Status } from "../status.ts";
 import type { GrpcClient } from "./grpc-client.ts";
-import { PREFIX_BYTES, tooLarge } from "./message-reader.ts";
+import { HELD_TOO_MUCH, PREFIX_BYTES, tooLarge } from "./message-reader.ts";
 import { MESSAGE_FRAME_BYTES, putMessage, sendMessage } from "./message-writer.ts";
 import { OutgoingCall } from "./outgoing-call.ts";
 import type { ResponseHead } from "./response-head.ts";
@@ -68,8 +68,10 @@ export class UnaryClientCall extends OutgoingCall implements Call, ResponseMetad
   }
 
   onMessage(message: Uint8Array): void {
-    if (this.#response === undefined) this.#response = message;
-    else this.onUnreadable(Status.INTERNAL, "more than one message came where one was to come");
+    if (this.#response === undefined) {
+      if (this.reader?.keep(message)) this.#response = message;
+      else this.onUnreadable(Status.RESOURCE_EXHAUSTED, HELD_TOO_MUCH);
+    } else this.onUnreadable(Status.INTERNAL, "more than one message came where one was to come");
   }
 
   protected get canRetry(): boolean {

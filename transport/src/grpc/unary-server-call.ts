@@ -6,7 +6,7 @@ import type { UnaryHandler } from "../server.ts";
 import { Status } from "../status.ts";
 import { statusFields } from "./header-fields.ts";
 import { IncomingCall } from "./incoming-call.ts";
-import { PREFIX_BYTES, tooLarge } from "./message-reader.ts";
+import { HELD_TOO_MUCH, PREFIX_BYTES, tooLarge } from "./message-reader.ts";
 import { MESSAGE_FRAME_BYTES, putMessage, sendMessage } from "./message-writer.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { ServerContext } from "./server-connection.ts";
@@ -38,8 +38,11 @@ export class UnaryServerCall extends IncomingCall {
   }
 
   onMessage(message: Uint8Array): void {
-    if (this.#request === undefined) this.#request = message;
-    else this.onUnreadable(Status.UNIMPLEMENTED, "more than one message came to a method that takes one");
+    if (this.#request !== undefined) this.onUnreadable(Status.UNIMPLEMENTED, "more than one message came to a method that takes one");
+    else if (this.remoteEnded) this.#request = message;
+    // It waits for the client's end: counted, and without what was read along with it.
+    else if (!this.reader?.keep(message)) this.onUnreadable(Status.RESOURCE_EXHAUSTED, HELD_TOO_MUCH);
+    else this.#request = message.buffer.byteLength > 2 * message.length ? Buffer.from(message) : message;
   }
 
   respond(message: Uint8Array, trailers?: Metadata): void {
@@ -52,6 +55,7 @@ export class UnaryServerCall extends IncomingCall {
     }
     if (!this.begun) this.writeHeaders(Metadata.EMPTY);
     sendMessage(sender, this, message, head.answerEncoding, false);
+    if (this.over) return;
     sender.headers(this, new HeaderTemplate(statusFields(Status.OK, "", trailers)), true);
   }
 

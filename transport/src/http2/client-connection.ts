@@ -82,6 +82,10 @@ export class ClientConnection<Section extends FieldSection> extends Connection<S
     this.#owner.ready(this);
   }
 
+  protected override resettled(): void {
+    if (!this.#draining) this.#owner.roomier(this);
+  }
+
   protected override wentAway(lastId: number, code: number, reason: string): void {
     this.#drain();
     const why = `the peer goes away (${errorName(code)}${reason && `: ${reason}`})`;

@@ -4,13 +4,14 @@ import { HpackError } from "../hpack/errors.ts";
 import type { FieldSection } from "./field-section.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
 import { HeaderAssembly } from "./header-assembly.ts";
+import { Inbox } from "./inbox.ts";
 import { Allowance, type Limits } from "./limits.ts";
 import { Outbox } from "./outbox.ts";
 import { ConnectionError, DEFAULT_FRAME_BYTES, ErrorCode, errorName, Flag, Frame, MAX_WINDOW } from "./protocol.ts";
 import { RecentStreams } from "./recent-streams.ts";
 import { Sender, type SendingSide } from "./sender.ts";
 import { PeerSettings } from "./settings.ts";
-import type { Arrival, ResetOrigin, Stream } from "./stream.ts";
+import type { ResetOrigin, Stream } from "./stream.ts";
 import { Watch } from "./watch.ts";
 
 export interface ConnectionOptions<Section extends FieldSection> {
@@ -25,6 +26,8 @@ export interface ConnectionOptions<Section extends FieldSection> {
 /** How long a connection that has failed may take to be closed by the peer: it shall still read why. */
 const LINGER_MS = 1_000;
 const NO_BYTES = new Uint8Array();
+/** What a piece of payload takes beside its bytes while it is kept: it may have come one byte at a time. */
+const KEPT_BYTES = 256;
 
 /** What both ends of an HTTP/2 connection do alike, RFC 9113: what arrives goes to its stream, and a peer that breaks the rules is told how. */
 export abstract class Connection<Section extends FieldSection> implements FrameSink, SendingSide<Section> {
@@ -74,6 +77,8 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
   protected abstract laterFault(section: Section, ended: boolean): string | undefined;
   protected abstract received(chunk: Buffer): void;
   protected abstract settled(): void;
+  /** The peer's settings are others than before. */
+  protected abstract resettled(): void;
   protected abstract wentAway(lastId: number, code: number, reason: string): void;
   protected abstract pongReceived(payload: Buffer): void;
   /** A stream is over. */
@@ -117,6 +122,7 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
       case Frame.GOAWAY:
         if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "GOAWAY on a stream");
         if (end - start < 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "GOAWAY is too short");
+        this.countIdle("GOAWAY frames");
         this.wentAway(buffer.readUInt32BE(start) & MAX_WINDOW, buffer.readUInt32BE(start + 4), buffer.toString("latin1", start + 8, end));
         return;
       case Frame.WINDOW_UPDATE:
@@ -182,31 +188,51 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
 
   /** Begins to keep what arrives for the stream; the peer's window for it is then not renewed. */
   pause(stream: Stream<Section>): void {
-    stream.inbox ??= [];
+    stream.inbox ??= new Inbox();
   }
 
-  /** Hands over what was kept, and goes on. It stops again if the stream is paused while it takes. */
+  /** Hands over what was kept, and goes on. It stops again if the stream is paused while it takes. A stream that is over may have something left. */
   resume(stream: Stream<Section>): void {
-    const kept = stream.inbox ?? [];
+    const kept = stream.inbox;
+    if (kept === undefined) return;
     stream.inbox = undefined;
-    for (let index = 0; index < kept.length && !stream.over; index++) {
-      const again = this.#inboxOf(stream);
-      if (again !== undefined) {
-        again.push(...kept.slice(index));
-        return;
-      }
-      const arrival = kept[index] as Arrival<Section>;
+    for (let arrival = kept.take(); arrival !== undefined; arrival = kept.take()) {
       if ("section" in arrival) stream.onHeaders(arrival.section, arrival.ended);
       else {
-        this.#held -= arrival.data.length;
+        this.#held -= heldFor(arrival.data);
         stream.onData(arrival.data, 0, arrival.data.length, arrival.ended);
         if (!arrival.ended) this.#credit(stream, arrival.data.length);
       }
+      const again = this.#inboxOf(stream);
+      if (again === undefined) continue;
+      const rest = again.take();
+      if (rest !== undefined) kept.putBack(rest);
+      stream.inbox = kept;
+      return;
+    }
+  }
+
+  /** Keeps what a stream that was paused in the middle of its payload has not taken: it comes again when the stream goes on. */
+  keep(stream: Stream<Section>, buffer: Buffer, start: number, end: number, ended: boolean): void {
+    const data = Buffer.from(buffer.subarray(start, end));
+    this.#held += heldFor(data);
+    stream.inbox?.putBack({ data, ended });
+    // Whoever handed it over gives it back to the window, and so will the second time.
+    stream.owed -= data.length;
+  }
+
+  /** Drops what was kept: nobody will take it. */
+  discard(stream: Stream<Section>): void {
+    const { inbox } = stream;
+    if (inbox === undefined) return;
+    stream.inbox = undefined;
+    for (let arrival = inbox.take(); arrival !== undefined; arrival = inbox.take()) {
+      if ("data" in arrival) this.#held -= heldFor(arrival.data);
     }
   }
 
   /** Asked anew: whoever takes a message may pause the stream. */
-  #inboxOf(stream: Stream<Section>): Arrival<Section>[] | undefined {
+  #inboxOf(stream: Stream<Section>): Inbox<Section> | undefined {
     return stream.inbox;
   }
 
@@ -219,6 +245,12 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
     if (!this.idleFrames.take(performance.now())) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, `too many ${what}`);
   }
 
+  /** Ends a stream on which the peer broke the rules. To provoke a reset is as cheap as to send one, and counts as one. */
+  #fault(stream: Stream<Section>, code: ErrorCode, reason: string): void {
+    this.abort(stream, code, reason);
+    this.wasReset();
+  }
+
   /** Both sides have ended the stream. */
   protected finished(stream: Stream<Section>): void {
     this.recent.closed(stream.id);
@@ -229,10 +261,6 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
     stream.over = true;
     this.streams.delete(stream.id);
     this.sender.forget(stream);
-    if (stream.inbox !== undefined) {
-      for (const arrival of stream.inbox) if ("data" in arrival) this.#held -= arrival.data.length;
-      stream.inbox = undefined;
-    }
     this.streamClosed();
   }
 
@@ -300,21 +328,21 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
     if (start === end && !ended) this.countIdle("empty DATA frames");
     stream.receiveWindow -= bytes;
     if (stream.receiveWindow < 0) {
-      this.abort(stream, ErrorCode.FLOW_CONTROL_ERROR, "more DATA than the stream's window allows");
+      this.#fault(stream, ErrorCode.FLOW_CONTROL_ERROR, "more DATA than the stream's window allows");
       return;
     }
     if (stream.expected >= 0) {
       stream.expected -= end - start;
       if (stream.expected < 0 || (ended && stream.expected > 0)) {
-        this.abort(stream, ErrorCode.PROTOCOL_ERROR, "the field content-length is not what came");
+        this.#fault(stream, ErrorCode.PROTOCOL_ERROR, "the field content-length is not what came");
         return;
       }
     }
     if (ended) stream.remoteEnded = true;
     if (stream.inbox !== undefined) {
       const data = Buffer.from(buffer.subarray(start, end));
-      if (!this.hold(data.length)) {
-        this.abort(stream, ErrorCode.ENHANCE_YOUR_CALM, `more than ${this.limits.maxHeldBytes} bytes are held`);
+      if (!this.hold(heldFor(data))) {
+        this.#fault(stream, ErrorCode.ENHANCE_YOUR_CALM, `more than ${this.limits.maxHeldBytes} bytes are held`);
         return;
       }
       stream.inbox.push({ data, ended });
@@ -336,7 +364,7 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
 
   #dataOnClosed(id: number, stream: Stream<Section> | undefined): void {
     if (stream !== undefined) {
-      this.abort(stream, ErrorCode.STREAM_CLOSED, "DATA after END_STREAM");
+      this.#fault(stream, ErrorCode.STREAM_CLOSED, "DATA after END_STREAM");
       return;
     }
     if (this.isIdle(id)) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "DATA on a stream that was not opened");
@@ -390,17 +418,17 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
       if (stream === undefined) return;
       stream.expected = section.contentLength;
       this.#handOver(stream, section, ended);
-    } else if (known.remoteEnded) this.abort(known, ErrorCode.STREAM_CLOSED, "HEADERS after END_STREAM");
+    } else if (known.remoteEnded) this.#fault(known, ErrorCode.STREAM_CLOSED, "HEADERS after END_STREAM");
     else {
       const fault = this.laterFault(section, ended);
       if (fault === undefined) this.#handOver(known, section, ended);
-      else this.abort(known, ErrorCode.PROTOCOL_ERROR, fault);
+      else this.#fault(known, ErrorCode.PROTOCOL_ERROR, fault);
     }
   }
 
   #handOver(stream: Stream<Section>, section: Section, ended: boolean): void {
     if (ended && stream.expected > 0) {
-      this.abort(stream, ErrorCode.PROTOCOL_ERROR, "the field content-length is not what came");
+      this.#fault(stream, ErrorCode.PROTOCOL_ERROR, "the field content-length is not what came");
       return;
     }
     if (ended) stream.remoteEnded = true;
@@ -432,7 +460,8 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
     if (id === 0 || this.isIdle(id)) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "RST_STREAM on a stream that was not opened");
     const stream = this.streams.get(id);
     if (stream === undefined) {
-      this.countIdle("frames on closed streams");
+      // It may have crossed with the end of the stream, as when the deadline passes at both ends.
+      if (!this.recent.isClosed(id) && !this.recent.isReset(id)) this.countIdle("frames on closed streams");
       return;
     }
     this.recent.closed(id);
@@ -463,6 +492,7 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
     if (change > 0) this.sender.pump();
     if (this.#settled) {
       this.countIdle("SETTINGS");
+      this.resettled();
       return;
     }
     this.#settled = true;
@@ -503,14 +533,18 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
       return;
     }
     if (bytes === 0) {
-      this.abort(stream, ErrorCode.PROTOCOL_ERROR, "a WINDOW_UPDATE of 0");
+      this.#fault(stream, ErrorCode.PROTOCOL_ERROR, "a WINDOW_UPDATE of 0");
       return;
     }
     stream.sendWindow += bytes;
     if (stream.sendWindow > MAX_WINDOW) {
-      this.abort(stream, ErrorCode.FLOW_CONTROL_ERROR, "the window of a stream is above 2^31-1");
+      this.#fault(stream, ErrorCode.FLOW_CONTROL_ERROR, "the window of a stream is above 2^31-1");
       return;
     }
-    if (stream.queue !== undefined) this.sender.pump();
+    if (stream.queue !== undefined) this.sender.pumpOne(stream);
   }
+}
+
+function heldFor(data: Buffer): number {
+  return data.length + KEPT_BYTES;
 }

@@ -14,7 +14,7 @@ export interface Limits {
   readonly maxQueuedBytes: number;
   /** Bytes that wait for the peer to read its socket; beyond it the connection ends. Default: 4 MiB. */
   readonly maxUnreadBytes: number;
-  /** Streams that the peer may reset at once, and a second in the long run (rapid reset). Default: 1,000 and 200. */
+  /** Streams that the peer may reset at once, and a second in the long run (rapid reset). Default: 5,000 and 500. */
   readonly resets: Rate;
   /**
    * Frames that cost work and bring nothing, at once and a second in the long run: SETTINGS, PING without traffic between, empty DATA and
@@ -41,7 +41,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxHeldBytes: 64 * 2 ** 20,
   maxQueuedBytes: 64 * 2 ** 20,
   maxUnreadBytes: 4 * 2 ** 20,
-  resets: { burst: 1_000, perSecond: 200 },
+  resets: { burst: 5_000, perSecond: 500 },
   idleFrames: { burst: 1_000, perSecond: 100 },
   handshakeMs: 10_000,
   stalledMs: 60_000,

@@ -1,21 +1,26 @@
-const REMEMBERED = 256;
+const CLOSED = 256;
+/** More than the streams that usually run at once: all of them may be reset together, and much may still be on its way. */
+const RESET = 4_096;
 
 /** The last streams that ended, and how: a frame that comes late means one thing after RST_STREAM, and another after END_STREAM (RFC 9113 section 5.1). */
 export class RecentStreams {
-  readonly #closed = new Int32Array(REMEMBERED);
-  readonly #reset = new Int32Array(REMEMBERED);
+  readonly #closed = new Int32Array(CLOSED);
+  readonly #reset = new Set<number>();
   #closedAt = 0;
-  #resetAt = 0;
 
   closed(id: number): void {
     this.#closed[this.#closedAt] = id;
-    this.#closedAt = (this.#closedAt + 1) % REMEMBERED;
+    this.#closedAt = (this.#closedAt + 1) % CLOSED;
   }
 
   /** By us: the peer may not know yet. */
   reset(id: number): void {
-    this.#reset[this.#resetAt] = id;
-    this.#resetAt = (this.#resetAt + 1) % REMEMBERED;
+    this.#reset.add(id);
+    if (this.#reset.size <= RESET) return;
+    for (const oldest of this.#reset) {
+      this.#reset.delete(oldest);
+      return;
+    }
   }
 
   isClosed(id: number): boolean {
@@ -23,6 +28,6 @@ export class RecentStreams {
   }
 
   isReset(id: number): boolean {
-    return this.#reset.includes(id);
+    return this.#reset.has(id);
   }
 }

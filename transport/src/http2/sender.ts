@@ -66,6 +66,8 @@ export class Sender<Section extends FieldSection> {
   headers(stream: Stream<Section>, template: HeaderTemplate, ended: boolean): void {
     if (stream.queue !== undefined && !stream.queue.empty) {
       stream.queue.trailers = template;
+      // From now on it is to be taken within `stalledMs`.
+      stream.queue.progressAt = performance.now();
       return;
     }
     this.#writeHeaders(stream, template, ended);
@@ -74,13 +76,15 @@ export class Sender<Section extends FieldSection> {
   /** Payload, in two pieces that belong together. They must not be changed afterwards. */
   data(stream: Stream<Section>, head: Uint8Array, rest: Uint8Array, ended: boolean): void {
     const { waiting } = stream;
-    if (waiting.empty) waiting.progressAt = performance.now();
+    const waited = !waiting.empty;
+    if (!waited || ended) waiting.progressAt = performance.now();
     waiting.push(head);
     waiting.push(rest);
     if (ended) waiting.ends = true;
     this.queued += head.length + rest.length;
     this.#waiting.add(stream);
-    this.#pumpStream(stream, Number.POSITIVE_INFINITY);
+    // Behind what waits it waits as well: whoever opened the way pumps.
+    if (!waited) this.#pumpStream(stream, Number.POSITIVE_INFINITY, false);
     if (this.queued > this.#limits.maxQueuedBytes) this.#side.overflowed(stream);
   }
 
@@ -94,18 +98,24 @@ export class Sender<Section extends FieldSection> {
 
   /** Sends what the windows and the socket allow, one frame of each stream after the other. */
   pump(): void {
-    let progress = true;
-    while (progress && !this.outbox.blocked) {
-      progress = false;
-      for (const stream of [...this.#waiting]) if (this.#pumpStream(stream, 1)) progress = true;
+    for (const stream of this.#waiting) {
+      if (this.window <= 0 || this.outbox.blocked) return;
+      // After its frame it is the last in the line, also at the next time: small windows must not always serve the same streams.
+      if (this.#pumpStream(stream, 1, true) && this.#waiting.delete(stream)) this.#waiting.add(stream);
     }
+  }
+
+  /** The same for a stream whose window has grown: for the others nothing has changed. */
+  pumpOne(stream: Stream<Section>): void {
+    if (this.#waiting.has(stream)) this.#pumpStream(stream, Number.POSITIVE_INFINITY, true);
   }
 
   /** A WINDOW_UPDATE of the connection. */
   widen(bytes: number): void {
+    const waits = this.window <= 0;
     this.window += bytes;
     if (this.window > MAX_WINDOW) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, "the window of the connection is above 2^31-1");
-    this.pump();
+    if (waits) this.pump();
   }
 
   /** A frame of its own, from its nine bytes on. */
@@ -136,8 +146,8 @@ export class Sender<Section extends FieldSection> {
     if (ended) this.#side.sentEnd(stream);
   }
 
-  /** At most `frames` frames; whether any was sent. */
-  #pumpStream(stream: Stream<Section>, frames: number): boolean {
+  /** At most `frames` frames; whether any was sent. `tells`: the stream is told when nothing waits any more. */
+  #pumpStream(stream: Stream<Section>, frames: number, tells: boolean): boolean {
     const { queue } = stream;
     if (queue === undefined) return false;
     let sent = 0;
@@ -156,7 +166,7 @@ export class Sender<Section extends FieldSection> {
       const { trailers } = queue;
       queue.trailers = undefined;
       this.#writeHeaders(stream, trailers, true);
-    } else stream.onWritable();
+    } else if (tells) stream.onWritable();
     return true;
   }
 

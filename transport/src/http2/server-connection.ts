@@ -21,16 +21,6 @@ export abstract class ServerConnection<Section extends FieldSection> extends Con
     super(socket, options);
     const { limits } = options;
     this.#resets = new Allowance(limits.resets, performance.now());
-    const settings = settingsFrame([
-      [Setting.MAX_CONCURRENT_STREAMS, limits.maxConcurrentStreams],
-      [Setting.INITIAL_WINDOW_SIZE, limits.streamWindowBytes],
-      [Setting.MAX_HEADER_LIST_SIZE, limits.maxHeaderListBytes],
-    ]);
-    const { outbox } = this.sender;
-    const at = outbox.reserve(settings.length);
-    settings.copy(outbox.buffer, at);
-    if (limits.connectionWindowBytes > DEFAULT_WINDOW)
-      this.sender.number(Frame.WINDOW_UPDATE, 0, limits.connectionWindowBytes - DEFAULT_WINDOW);
   }
 
   /** A request whose HTTP/2 is sound. */
@@ -39,6 +29,11 @@ export abstract class ServerConnection<Section extends FieldSection> extends Con
   /** Lets the running streams finish, then closes (RFC 9113 section 6.8): what the peer sends before it knows is still served. */
   drain(): void {
     if (this.#draining !== "no" || !this.alive) return;
+    // Nothing has been said on it yet, and nothing was asked.
+    if (this.#preface !== undefined) {
+      this.end("drained");
+      return;
+    }
     this.#draining = "announced";
     this.goAway(MAX_STREAM_ID, ErrorCode.NO_ERROR);
     this.ping(DRAINING);
@@ -86,6 +81,7 @@ export abstract class ServerConnection<Section extends FieldSection> extends Con
       return;
     }
     this.#preface = undefined;
+    this.#greet();
     this.reader.push(begin, PREFACE.length);
   }
 
@@ -110,7 +106,24 @@ export abstract class ServerConnection<Section extends FieldSection> extends Con
 
   protected override settled(): void {}
 
+  protected override resettled(): void {}
+
   protected override wentAway(): void {}
+
+  /** Not before the peer has shown that it speaks HTTP/2: another could not read why it is turned away. */
+  #greet(): void {
+    const { limits } = this;
+    const settings = settingsFrame([
+      [Setting.MAX_CONCURRENT_STREAMS, limits.maxConcurrentStreams],
+      [Setting.INITIAL_WINDOW_SIZE, limits.streamWindowBytes],
+      [Setting.MAX_HEADER_LIST_SIZE, limits.maxHeaderListBytes],
+    ]);
+    const { outbox } = this.sender;
+    const at = outbox.reserve(settings.length);
+    settings.copy(outbox.buffer, at);
+    if (limits.connectionWindowBytes > DEFAULT_WINDOW)
+      this.sender.number(Frame.WINDOW_UPDATE, 0, limits.connectionWindowBytes - DEFAULT_WINDOW);
+  }
 
   #refuse(id: number, code: ErrorCode): undefined {
     this.countIdle("refused streams");

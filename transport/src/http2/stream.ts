@@ -1,5 +1,6 @@
 import type { Connection } from "./connection.ts";
 import type { FieldSection } from "./field-section.ts";
+import type { Inbox } from "./inbox.ts";
 import { SendQueue } from "./send-queue.ts";
 
 /** Why a stream ended other than by its two ends: who said so. `unsent`: the peer has certainly not seen it, or will certainly not work on it. */
@@ -27,8 +28,8 @@ export abstract class Stream<Section extends FieldSection> {
   queue: SendQueue | undefined;
   /** What the peer announced, less what came; -1: nothing announced. */
   expected = -1;
-  /** What arrived while it was paused. */
-  inbox: Arrival<Section>[] | undefined;
+  /** What arrived while it was paused; undefined: it is not. Whoever ends the stream discards it, unless it is still to be taken. */
+  inbox: Inbox<Section> | undefined;
 
   /** A header section: the first one, or trailers. */
   abstract onHeaders(section: Section, ended: boolean): void;
@@ -39,10 +40,12 @@ export abstract class Stream<Section extends FieldSection> {
   /** All that waited has been sent. */
   onWritable(): void {}
 
+  get paused(): boolean {
+    return this.inbox !== undefined;
+  }
+
   get waiting(): SendQueue {
     this.queue ??= new SendQueue();
     return this.queue;
   }
 }
-
-export type Arrival<Section> = { readonly section: Section; readonly ended: boolean } | { readonly data: Buffer; readonly ended: boolean };

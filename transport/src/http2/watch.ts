@@ -12,8 +12,9 @@ export class Watch<Section extends FieldSection> {
   readonly #handshake: NodeJS.Timeout;
   readonly #stalled: NodeJS.Timeout;
   #keepalive: NodeJS.Timeout | undefined;
+  /** Runs while an answer to our PING is due. */
+  #patience: NodeJS.Timeout | undefined;
   #heard = false;
-  #pinged = false;
   /** What had left at the last look, if more waited. */
   #taken = -1;
 
@@ -34,25 +35,31 @@ export class Watch<Section extends FieldSection> {
   /** Something came. */
   heard(): void {
     this.#heard = true;
+    if (this.#patience === undefined) return;
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
   }
 
   stop(): void {
     clearTimeout(this.#handshake);
     clearInterval(this.#stalled);
     clearInterval(this.#keepalive);
+    clearTimeout(this.#patience);
   }
 
   #lookForLife(): void {
-    if (this.#heard || this.#pinged) {
+    if (this.#heard || this.#patience !== undefined) {
       this.#heard = false;
       return;
     }
-    this.#pinged = true;
     this.#connection.ping(ALIVE);
-    setTimeout(() => {
-      this.#pinged = false;
-      if (!this.#heard) this.#connection.fail(ErrorCode.NO_ERROR, `no answer to a PING within ${this.#options.keepaliveTimeoutMs} ms`);
-    }, this.#options.keepaliveTimeoutMs).unref();
+    const { keepaliveTimeoutMs } = this.#options;
+    const giveUp = () => {
+      // Heard at last: after a pause of this process the answer lies in the socket, and is read after the timers.
+      if (this.#patience === undefined) return;
+      this.#connection.fail(ErrorCode.NO_ERROR, `no answer to a PING within ${keepaliveTimeoutMs} ms`);
+    };
+    this.#patience = setTimeout(() => setImmediate(giveUp), keepaliveTimeoutMs).unref();
   }
 
   /** Payload of an answer that is complete must be taken; a stream that goes on may wait for its reader as long as it likes. */
