@@ -2,6 +2,7 @@ import type { AppChannel, Verdict } from "../app/channel.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import type { Delivery } from "../pubsub/delivery.ts";
 import type { PubSubError } from "../pubsub/error.ts";
+import { FreshMap } from "../pubsub/fresh-map.ts";
 import type { Sink, Subscription } from "../pubsub/subscription.ts";
 import { type Backoff, waitMs } from "../resiliency/backoff.ts";
 import { Histogram, SECONDS } from "../telemetry/histogram.ts";
@@ -48,7 +49,7 @@ export class Reader implements Sink {
   readonly #clock: Clock;
   readonly #options: ReaderOptions;
   readonly #processSeconds: Histogram;
-  readonly #lent = new Map<Delivery, Lent>();
+  readonly #lent = new FreshMap<Delivery, Lent>();
   readonly #unlisten: () => void;
   readonly #onVerdict = (lent: Lent, verdict: Verdict, reason?: string): void => this.#judged(lent, verdict, reason);
   #waiting: Lent[] = [];

@@ -1,5 +1,6 @@
 import type { Clock } from "../pubsub/clock.ts";
 import { PubSubError } from "../pubsub/error.ts";
+import { FreshMap } from "../pubsub/fresh-map.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import { type Backoff, waitMs } from "../resiliency/backoff.ts";
 import { PubSubMeasures } from "../telemetry/measures.ts";
@@ -35,9 +36,9 @@ export class Outbox {
   readonly #options: OutboxOptions;
   readonly #measures: PubSubMeasures;
   readonly #lanes = new Map<string, Lane>();
-  readonly #timers = new Set<() => void>();
+  readonly #timers = new FreshMap<() => void, true>();
   readonly #onSettled = (waiting: Waiting, error?: PubSubError): void => this.#settled(waiting, error);
-  readonly #calls = new Map<Waiting, Call>();
+  readonly #calls = new FreshMap<Waiting, Call>();
   #callsUnderWay = 0;
   #pumping = false;
   #sweeping = false;
@@ -69,8 +70,10 @@ export class Outbox {
   /** Ends every wait: what has not been answered fails as unavailable. */
   close(): void {
     this.#closed = true;
-    for (const cancel of this.#timers) cancel();
-    this.#timers.clear();
+    for (const cancel of [...this.#timers.keys()]) {
+      this.#timers.delete(cancel);
+      cancel();
+    }
     for (const lane of this.#lanes.values()) lane.expire(Number.POSITIVE_INFINITY, (waiting, underWay) => this.#expired(waiting, underWay));
     for (const call of new Set(this.#calls.values())) call.controller.abort();
   }
@@ -202,7 +205,7 @@ export class Outbox {
       this.#timers.delete(cancel);
       fn();
     });
-    this.#timers.add(cancel);
+    this.#timers.set(cancel, true);
     return () => {
       this.#timers.delete(cancel);
       cancel();

@@ -82,7 +82,8 @@ async function cpuOf(child: ChildProcess): Promise<number> {
 
 async function said<Key extends string>(child: ChildProcess, key: Key): Promise<Extract<Said, Record<Key, number>>> {
   for (;;) {
-    const [message] = (await once(child, "message")) as [Said];
+    const ended = once(child, "exit").then(() => Promise.reject(new Error("a process ended before it had said its figures")));
+    const [message] = (await Promise.race([once(child, "message"), ended])) as [Said];
     if (key in message) return message as Extract<Said, Record<Key, number>>;
   }
 }

@@ -1,4 +1,5 @@
 import { PubSubError } from "../../pubsub/error.ts";
+import { FreshMap } from "../../pubsub/fresh-map.ts";
 import type { Entry } from "./entry.ts";
 import { compareIds } from "./id.ts";
 import { Lease, type LeaseKeeper } from "./lease.ts";
@@ -16,7 +17,7 @@ const CHUNK = 250;
 export class Leases {
   readonly #member: Member;
   readonly #window: Window;
-  readonly #byPosition = new Map<string, Lease>();
+  readonly #byPosition = new FreshMap<string, Lease>();
   readonly #lose: (leases: readonly Lease[], error: PubSubError) => void;
   #renewing: Promise<void> | undefined;
 

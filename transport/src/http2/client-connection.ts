@@ -57,7 +57,7 @@ export class ClientConnection<Section extends FieldSection> extends Connection<S
     stream.connection = this;
     stream.sendWindow = this.peer.initialWindow;
     stream.receiveWindow = this.limits.streamWindowBytes;
-    this.streams.set(stream.id, stream);
+    this.streams.add(stream);
     if (this.#nextId > MAX_STREAM_ID) this.#drain();
   }
 
@@ -89,7 +89,7 @@ export class ClientConnection<Section extends FieldSection> extends Connection<S
   protected override wentAway(lastId: number, code: number, reason: string): void {
     this.#drain();
     const why = `the peer goes away (${errorName(code)}${reason && `: ${reason}`})`;
-    for (const stream of [...this.streams.values()]) if (stream.id > lastId) this.abort(stream, ErrorCode.CANCEL, why, "unsent");
+    for (const stream of this.streams.all()) if (stream.id > lastId) this.abort(stream, ErrorCode.CANCEL, why, "unsent");
     this.streamClosed();
   }
 

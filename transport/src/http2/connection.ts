@@ -12,6 +12,7 @@ import { RecentStreams } from "./recent-streams.ts";
 import { Sender, type SendingSide } from "./sender.ts";
 import { PeerSettings } from "./settings.ts";
 import type { ResetOrigin, Stream } from "./stream.ts";
+import { StreamTable } from "./stream-table.ts";
 import { Watch } from "./watch.ts";
 
 export interface ConnectionOptions<Section extends FieldSection> {
@@ -33,7 +34,7 @@ const KEPT_BYTES = 256;
 export abstract class Connection<Section extends FieldSection> implements FrameSink, SendingSide<Section> {
   readonly socket: Socket;
   readonly limits: Limits;
-  readonly streams = new Map<number, Stream<Section>>();
+  readonly streams = new StreamTable<Stream<Section>>();
   readonly sender: Sender<Section>;
   readonly peer = new PeerSettings();
   reading = true;
@@ -286,7 +287,7 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
     this.reading = false;
     this.#watch.stop();
     this.#outbox.close();
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.all()) {
       stream.over = true;
       this.streams.delete(stream.id);
       this.sender.forget(stream);
@@ -483,7 +484,7 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
     this.sender.encoder.setPeerTableBytes(this.peer.headerTableBytes);
     const change = this.peer.initialWindow - before;
     if (change !== 0) {
-      for (const stream of this.streams.values()) {
+      for (const stream of this.streams.all()) {
         stream.sendWindow += change;
         if (stream.sendWindow > MAX_WINDOW) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, "a window is above 2^31-1");
       }

@@ -2,7 +2,10 @@
 export interface Limits {
   /** Streams at once (SETTINGS_MAX_CONCURRENT_STREAMS); a further one is refused with REFUSED_STREAM. Default: 1,000. */
   readonly maxConcurrentStreams: number;
-  /** Bytes of one decoded header list, counted as RFC 9113 section 6.5.2 does (SETTINGS_MAX_HEADER_LIST_SIZE). Default: 16 KiB. */
+  /**
+   * Bytes of one decoded header list, counted as RFC 9113 section 6.5.2 does (SETTINGS_MAX_HEADER_LIST_SIZE); a larger one fails its call. An encoded
+   * block of more than twice as many bytes, or a list of more than 64 times as many, ends the connection. Default: 16 KiB.
+   */
   readonly maxHeaderListBytes: number;
   /** Bytes that a stream may send before its receiver takes them (SETTINGS_INITIAL_WINDOW_SIZE). Default: 256 KiB. */
   readonly streamWindowBytes: number;
@@ -14,11 +17,14 @@ export interface Limits {
   readonly maxQueuedBytes: number;
   /** Bytes that wait for the peer to read its socket; beyond it the connection ends. Default: 4 MiB. */
   readonly maxUnreadBytes: number;
-  /** Streams that the peer may reset at once, and a second in the long run (rapid reset). Default: 5,000 and 500. */
+  /**
+   * Streams that the peer may reset, or make us reset by breaking the rules, at once, and a second in the long run (rapid reset). Default: 5,000
+   * and 500.
+   */
   readonly resets: Rate;
   /**
    * Frames that cost work and bring nothing, at once and a second in the long run: SETTINGS, PING without traffic between, empty DATA and
-   * CONTINUATION, PRIORITY, frames on closed streams, refused streams. Default: 1,000 and 100.
+   * CONTINUATION, PRIORITY, GOAWAY, frames on closed streams or of unknown types, refused streams. Default: 1,000 and 100.
    */
   readonly idleFrames: Rate;
   /** How long a new connection may take for its handshake, up to its first SETTINGS. Milliseconds; default: 10 s. */

@@ -57,7 +57,7 @@ export abstract class ServerConnection<Section extends FieldSection> extends Con
     stream.connection = this;
     stream.sendWindow = this.peer.initialWindow;
     stream.receiveWindow = this.limits.streamWindowBytes;
-    this.streams.set(id, stream);
+    this.streams.add(stream);
     return stream;
   }
 
