@@ -5,7 +5,7 @@ import { PassThrough } from "node:stream";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ListTopicSubscriptionsResponseSchema, type TopicEventRequest, TopicEventRequestSchema } from "layotto-proto/appcallback";
 import { createPublisher } from "layotto-sdk";
-import { formatAddress, listen } from "layotto-transport";
+import { connect, formatAddress, listen, parseAddress, Status } from "layotto-transport";
 import { afterEach, expect, test } from "vitest";
 import type { Delivery } from "../pubsub/delivery.ts";
 import { PubSubError } from "../pubsub/error.ts";
@@ -175,4 +175,22 @@ test("strict readiness goes DOWN with a broker, lenient shows it", async () => {
   const shown = { status: "UP", details: { state: "unreachable", reason: "connection refused" } };
   expect((await health(await start({}, gone()))).components["pubsub redis"]).toMatchObject(shown);
   expect(await health(await start({ readiness: "strict" }, gone()))).toMatchObject({ status: "DOWN" });
+});
+
+test("the gRPC address tells how it stands and what it serves, and a watcher does not hold up the end", async () => {
+  const runtime = await start({}, oneReader([]));
+  const client = connect(parseAddress(runtime.grpc[0] ?? "") ?? { path: "" });
+  cleanups.push(() => client.close());
+  const ask = (path: string, request: Uint8Array, failed: (error: unknown) => void) =>
+    new Promise<Uint8Array>((resolve) => {
+      const call = client.stream(path, { message: resolve, ended: failed, failed });
+      call.send(request);
+      call.end();
+    });
+  const ended = Promise.withResolvers<unknown>();
+  expect([...(await ask("/grpc.health.v1.Health/Watch", new Uint8Array(), ended.resolve))]).toEqual([0x08, 1]);
+  const services = await ask("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Uint8Array.of(0x3a, 0), () => undefined);
+  expect(Buffer.from(services).toString("latin1")).toContain("spec.proto.runtime.v1.Runtime");
+  await runtime.stop();
+  expect(await ended.promise).toMatchObject({ code: Status.UNAVAILABLE });
 });
