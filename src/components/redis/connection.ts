@@ -26,7 +26,7 @@ interface Asked {
  * there is none as `rejected`. Replies come in the order of the commands.
  *
  * ioredis finds the server (Sentinel), connects (TLS), signs in and does it again when the connection is lost. From then on the socket is
- * ours: its commands and replies cost a third of the library's.
+ * ours: in the library, commands and replies took 17 % of the sidecar's time.
  */
 export class Connection {
   readonly #redis: Redis;
