@@ -76,15 +76,44 @@ export function decodeTopicEvent(bytes: Uint8Array): TopicEvent {
 export function encodeTopicEvent(event: TopicEvent, headroom = 0): Uint8Array {
   const writer = new WireWriter(headroom);
   writer.text(0x0a, event.id);
-  writer.text(0x12, event.source);
-  writer.text(0x1a, event.type);
-  writer.text(0x22, event.specVersion);
-  writer.text(0x2a, event.dataContentType);
-  writer.text(0x32, event.topic);
+  writer.encoded(context(event));
   writer.bytes(0x3a, event.data);
   writer.text(0x42, event.pubsubName);
   writer.entries(0x52, event.metadata);
   return writer.finish();
+}
+
+type Context = Pick<TopicEvent, "source" | "type" | "specVersion" | "dataContentType" | "topic">;
+
+/** What the last event came from. The next one most likely comes from there, too. */
+let last: Context & { readonly encoded: Uint8Array } = {
+  source: "",
+  type: "",
+  specVersion: "",
+  dataContentType: "",
+  topic: "",
+  encoded: NO_BYTES,
+};
+
+/** Fields 2 to 6. */
+function context(event: Context): Uint8Array {
+  const { source, type, specVersion, dataContentType, topic } = event;
+  if (
+    topic !== last.topic ||
+    dataContentType !== last.dataContentType ||
+    source !== last.source ||
+    type !== last.type ||
+    specVersion !== last.specVersion
+  ) {
+    const writer = new WireWriter(0);
+    writer.text(0x12, source);
+    writer.text(0x1a, type);
+    writer.text(0x22, specVersion);
+    writer.text(0x2a, dataContentType);
+    writer.text(0x32, topic);
+    last = { source, type, specVersion, dataContentType, topic, encoded: Uint8Array.from(writer.finish()) };
+  }
+  return last.encoded;
 }
 
 /** The status in a `TopicEventResponse`. Throws a WireError when the bytes are none. */

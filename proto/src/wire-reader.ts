@@ -8,6 +8,8 @@ const DEEPEST_GROUP = 99;
 /** Names that were read before, by a hash. Comparing bytes with a string costs half of what making the string does. */
 const NAMES: string[] = new Array(256).fill("");
 const LONGEST_NAME = 40;
+/** Called by its own name: V8 keeps strings in many forms, and looks a method up anew for each once it has met more than four. */
+const { charCodeAt } = String.prototype;
 
 /**
  * Reads protobuf's wire format as protobuf-es does in proto3, leniencies included: a known field is read as what it should be, whatever
@@ -77,7 +79,7 @@ export class WireReader {
     const known = NAMES[slot] as string;
     if (known.length === length) {
       let index = 0;
-      while (index < length && known.charCodeAt(index) === bytes[start + index]) index += 1;
+      while (index < length && charCodeAt.call(known, index) === bytes[start + index]) index += 1;
       if (index === length) return known;
     }
     const name = this.#decode(start, this.#at);

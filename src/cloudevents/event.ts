@@ -8,7 +8,7 @@ export interface Event {
   /** As the publisher sent it, byte for byte. */
   readonly data: Uint8Array;
   /** Milliseconds since the epoch. */
-  readonly expiresAt?: number;
+  readonly expiresAt?: number | undefined;
   /** True when the bytes on the topic were no CloudEvent: they are handed over as they are (D13). */
   readonly raw: boolean;
 }

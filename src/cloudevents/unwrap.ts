@@ -22,7 +22,6 @@ export function unwrapAny(bytes: Uint8Array, fallbackId: string): Event | undefi
   const contentType = text(envelope.datacontenttype) || JSON_TYPE;
   const data = payload(bytes, envelope, contentType);
   if (data === undefined) return undefined;
-  const expires = expiresAt(envelope.expiration);
   return {
     id: text(envelope.id) || fallbackId,
     source: text(envelope.source),
@@ -30,14 +29,14 @@ export function unwrapAny(bytes: Uint8Array, fallbackId: string): Event | undefi
     specVersion: text(envelope.specversion),
     contentType,
     data,
-    ...(expires === undefined ? {} : { expiresAt: expires }),
+    expiresAt: expiresAt(envelope.expiration),
     raw: false,
   };
 }
 
 /** A message that is no CloudEvent, as an event: the bytes as they are, under an id that stays the same (D13). */
 export function rawEvent(data: Uint8Array, id: string, contentType = BYTES): Event {
-  return { id, source: SOURCE, type: TYPE, specVersion: SPEC_VERSION, contentType, data, raw: true };
+  return { id, source: SOURCE, type: TYPE, specVersion: SPEC_VERSION, contentType, data, expiresAt: undefined, raw: true };
 }
 
 function parse(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {

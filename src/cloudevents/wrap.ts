@@ -12,7 +12,7 @@ export interface Wrapping {
   readonly contentType: string;
   readonly data: Uint8Array;
   /** Milliseconds since the epoch. */
-  readonly expiresAt?: number;
+  readonly expiresAt?: number | undefined;
 }
 
 /**
@@ -25,7 +25,8 @@ export interface Wrapping {
 export function wrap(w: Wrapping): Buffer {
   const type = w.contentType || TEXT;
   if (isCloudEvent(type)) return complete(w);
-  if (isText(type) && w.expiresAt === undefined && isPlain(w.data, 0, w.data.length) && UUID.test(w.id)) return plain(w, type);
+  const quick = isText(type) && w.expiresAt === undefined && isPlain(w.data, 0, w.data.length) ? plain(w, type) : undefined;
+  if (quick) return quick;
   const head = `{"id":${JSON.stringify(w.id)}${middle(w, type)},`;
   if (isJson(type) && isEmbeddable(w.data)) return Buffer.concat([Buffer.from(`${head}"data":`), w.data, END]);
   if (isText(type) && isUtf8(w.data)) return Buffer.from(`${head}"data":${JSON.stringify(view(w.data).toString())}}`);
@@ -33,19 +34,28 @@ export function wrap(w: Wrapping): Buffer {
 }
 
 const END = Buffer.from("}");
-const UUID = /^[0-9a-f-]{36}$/;
-const BEGIN = '{"id":"';
+const BEGIN = Buffer.from('{"id":"');
+const QUOTE = 0x22;
+const BRACE = 0x7d;
 
-/** Most events are texts that need no escaping, and of a topic only their id and data differ: they are put together as bytes. */
-function plain(w: Wrapping, type: string): Buffer {
+/**
+ * Most events are texts that need no escaping, and of a topic only their id and data differ: they are put together as bytes. Undefined when
+ * something in the id is to be escaped.
+ */
+function plain(w: Wrapping, type: string): Buffer | undefined {
   const between = remembered(w, type);
-  const dataAt = BEGIN.length + w.id.length + between.length;
-  const bytes = Buffer.allocUnsafe(dataAt + w.data.length + 2);
-  bytes.write(BEGIN, 0, "latin1");
-  bytes.write(w.id, BEGIN.length, "latin1");
-  bytes.set(between, BEGIN.length + w.id.length);
-  bytes.set(w.data, dataAt);
-  bytes.write('"}', dataAt + w.data.length, "latin1");
+  const { id, data } = w;
+  const idEnd = BEGIN.length + id.length;
+  const dataAt = idEnd + between.length;
+  const dataEnd = dataAt + data.length;
+  const bytes = Buffer.allocUnsafe(dataEnd + 2);
+  // As many bytes as characters: it is ASCII.
+  if (bytes.write(id, BEGIN.length) !== id.length || !isPlain(bytes, BEGIN.length, idEnd)) return undefined;
+  bytes.set(BEGIN, 0);
+  bytes.set(between, idEnd);
+  bytes.set(data, dataAt);
+  bytes[dataEnd] = QUOTE;
+  bytes[dataEnd + 1] = BRACE;
   return bytes;
 }
 

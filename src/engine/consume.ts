@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { AppEvent } from "../app/channel.ts";
+import type { Event } from "../cloudevents/event.ts";
 import { expiresAt } from "../cloudevents/expiry.ts";
 import { rawEvent, unwrap } from "../cloudevents/unwrap.ts";
 import type { Delivery } from "../pubsub/delivery.ts";
@@ -8,13 +9,19 @@ import { CONTENT_TYPE, EXPIRATION } from "./publish.ts";
 /** A lent message as the event that the app gets: an envelope is opened, anything else is handed over as it is (D13). */
 export function consume(delivery: Delivery, pubsub: string, rawWanted: boolean): AppEvent {
   const id = delivery.position ?? `sha256:${createHash("sha256").update(delivery.data).digest("hex")}`;
-  const { [CONTENT_TYPE]: contentType, [EXPIRATION]: expiration, ...metadata } = delivery.attributes;
-  const rest = { topic: delivery.topic, pubsub, metadata };
+  const { attributes, topic } = delivery;
   // Only a raw payload carries the engine's attributes: then a CloudEvent inside it is the publisher's business.
-  const event = rawWanted || contentType !== undefined ? undefined : unwrap(delivery.data, id);
-  if (event) return { ...event, ...rest };
-  const expires = expiresAt(expiration);
-  return { ...rawEvent(delivery.data, id, contentType), ...rest, ...(expires === undefined ? {} : { expiresAt: expires }) };
+  const raw = CONTENT_TYPE in attributes || EXPIRATION in attributes;
+  const event = rawWanted || CONTENT_TYPE in attributes ? undefined : unwrap(delivery.data, id);
+  if (event && !raw) return appEvent(event, topic, pubsub, attributes);
+  const { [CONTENT_TYPE]: contentType, [EXPIRATION]: expiration, ...metadata } = attributes;
+  return appEvent(event ?? { ...rawEvent(delivery.data, id, contentType), expiresAt: expiresAt(expiration) }, topic, pubsub, metadata);
+}
+
+/** Written out: every message passes here, and spreading an object costs a multiple. */
+function appEvent(event: Event, topic: string, pubsub: string, metadata: AppEvent["metadata"]): AppEvent {
+  const { id, source, type, specVersion, contentType, data, expiresAt, raw } = event;
+  return { id, source, type, specVersion, contentType, data, expiresAt, raw, topic, pubsub, metadata };
 }
 
 /** Whether its publisher wanted it to be without an envelope. */

@@ -20,7 +20,7 @@ export interface PublishRequest {
   /** Reaches the subscribers. `ttlInSeconds`, `partitionKey`, `rawPayload` and `dedupId` mean the same on every broker. */
   readonly metadata: Readonly<Record<string, string>>;
   /** The caller's, milliseconds since the epoch. */
-  readonly deadline?: number;
+  readonly deadline?: number | undefined;
 }
 
 /** Where a publish goes. */
@@ -82,21 +82,17 @@ function prepare(request: PublishRequest, limit: number, now: number): Message |
 function envelope(request: PublishRequest, now: number): Message {
   const { metadata, topic } = request;
   const ttl = ttlMs(metadata);
-  const expiry = ttl === undefined ? {} : { expiresAt: now + ttl };
-  const common = {
-    topic,
-    ...expiry,
-    ...(metadata.partitionKey ? { key: metadata.partitionKey } : {}),
-    ...(metadata.dedupId ? { dedupId: metadata.dedupId } : {}),
-  };
+  const expiresAt = ttl === undefined ? undefined : now + ttl;
+  const key = metadata.partitionKey || undefined;
+  const dedupId = metadata.dedupId || undefined;
   if (metadata.rawPayload?.toLowerCase() === "true") {
     const attributes: Record<string, string> = { ...metadata };
     if (request.contentType !== "") attributes[CONTENT_TYPE] = request.contentType;
-    if (expiry.expiresAt !== undefined) attributes[EXPIRATION] = new Date(expiry.expiresAt).toISOString();
-    return { ...common, data: request.data, attributes };
+    if (expiresAt !== undefined) attributes[EXPIRATION] = new Date(expiresAt).toISOString();
+    return { topic, data: request.data, attributes, key, expiresAt, dedupId };
   }
-  const data = wrap({ id: randomUUID(), topic, pubsub: request.pubsub, contentType: request.contentType, data: request.data, ...expiry });
-  return { ...common, data, attributes: metadata };
+  const data = wrap({ id: randomUUID(), topic, pubsub: request.pubsub, contentType: request.contentType, data: request.data, expiresAt });
+  return { topic, data, attributes: metadata, key, expiresAt, dedupId };
 }
 
 /** The broker did not take it while there was time, for whatever reason. */

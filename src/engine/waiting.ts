@@ -6,9 +6,9 @@ export interface Message {
   readonly topic: string;
   readonly data: Uint8Array;
   readonly attributes: Readonly<Record<string, string>>;
-  readonly key?: string;
-  readonly expiresAt?: number;
-  readonly dedupId?: string;
+  readonly key?: string | undefined;
+  readonly expiresAt?: number | undefined;
+  readonly dedupId?: string | undefined;
 }
 
 /** Gets the outcome of one publish: called once, with no error when the broker has the message. */

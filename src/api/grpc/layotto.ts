@@ -26,7 +26,7 @@ export function layotto(engine: Engine): Handlers {
           data: request.data,
           contentType: request.dataContentType,
           metadata: request.metadata,
-          ...(call.deadline === undefined ? {} : { deadline: call.deadline }),
+          deadline: call.deadline,
         },
         (error) => (error ? call.fail(GRPC_STATUS[error.code], error.message) : call.respond(EMPTY)),
       );

@@ -21,7 +21,8 @@ import { aborted, within } from "./within.ts";
 
 /** A read that brings so many tells of a busy stream. */
 const BUSY_ROWS = 8;
-const BUSY_MS = 1;
+/** It is read again with the next settlements, and so soon at the latest. */
+const BUSY_MS = 2;
 
 /** What a reader needs of its component. */
 export interface Ground {
@@ -61,6 +62,8 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
   #reading = false;
   /** There may be entries that the group has not read. After a read that brought less than it asked for there are none: the doorbell tells of new ones. */
   #more = true;
+  /** The last read brought many: the next one need not wait for the doorbell. */
+  #busy = false;
   /** The doorbell rang, and nothing was read since. */
   #rung = false;
   #looking: Promise<void> = Promise.resolve();
@@ -79,7 +82,7 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
     this.#ground = ground;
     this.#sink = sink;
     this.#leases = new Leases(this, this.#window, (lost, error) => sink.lost(lost, error));
-    this.#settlements = new Settlements(this, this.#leases);
+    this.#settlements = new Settlements(this, this.#leases, () => this.#readAlong());
     this.#claims = new Claims(this, this.#leases);
   }
 
@@ -116,7 +119,7 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
     try {
       await within(this.#settlements.flushed(), signal, "settling");
       const node = this.#node;
-      if (node?.write.up) await within(leave.run(node.write, this.topic, this.group, this.consumer), signal, "leaving");
+      if (node?.read.up) await within(leave.run(node.read, this.topic, this.group, this.consumer), signal, "leaving");
     } finally {
       this.#finish(undefined);
     }
@@ -224,11 +227,17 @@ export class Reader implements Subscription, Member, Watcher, NodeUser, LeaseKee
 
   /** A busy stream needs no doorbell: in a moment there is more, and one command is cheaper than two. */
   #readSoon(): void {
+    this.#busy = true;
     this.#cancelRead();
-    this.#cancelRead = this.clock.after(BUSY_MS, () => {
-      this.#more = true;
-      this.#read();
-    });
+    this.#cancelRead = this.clock.after(BUSY_MS, () => this.#readAlong());
+  }
+
+  #readAlong(): void {
+    if (!this.#busy) return;
+    this.#busy = false;
+    this.#cancelRead();
+    this.#more = true;
+    this.#read();
   }
 
   #nothingCame(node: Node): void {

@@ -9,6 +9,8 @@ import { idTime } from "./id.ts";
  */
 const DATA = "data";
 const METADATA = "metadata";
+const DATA_NAME = Buffer.from(DATA);
+const METADATA_NAME = Buffer.from(METADATA);
 /** The message's key travels among the attributes. An attribute that happens to have this name gets a tail, which is cut off again. */
 const KEY = "layotto.key";
 const TAILED = /^layotto\.key_+$/;
@@ -51,13 +53,13 @@ export function decodeEntry(row: readonly Reply[]): Entry {
   let metadata: Buffer | undefined;
   let foreign: [string, string][] | undefined;
   for (let i = 0; i + 1 < fields.length; i += 2) {
-    const name = String(fields[i]);
+    const name = fields[i] as Buffer;
     const value = fields[i + 1] as Buffer;
-    if (name === DATA && data === undefined) data = value;
-    else if (name === METADATA && metadata === undefined) metadata = value;
+    if (data === undefined && name.equals(DATA_NAME)) data = value;
+    else if (metadata === undefined && name.equals(METADATA_NAME)) metadata = value;
     else {
       foreign ??= [];
-      foreign.push([name, value.toString()]);
+      foreign.push([String(name), String(value)]);
     }
   }
   const publishedAt = idTime(position);
@@ -89,8 +91,14 @@ function decodeAttributes(text: string): Record<string, string> {
   return attributes as Record<string, string>;
 }
 
+function namesKey(attributes: Readonly<Record<string, string>>): boolean {
+  for (const name in attributes) if (name.startsWith(KEY)) return true;
+  return false;
+}
+
 /** Removes the key from the attributes, and the tails of those that had its name. */
 function takeKey(attributes: Record<string, string>): string | undefined {
+  if (!namesKey(attributes)) return undefined;
   const key = attributes[KEY];
   if (key !== undefined) delete attributes[KEY];
   const tailed = Object.keys(attributes)

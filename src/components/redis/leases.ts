@@ -83,12 +83,12 @@ export class Leases {
   async #renewAll(): Promise<void> {
     const { node, topic, group, consumer, clock, options } = this.#member;
     const leases = this.all.filter(({ state }) => state === "held" || state === "lent");
-    if (!node?.write.up || leases.length === 0) return;
+    if (!node?.read.up || leases.length === 0) return;
     const sentAt = clock.elapsed();
     try {
       for (let i = 0; i < leases.length; i += CHUNK) {
         const chunk = leases.slice(i, i + CHUNK);
-        const reply = await renew.run(node.write, topic, group, consumer, ...chunk.map(({ position }) => position));
+        const reply = await renew.run(node.read, topic, group, consumer, ...chunk.map(({ position }) => position));
         this.gone((reply as readonly Buffer[]).map(String));
         for (const lease of chunk) lease.safeUntil = sentAt + options.lease;
       }

@@ -25,35 +25,38 @@ export function publish(servers: Servers, batch: readonly Outgoing[], signal: Ab
 }
 
 function send(servers: Servers, node: Node, messages: readonly Outgoing[], signal: AbortSignal, replicas: number, waitMs: number): void {
-  const unanswered = new Set(messages);
-  /** Stored on the master, and waiting for the replicas. */
-  const stored = new Map<Outgoing, string>();
-  const settle = (message: Outgoing, error?: PubSubError, position?: string) => {
-    if (!unanswered.delete(message)) return;
-    if (unanswered.size === 0) signal.removeEventListener("abort", aborted);
-    message.done(error, position);
+  let unanswered = messages.length;
+  const answered = messages.map(() => false);
+  /** On the master, and waiting for the replicas: the index of each, and its position. */
+  const stored = new Map<number, string>();
+  const settle = (index: number, error?: PubSubError, position?: string) => {
+    if (answered[index]) return;
+    answered[index] = true;
+    unanswered -= 1;
+    if (unanswered === 0) signal.removeEventListener("abort", aborted);
+    messages[index]?.done(error, position);
   };
   // Nobody may be left to wonder which reply belongs to what: the connection is made anew.
   const aborted = () => {
     node.write.drop();
-    for (const message of [...unanswered]) settle(message, abortError(DOING, signal, "unknown"));
+    for (const index of messages.keys()) settle(index, abortError(DOING, signal, "unknown"));
   };
   signal.addEventListener("abort", aborted, { once: true });
-  for (const message of messages) {
-    node.write.send("xadd", xaddArguments(message), (error, reply) => {
+  for (let index = 0; index < messages.length; index++) {
+    node.write.send("xadd", xaddArguments(messages[index] as Outgoing), (error, reply) => {
       if (error) {
         if (livesElsewhere(error)) servers.moved();
-        settle(message, error);
-      } else if (replicas === 0) settle(message, undefined, String(reply));
-      else stored.set(message, String(reply));
+        settle(index, error);
+      } else if (replicas === 0) settle(index, undefined, (reply as Buffer).toString("latin1"));
+      else stored.set(index, (reply as Buffer).toString("latin1"));
     });
   }
   if (replicas === 0) return;
   node.write.send("wait", [String(replicas), String(waitMs)], (error, count) => {
     const few = new PubSubError("unavailable", `WAIT: ${String(count)} of ${replicas} replicas have it`, { outcome: "unknown" });
-    for (const [message, position] of stored) {
-      if (!error && Number(count) >= replicas) settle(message, undefined, position);
-      else settle(message, error ? new PubSubError(error.code, error.message, { outcome: "unknown" }) : few);
+    for (const [index, position] of stored) {
+      if (!error && Number(count) >= replicas) settle(index, undefined, position);
+      else settle(index, error ? new PubSubError(error.code, error.message, { outcome: "unknown" }) : few);
     }
   });
 }

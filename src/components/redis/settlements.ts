@@ -18,6 +18,7 @@ const RETRY_MS = 1_000;
 export class Settlements {
   readonly #member: Member;
   readonly #leases: Leases;
+  readonly #sending: () => void;
   #queue = new Set<Lease>();
   #queued = 0;
   #stand = 0;
@@ -26,9 +27,11 @@ export class Settlements {
   #cancelRetry: () => void = () => undefined;
   readonly #waiting: { readonly upTo: number; readonly resolve: () => void }[] = [];
 
-  constructor(member: Member, leases: Leases) {
+  /** `sending`: a round leaves in this turn of the event loop. What else is sent in it leaves in the same write. */
+  constructor(member: Member, leases: Leases, sending: () => void) {
     this.#member = member;
     this.#leases = leases;
+    this.#sending = sending;
   }
 
   add(lease: Lease): void {
@@ -67,11 +70,12 @@ export class Settlements {
 
   async #round(): Promise<void> {
     this.#cancelRetry();
-    if (this.#running || !this.#member.node?.write.up) return;
+    if (this.#running || !this.#member.node?.read.up) return;
     this.#running = true;
     const upTo = this.#queued;
     const round = this.#queue;
     this.#queue = new Set();
+    this.#sending();
     try {
       await this.#send([...round]);
     } catch (error) {
@@ -110,13 +114,13 @@ export class Settlements {
 
   async #ack(leases: readonly Lease[]): Promise<void> {
     const [topic, group] = this.#command();
-    await this.#write().call("xack", topic, group, ...leases.map(({ position }) => position));
+    await this.#connection().call("xack", topic, group, ...leases.map(({ position }) => position));
     for (const lease of leases) this.#leases.remove(lease);
   }
 
   async #ackOwned(leases: readonly Lease[]): Promise<void> {
     const [topic, ...member] = this.#command();
-    await ackOwned.run(this.#write(), topic, ...member, ...leases.map(({ position }) => position));
+    await ackOwned.run(this.#connection(), topic, ...member, ...leases.map(({ position }) => position));
     for (const lease of leases) this.#leases.remove(lease);
   }
 
@@ -124,7 +128,7 @@ export class Settlements {
   async #mark(leases: readonly Lease[], idleMs: number): Promise<void> {
     const [topic, ...member] = this.#command();
     const pairs = leases.flatMap(({ position, failures }) => [position, String(failures + 1)]);
-    const gone: Reply = await mark.run(this.#write(), topic, ...member, String(idleMs), ...pairs);
+    const gone: Reply = await mark.run(this.#connection(), topic, ...member, String(idleMs), ...pairs);
     this.#leases.gone((gone as readonly Buffer[]).map(String));
   }
 
@@ -133,11 +137,11 @@ export class Settlements {
     for (const lease of leases) this.#leases.remove(lease);
   }
 
-  #write() {
+  #connection() {
     const { node } = this.#member;
     // A node that goes away in the middle of a round fails its own commands; the round is then repeated on the new one.
     if (!node) throw new Error("unreachable: a round only starts with a node");
-    return node.write;
+    return node.read;
   }
 }
 
