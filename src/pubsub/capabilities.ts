@@ -3,8 +3,13 @@
  * A component claims them from its configuration and narrows them by what the server allows; it never widens a claim.
  */
 export interface Capabilities {
-  /** The finest order that the broker itself keeps over retries, crashes and replicas. */
+  /**
+   * The finest order that a subscription may ask for (D6). `key` and `topic`: messages of an ordered group are lent in their order, to as
+   * many readers as `orderedReplicas` says, each key or partition to one; whoever takes over begins with what is unsettled.
+   */
   readonly ordering: "none" | "key" | "topic";
+  /** The next message of a key is lent only once the one before it is settled. Else it may be lent before: the engine lets it wait. */
+  readonly holdsKeys: boolean;
   /** Replicas that can share one ordered group. `one` is active-standby. */
   readonly orderedReplicas: "one" | "many";
   /** `retry(delay)`: absent; present for messages without a key; or present and holding back the message's key. */

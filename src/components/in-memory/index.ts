@@ -13,6 +13,7 @@ import { publish } from "./publish.ts";
 
 const capabilities: Capabilities = {
   ordering: "key",
+  holdsKeys: true,
   orderedReplicas: "many",
   delayedRetry: "ordered",
   maxDelayMs: 2 ** 31 - 1,

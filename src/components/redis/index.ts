@@ -20,6 +20,7 @@ import { Trimming } from "./trimming.ts";
 
 const capabilities: Capabilities = {
   ordering: "none",
+  holdsKeys: false,
   orderedReplicas: "one",
   delayedRetry: "none",
   maxDelayMs: 0,

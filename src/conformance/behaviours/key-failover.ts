@@ -5,7 +5,7 @@ import type { Behaviour } from "../harness.ts";
 export const keyFailover: Behaviour = {
   name: "a key's order holds over all readers, and when one of them dies",
   rule: "D6",
-  needs: ({ ordering, orderedReplicas }) => ordering !== "none" && orderedReplicas === "many",
+  needs: ({ holdsKeys, orderedReplicas }) => holdsKeys && orderedReplicas === "many",
   async run(bench) {
     const [dying, other] = [await bench.open(), await bench.open()];
     const both = bench.recorder();

@@ -7,7 +7,7 @@ const SENT = ["1", "2", "3", "4", "5"];
 export const keyOrder: Behaviour = {
   name: "messages of a key come one after the other, in their order, also after one was given back or failed",
   rule: "D6",
-  needs: ({ ordering }) => ordering !== "none",
+  needs: ({ holdsKeys }) => holdsKeys,
   async run(bench) {
     const pubsub = await bench.open();
     const reading = await bench.read(pubsub, { order: "key" });

@@ -5,7 +5,7 @@ import type { Behaviour } from "../harness.ts";
 export const keysApart: Behaviour = {
   name: "a key that waits holds up no other, and no message without a key",
   rule: "D6",
-  needs: ({ ordering }) => ordering === "key",
+  needs: ({ ordering, holdsKeys }) => ordering === "key" && holdsKeys,
   async run(bench) {
     const pubsub = await bench.open();
     const reading = await bench.read(pubsub, { order: "key" });

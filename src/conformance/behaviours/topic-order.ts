@@ -5,7 +5,7 @@ import type { Behaviour } from "../harness.ts";
 export const topicOrder: Behaviour = {
   name: "with the order of the topic, all its messages come one after the other, whatever their keys",
   rule: "D6",
-  needs: ({ ordering }) => ordering !== "none",
+  needs: ({ holdsKeys }) => holdsKeys,
   async run(bench) {
     const pubsub = await bench.open();
     const reading = await bench.read(pubsub, { order: "topic" });
