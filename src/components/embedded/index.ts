@@ -14,7 +14,7 @@ import { MAX_DELAY_MS } from "./store/catalog.ts";
 
 const capabilities: Capabilities = {
   ordering: "none",
-  holdsKeys: true,
+  holdsKeys: false,
   orderedReplicas: "one",
   delayedRetry: "unordered",
   maxDelayMs: MAX_DELAY_MS,

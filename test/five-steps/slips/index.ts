@@ -14,6 +14,7 @@ import { type Options, options } from "./config.ts";
 
 const capabilities: Capabilities = {
   ordering: "none",
+  holdsKeys: false,
   orderedReplicas: "one",
   delayedRetry: "none",
   maxDelayMs: 0,
