@@ -57,7 +57,13 @@ its file, line and key, \`found\` being the text here.\n`;
 }
 
 function shownMetrics(): string {
-  const nothing = { measures: { pubsubs: new Map() }, subscriptions: [], brokers: new Map(), publishBuffer: { used: 0, limit: 0 } };
+  const nothing = {
+    measures: { pubsubs: new Map() },
+    subscriptions: [],
+    brokers: new Map(),
+    publishBuffer: { used: 0, limit: 0 },
+    deliveryBuffer: { used: 0, limit: 0 },
+  };
   const all = metrics({ engine: nothing, calls: new Map(), backlogs: [] });
   const rows = all.map(({ name, type, labels, help }) => [`\`${name}\``, type, labels.map((label) => `\`${label}\``).join(", "), help]);
   const intro = `# Metrics\n\n${NOTE} Prometheus scrapes \`/metrics\` on \`listen.metrics\`, 127.0.0.1:34903 by default. Beside these stand the process's own:

@@ -20,20 +20,21 @@ export interface AppSubscription {
  * How a call ended.
  * - `success`, `retry`, `drop`: the app said so.
  * - `failed`: the app answered with an error, with something that cannot be read, or not in time: one failure (D3).
- * - `unreachable`: there is no connection, or it was lost: no failure (D4).
+ * - `unreachable`: there is no connection, and it was never called: no failure (D4).
+ * - `lost`: the connection ended while it had the event: no failure yet, but the event may be why (D4).
  * - `unimplemented`: the app does not take events: no failure, and never an ack (D4).
  */
-export type Verdict = "success" | "retry" | "drop" | "failed" | "unreachable" | "unimplemented";
+export type Verdict = "success" | "retry" | "drop" | "failed" | "unreachable" | "lost" | "unimplemented";
 
-/** Gets one verdict a call, once. `reason` says in words why it was neither success, retry nor drop. */
+/** Gets one verdict a call, once. `reason` says in words why it was neither success, retry nor drop; `code` is the name of gRPC's status code. */
 export interface VerdictReceiver {
-  verdict(verdict: Verdict, reason?: string): void;
+  verdict(verdict: Verdict, reason?: string, code?: string): void;
 }
 
 /** The way out to one app, whatever it speaks. It never tries again: the engine does. */
 export interface AppChannel {
-  /** Hands over one event. The returned function cancels the call; its receiver is then not called any more. */
-  deliver(event: AppEvent, receiver: VerdictReceiver): () => void;
+  /** Hands over one event; no verdict within `timeoutMs` is a failure (D5). The returned function cancels the call; its receiver is then not called any more. */
+  deliver(event: AppEvent, receiver: VerdictReceiver, timeoutMs: number): () => void;
   /** Asks what the app wants. Undefined: the app does not answer that question (UNIMPLEMENTED). Rejects when it cannot be asked. */
   subscriptions(signal: AbortSignal): Promise<readonly AppSubscription[] | undefined>;
   /** Whether calls go through now, as far as is known. */

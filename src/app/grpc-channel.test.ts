@@ -32,14 +32,15 @@ async function app(handlers: Record<string, UnaryHandler>): Promise<string> {
   return formatAddress(server.address);
 }
 
-async function channel(address: string, processingTimeoutMs = 10_000): Promise<GrpcChannel> {
-  const made = new GrpcChannel(address, { processingTimeoutMs });
+async function channel(address: string): Promise<GrpcChannel> {
+  const made = new GrpcChannel(address);
   cleanups.push(() => made.close());
   if (!made.reachable) await new Promise<void>((resolve) => made.onReachable((reachable) => reachable && resolve()));
   return made;
 }
 
-const verdict = (to: GrpcChannel): Promise<Verdict> => new Promise((resolve) => to.deliver(event, { verdict: resolve }));
+const verdict = (to: GrpcChannel, timeoutMs = 10_000): Promise<Verdict> =>
+  new Promise((resolve) => to.deliver(event, { verdict: resolve }, timeoutMs));
 
 test("the app gets the event as Layotto's clients know it", async () => {
   const seen = Promise.withResolvers<Uint8Array>();
@@ -81,10 +82,10 @@ test.each([
 });
 
 test("a call beyond the processing timeout has failed", async () => {
-  expect(await verdict(await channel(await app({ OnTopicEvent: () => undefined }), 100))).toBe("failed");
+  expect(await verdict(await channel(await app({ OnTopicEvent: () => undefined })), 100)).toBe("failed");
 });
 
-test("an app that goes away is unreachable, and is found again without being asked", async () => {
+test("an app that goes away in mid-call is lost, then unreachable, and is found again without being asked", async () => {
   const arrived = Promise.withResolvers<void>();
   const server = await listen(
     { host: "127.0.0.1", port: 0 },
@@ -101,7 +102,7 @@ test("an app that goes away is unreachable, and is found again without being ask
   const pending = verdict(to);
   await arrived.promise;
   await server.close(AbortSignal.abort());
-  expect(await pending).toBe("unreachable");
+  expect(await pending).toBe("lost");
   expect(await verdict(to)).toBe("unreachable");
   const again = await listen(server.address, { handlers: {} });
   cleanups.push(() => again.close(AbortSignal.abort()));

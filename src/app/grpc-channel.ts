@@ -1,29 +1,22 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { ListTopicSubscriptionsResponseSchema } from "layotto-proto/appcallback";
 import { decodeTopicEventStatus, encodeTopicEvent, TopicEventStatus } from "layotto-proto/topic-event";
-import { type Client, type ConnectionState, connect, parseAddress, type RpcError, Status } from "layotto-transport";
+import { type Client, type ConnectionState, connect, parseAddress, type RpcError, Status, statusName } from "layotto-transport";
 import type { AppChannel, AppEvent, AppSubscription, VerdictReceiver } from "./channel.ts";
 
 const ON_EVENT = "/spec.proto.runtime.v1.AppCallback/OnTopicEvent";
 const LIST = "/spec.proto.runtime.v1.AppCallback/ListTopicSubscriptions";
 const EMPTY = new Uint8Array();
 
-export interface GrpcChannelOptions {
-  /** How long one call may take before it counts as failed, in milliseconds (D5). */
-  readonly processingTimeoutMs: number;
-}
-
 /** Layotto's AppCallback over gRPC. `address` is as `parseAddress` reads it; throws a TypeError when it cannot. */
 export class GrpcChannel implements AppChannel {
   readonly #client: Client;
-  readonly #options: GrpcChannelOptions;
   readonly #listeners = new Set<(reachable: boolean) => void>();
   #reachable = false;
 
-  constructor(address: string, options: GrpcChannelOptions) {
+  constructor(address: string) {
     const parsed = parseAddress(address);
     if (!parsed) throw new TypeError(`The app's address "${address}" is neither HOST:PORT nor unix:///PATH.`);
-    this.#options = options;
     this.#client = connect(parsed);
     this.#client.onState((state) => this.#changed(state));
     this.#client.wake();
@@ -38,7 +31,7 @@ export class GrpcChannel implements AppChannel {
     return () => this.#listeners.delete(fn);
   }
 
-  deliver(event: AppEvent, receiver: VerdictReceiver): () => void {
+  deliver(event: AppEvent, receiver: VerdictReceiver, timeoutMs: number): () => void {
     let live = true;
     const request = encodeTopicEvent({
       id: event.id,
@@ -58,7 +51,7 @@ export class GrpcChannel implements AppChannel {
         response: (bytes) => live && judge(bytes, receiver),
         failed: (error) => live && fail(error, receiver),
       },
-      { deadline: Date.now() + this.#options.processingTimeoutMs },
+      { deadline: Date.now() + timeoutMs },
     );
     return () => {
       live = false;
@@ -120,6 +113,8 @@ function judge(bytes: Uint8Array, receiver: VerdictReceiver): void {
 const LOST: ReadonlySet<number> = new Set([Status.UNAVAILABLE, Status.CANCELLED]);
 
 function fail(error: RpcError, receiver: VerdictReceiver): void {
-  if (error.from === "peer") receiver.verdict(error.code === Status.UNIMPLEMENTED ? "unimplemented" : "failed", error.message);
-  else receiver.verdict(LOST.has(error.code) ? "unreachable" : "failed", error.message);
+  if (error.from === "peer")
+    receiver.verdict(error.code === Status.UNIMPLEMENTED ? "unimplemented" : "failed", error.message, statusName(error.code));
+  else if (error.from === "unsent") receiver.verdict("unreachable", error.message);
+  else receiver.verdict(LOST.has(error.code) ? "lost" : "failed", error.message, statusName(error.code));
 }

@@ -4,7 +4,7 @@ import { type ConfigProblem, problem } from "../errors/config-error.ts";
 import { text } from "../pubsub/options.ts";
 import type { ConfiguredPubSub } from "../runtime/settings.ts";
 import { check, keysAt, nearest } from "./check.ts";
-import { child, describe, keyPlace, type MapNode, placeOf, plain, type ScalarNode, type Tree } from "./tree.ts";
+import { child, describe, keyPlace, type MapNode, placeOf, plain, type ScalarNode, type Tree, textOf } from "./tree.ts";
 
 /** How strictly a file's form wants the keys of `metadata`. */
 export interface Strictness {
@@ -92,6 +92,8 @@ export function checkSubscriptions(tree: Tree, names: readonly string[], problem
       const expected = names.length === 0 ? "a component of pubsubs" : `one of ${names.join(", ")}${nearest(name, names)}`;
       problems.push(problem("CONFIG_UNKNOWN_PUBSUB", placeOf(pubsub), { pubsub: name }, expected));
     }
+    if (textOf(child(node, "deadLetterTopic")) === String(topic.value))
+      problems.push(problem("CONFIG_DEAD_LETTER_LOOP", placeOf(topic), { topic: String(topic.value) }, "another topic"));
     const key = JSON.stringify([name, topic.value]);
     if (seen.has(key))
       problems.push(problem("CONFIG_SUBSCRIPTION_TWICE", keyPlace(node), { topic: String(topic.value), pubsub: name }, "each topic once"));

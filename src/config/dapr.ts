@@ -88,14 +88,19 @@ function withTemplates(text: string, { appId, env }: DaprContext): string {
   return text.replace(/\{(appID|podName|namespace)\}/g, (template, name: string) => values[name] ?? template);
 }
 
-const NOT_SERVED = ["routes", "deadLetterTopic", "bulkSubscribe"];
+const NOT_SERVED = ["routes", "bulkSubscribe"];
 
 function subscriptionOf(resource: Tree, name: string | undefined, notices: string[]): Tree {
   const spec = child(resource, "spec") ?? resource;
   const others = NOT_SERVED.filter((key) => child(spec, key) && !isPlainRoute(child(spec, key)));
   if (others.length > 0)
     notices.push(`The subscription ${name ?? "?"}: these are not served yet, every event goes to the app: ${others.join(", ")}.`);
-  return mapLike(spec, { pubsub: child(spec, "pubsubname"), topic: child(spec, "topic"), metadata: child(spec, "metadata") });
+  return mapLike(spec, {
+    pubsub: child(spec, "pubsubname"),
+    topic: child(spec, "topic"),
+    deadLetterTopic: child(spec, "deadLetterTopic"),
+    metadata: child(spec, "metadata"),
+  });
 }
 
 /** A path alone decides nothing: over gRPC the app sees the topic. */

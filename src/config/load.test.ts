@@ -65,10 +65,14 @@ describe("our own form", () => {
       publishTimeoutMs: 5_000,
       publishBuffer: 64 * 2 ** 20,
       maxMessageBytes: 4 * 2 ** 20,
-      maxInFlight: 64,
-      maxPending: 1_000,
-      maxPendingBytes: 16 * 2 ** 20,
-      processingTimeoutMs: 900_000,
+      deliveryBuffer: 64 * 2 ** 20,
+      delivery: {
+        maxInFlight: 64,
+        maxPending: 1_000,
+        maxPendingBytes: 16 * 2 ** 20,
+        processingTimeoutMs: 900_000,
+        retry: { firstMs: 1_000, mostMs: 60_000, maxFailures: 10, permanent: [] },
+      },
       shutdownTimeoutMs: 25_000,
       duplicates: "allow",
       readiness: "lenient",
@@ -218,12 +222,11 @@ spec: { pubsubname: mine, topic: t2, route: /t2, deadLetterTopic: poison }
       ["mine", "in-memory", "shop"],
     ]);
     expect(settings.subscriptions).toEqual([
-      { pubsub: "orders", topic: "t1", metadata: { rawPayload: "true" } },
-      { pubsub: "mine", topic: "t2", metadata: {} },
+      { pubsub: "orders", topic: "t1", metadata: { rawPayload: "true" }, policy: {} },
+      { pubsub: "mine", topic: "t2", metadata: {}, deadLetterTopic: "poison", policy: {} },
     ]);
     expect([settings.appId, settings.appAddress]).toEqual(["shop", "127.0.0.1:7000"]);
     expect(notices).toEqual([
-      "The subscription two: these are not served yet, every event goes to the app: deadLetterTopic.",
       "This sidecar serves publish and subscribe; these resources are ignored: state.redis db.",
       "The component orders of type redis does not know these keys, which are ignored: whatever.",
     ]);

@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { DeclaredSubscription } from "../engine/subscription-options.ts";
 import { ConfigError, type ConfigProblem, problem } from "../errors/config-error.ts";
+import type { RetryPolicy } from "../resiliency/policy.ts";
 import type { RuntimeSettings } from "../runtime/settings.ts";
 import type { LogLevel } from "../telemetry/log.ts";
 import { checkAddresses } from "./addresses.ts";
@@ -144,9 +146,8 @@ function runtimeSettings(settings: Settings, cwd: string): Omit<LoadedConfig["se
     grpcAddresses: listen.grpc,
     httpAddress: listen.http,
     metricsAddress: listen.metrics,
-    subscriptions: subscriptions.map((one) => withoutUndefined(one)),
+    subscriptions: subscriptions.map(declared),
     dataDir: resolve(cwd, settings.dataDir ?? ".layotto"),
-    processingTimeoutMs: delivery.processingTimeout,
     shutdownTimeoutMs: settings.shutdown.timeout,
     maxMessageBytes: publish.maxMessage,
     readiness: settings.health.readiness,
@@ -154,11 +155,41 @@ function runtimeSettings(settings: Settings, cwd: string): Omit<LoadedConfig["se
     duplicates: publish.duplicates,
     publishBuffer: publish.buffer,
     ...(publish.maxBatch === undefined ? {} : { maxBatch: publish.maxBatch }),
-    maxInFlight: delivery.maxInFlight,
-    maxPending: delivery.maxPending,
-    maxPendingBytes: delivery.maxPendingBytes,
+    deliveryBuffer: delivery.buffer,
+    delivery: {
+      maxInFlight: delivery.maxInFlight,
+      maxPending: delivery.maxPending,
+      maxPendingBytes: delivery.maxPendingBytes,
+      processingTimeoutMs: delivery.processingTimeout,
+      retry: { ...retryPolicy(delivery.retry), maxFailures: delivery.retry.maxFailures, permanent: delivery.retry.permanent },
+      breaker: delivery.breaker && breakerPolicy(delivery.breaker),
+      rate: delivery.rate,
+    },
   };
 }
+
+function declared(one: Settings["subscriptions"][number]): DeclaredSubscription {
+  const { retry, breaker, maxInFlight, maxPending, processingTimeout, rate, ...rest } = one;
+  const own = {
+    maxInFlight,
+    maxPending,
+    processingTimeoutMs: processingTimeout,
+    rate,
+    retry: retry && ownRetry(retry),
+    breaker: breaker && breakerPolicy(breaker),
+  };
+  return { ...withoutUndefined(rest), policy: withoutUndefined(own) };
+}
+
+function ownRetry({ first, most, ...rest }: NonNullable<Settings["subscriptions"][number]["retry"]>): Partial<RetryPolicy> {
+  return withoutUndefined({ firstMs: first, mostMs: most, ...rest });
+}
+
+const retryPolicy = ({ first, most }: { readonly first: number; readonly most: number }) => ({
+  firstMs: first,
+  mostMs: Math.max(first, most),
+});
+const breakerPolicy = ({ failures, pause }: { readonly failures: number; readonly pause: number }) => ({ failures, pauseMs: pause });
 
 /** Absent and undefined are different things to the compiler, and the schema makes the latter of the former. */
 function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {

@@ -1,6 +1,7 @@
 import { formatAddress, parseAddress } from "layotto-transport";
 import { z } from "zod";
 import { bytes, count, duration, oneOf, text } from "../pubsub/options.ts";
+import { STATUS_CODES } from "../resiliency/policy.ts";
 import { LOG_LEVELS } from "../telemetry/log.ts";
 
 const ADDRESS = "HOST:PORT or unix:///PATH";
@@ -32,6 +33,16 @@ const start = () =>
     ],
     { error: "expected earliest, latest, { time: 2026-11-23T10:00:00Z } or { position: … }" },
   );
+
+const statusCodes = () => z.array(oneOf(STATUS_CODES));
+
+const breaker = () =>
+  z.strictObject({
+    failures: count(1).describe("So many failures in a row, and the app is left alone."),
+    pause: duration().default(30_000).describe("For so long. Default: 30s."),
+  });
+
+const rate = () => count(1).optional().describe("Most calls to the app a second. Default: no limit.");
 
 /** One group of keys, whole when it is left out. */
 const group = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape).prefault({} as z.input<z.ZodObject<T>>);
@@ -70,8 +81,23 @@ export const schema = z.strictObject({
         group: text().optional().describe("Default: the component's consumerID."),
         start: start().optional().describe("Where a new group begins: earliest (default), latest, { time } or { position }."),
         metadata: metadata().describe("rawPayload, and what the broker understands."),
+        order: oneOf(["none", "key", "topic"])
+          .optional()
+          .describe("key: messages of a partitionKey one after the other; topic: all of them. Default: none."),
+        deadLetterTopic: text().optional().describe("Where to put what failed too often, or was dropped. Default: nowhere."),
         maxInFlight: count(1).optional().describe("Instead of delivery.maxInFlight."),
         maxPending: count(1).optional().describe("Instead of delivery.maxPending."),
+        processingTimeout: duration().optional().describe("Instead of delivery.processingTimeout."),
+        retry: z
+          .strictObject({
+            first: duration().optional().describe("Instead of delivery.retry.first."),
+            most: duration().optional().describe("Instead of delivery.retry.most."),
+            maxFailures: count(1).optional().describe("Instead of delivery.retry.maxFailures."),
+            permanent: statusCodes().optional().describe("Instead of delivery.retry.permanent."),
+          })
+          .optional(),
+        breaker: breaker().optional().describe("Instead of delivery.breaker."),
+        rate: rate(),
       }),
     )
     .default([])
@@ -97,6 +123,23 @@ export const schema = z.strictObject({
     maxPendingBytes: bytes()
       .default(16 * 2 ** 20)
       .describe("Most bytes of them. Default: 16MiB."),
+    buffer: bytes()
+      .default(64 * 2 ** 20)
+      .describe("Most bytes of them over all subscriptions; never more than a quarter of the memory limit. Default: 64MiB."),
+    retry: group({
+      first: duration().default(1_000).describe("The wait after a message's first failure; it doubles with each further one. Default: 1s."),
+      most: duration().default(60_000).describe("The longest wait. The same as first: a constant wait. Default: 60s."),
+      maxFailures: count(1)
+        .default(10)
+        .describe("So many failures, and a message goes to its dead-letter topic; without one it is tried for ever. Default: 10."),
+      permanent: statusCodes()
+        .default([])
+        .describe(
+          "gRPC status codes after which trying again is pointless: with a dead-letter topic it goes there at once. Default: none.",
+        ),
+    }),
+    breaker: breaker().optional().describe("Leaves the app alone when all fails. Default: off."),
+    rate: rate(),
     processingTimeout: duration().default(900_000).describe("How long the app may work on one event. Default: 15m."),
   }),
   shutdown: group({ timeout: duration().default(25_000).describe("How long running work may take at a stop. Default: 25s.") }),

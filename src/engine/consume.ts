@@ -4,6 +4,7 @@ import type { Event } from "../cloudevents/event.ts";
 import { expiresAt } from "../cloudevents/expiry.ts";
 import { rawEvent, unwrap } from "../cloudevents/unwrap.ts";
 import type { Delivery } from "../pubsub/delivery.ts";
+import { DEAD_LETTER } from "./dead-letter.ts";
 import { CONTENT_TYPE, EXPIRATION } from "./publish.ts";
 
 /** A lent message as the event that the app gets: an envelope is opened, anything else is handed over as it is (D13). */
@@ -18,9 +19,10 @@ export function consume(delivery: Delivery, pubsub: string, rawWanted: boolean):
   return appEvent(event ?? { ...rawEvent(delivery.data, id, contentType), expiresAt: expiresAt(expiration) }, topic, pubsub, metadata);
 }
 
-/** Written out: every message passes here, and spreading an object costs a multiple. */
+/** A dead letter is there to be looked at: it does not expire. Written out: every message passes here, and spreading an object costs a multiple. */
 function appEvent(event: Event, topic: string, pubsub: string, metadata: AppEvent["metadata"]): AppEvent {
-  const { id, source, type, specVersion, contentType, data, expiresAt, raw } = event;
+  const { id, source, type, specVersion, contentType, data, raw } = event;
+  const expiresAt = DEAD_LETTER.id in metadata ? undefined : event.expiresAt;
   return { id, source, type, specVersion, contentType, data, expiresAt, raw, topic, pubsub, metadata };
 }
 

@@ -1,14 +1,20 @@
 import type { AppChannel, AppSubscription } from "../app/channel.ts";
 import type { CatalogueError } from "../errors/catalogue.ts";
+import type { Capabilities } from "../pubsub/capabilities.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
-import type { Backlog, Start, SubscribeRequest } from "../pubsub/subscription.ts";
+import type { Backlog, Order, SubscribeRequest } from "../pubsub/subscription.ts";
+import type { DeliveryPolicy } from "../resiliency/policy.ts";
 import { Measures } from "../telemetry/measures.ts";
 import { Budget } from "./budget.ts";
+import type { DeadLetterTarget } from "./dead-letter.ts";
+import type { Shared } from "./deliver.ts";
 import { ensured } from "./ensured.ts";
+import { Flight } from "./flight.ts";
 import { type BrokerStatus, Guarded } from "./guarded.ts";
 import { Outbox, type OutboxOptions } from "./outbox.ts";
 import { type Publishing, type PublishRequest, publish } from "./publish.ts";
+import { type DeclaredSubscription, subscriptionOptions } from "./subscription-options.ts";
 import { type SubscriptionStatus, Supervised } from "./supervise.ts";
 import { Wanted } from "./wanted.ts";
 
@@ -24,21 +30,10 @@ export interface EngineOptions extends OutboxOptions {
   readonly publishBuffer: number;
   /** The largest message an app may publish, in bytes. A broker may allow less. */
   readonly maxMessageBytes: number;
-  /** Most calls to the app at once, a subscription. */
-  readonly maxInFlight: number;
-  readonly maxPending: number;
-  readonly maxPendingBytes: number;
-}
-
-/** A subscription that the configuration declares: its group exists from the start, and the app need not ask for it (D16). */
-export interface DeclaredSubscription extends AppSubscription {
-  /** Default: the component's. */
-  readonly group?: string;
-  /** Where a new group begins. Default: `earliest`. */
-  readonly start?: Start;
-  /** Instead of the engine's own, for this subscription. */
-  readonly maxInFlight?: number;
-  readonly maxPending?: number;
+  /** Most bytes that all subscriptions together may have lent, beyond the first few kilobytes of each (D7). */
+  readonly deliveryBuffer: number;
+  /** How messages are handed to the app, unless a subscription says otherwise. */
+  readonly delivery: DeliveryPolicy;
 }
 
 /** What happens, for those who write it down. Called synchronously; must not throw. */
@@ -77,6 +72,7 @@ export class Engine {
   readonly #brokers: ReadonlyMap<string, Guarded>;
   readonly #publishing: ReadonlyMap<string, Publishing>;
   readonly #budget: Budget;
+  readonly #shared: Shared;
   readonly #declared = new Set<string>();
   readonly #ensuring = new AbortController();
   readonly #subscriptions = new Map<AppSubscription, { readonly pubsub: string; readonly supervised: Supervised }>();
@@ -98,6 +94,7 @@ export class Engine {
     this.#events = events;
     this.measures = new Measures(sources.keys());
     this.#budget = new Budget(options.publishBuffer);
+    this.#shared = { flight: new Flight(), memory: new Budget(options.deliveryBuffer) };
     this.#brokers = new Map(
       [...sources].map(([name, { pubsub }]) => [name, new Guarded(pubsub, clock, (status) => events.broker(name, status))]),
     );
@@ -140,6 +137,11 @@ export class Engine {
     return [...this.#subscriptions.values()].map(({ pubsub, supervised }) => ({ pubsub, ...supervised.status }));
   }
 
+  /** Bytes that subscriptions may have lent beyond the first few kilobytes of each, and the most there may be. */
+  get deliveryBuffer(): { readonly used: number; readonly limit: number } {
+    return { used: this.#shared.memory.used, limit: this.#shared.memory.limit };
+  }
+
   /** Bytes of publishes that wait for their brokers, and the most there may be. */
   get publishBuffer(): { readonly used: number; readonly limit: number } {
     return { used: this.#budget.used, limit: this.#budget.limit };
@@ -180,35 +182,61 @@ export class Engine {
   }
 
   #open(subscription: DeclaredSubscription): void {
-    const request = this.#request(subscription);
-    const broker = this.#brokers.get(subscription.pubsub);
-    if (!request || !broker || !this.#channel) {
+    const { pubsub, topic } = subscription;
+    const broker = this.#brokers.get(pubsub);
+    const publishing = this.#publishing.get(pubsub);
+    const own = subscriptionOptions(subscription, this.#options.delivery);
+    if (typeof own === "string") {
+      this.#events.trouble(`the subscription to ${topic} in ${pubsub} is refused: ${own}`);
+      return;
+    }
+    const request = this.#request(subscription, own.order);
+    if (!request || !broker || !publishing || !this.#channel) {
       this.#events.unknownPubSub(subscription);
       return;
     }
-    const { pubsub, metadata, maxInFlight = this.#options.maxInFlight, maxPending = this.#options.maxPending } = subscription;
-    const rawPayload = metadata.rawPayload?.toLowerCase() === "true";
-    const options = { pubsub, maxInFlight, maxPending, maxPendingBytes: this.#options.maxPendingBytes, rawPayload };
+    const { deadLetterTopic, ...more } = own;
+    const deadLetters = deadLetterTopic === undefined ? undefined : this.#deadLetters(deadLetterTopic, publishing, request);
+    const options = { pubsub, group: request.group, deadLetters, ...more, policy: heldBy(broker.capabilities, own.policy) };
     const measures = this.measures.of(pubsub);
     const measured = { counts: measures.reading(request.topic, request.group), processSeconds: measures.processSeconds };
-    const supervised = new Supervised(broker, request, this.#channel, this.#clock, options, measured);
+    const supervised = new Supervised(broker, request, this.#channel, this.#clock, options, this.#shared, measured);
     this.#subscriptions.set(subscription, { pubsub, supervised });
     this.#orphans.delete(keyOf(subscription));
     this.#events.subscribed(subscription);
   }
 
+  /** Where it keeps nothing without a group, a group is made for it before the first dead letter can come (D16). */
+  #deadLetters(topic: string, { pubsub, outbox }: Publishing, read: SubscribeRequest): DeadLetterTarget {
+    const retaining: SubscribeRequest = { topic, group: read.group, start: "earliest", order: "none", options: {} };
+    this.#exists(pubsub, topic, pubsub.capabilities.keepsWithoutGroup ? [] : [retaining]);
+    return {
+      topic,
+      maxBytes: pubsub.capabilities.maxBytes,
+      publish: (message, done) => outbox.publish(message, { published: done }),
+    };
+  }
+
   #ensure(subscription: AppSubscription): void {
     const request = this.#request(subscription);
     const broker = this.#brokers.get(subscription.pubsub);
-    if (!request || !broker) return;
-    void ensured(broker, request, this.#clock, this.#ensuring.signal, (error) =>
-      this.#events.trouble(`the group ${request.group} of ${request.topic} in ${subscription.pubsub} cannot be made: ${error.message}`),
+    if (request && broker) this.#exists(broker, request.topic, [request]);
+  }
+
+  #exists(broker: PubSub, topic: string, groups: readonly SubscribeRequest[]): void {
+    void ensured(broker, topic, groups, this.#clock, this.#ensuring.signal, (error) =>
+      this.#events.trouble(
+        `${[topic, ...groups.map(({ group }) => `with the group ${group}`)].join(" ")} cannot be made: ${error.message}`,
+      ),
     );
   }
 
-  #request({ pubsub, topic, group, start = "earliest", metadata }: DeclaredSubscription): SubscribeRequest | undefined {
+  #request(
+    { pubsub, topic, group, start = "earliest", metadata }: DeclaredSubscription,
+    order: Order = "none",
+  ): SubscribeRequest | undefined {
     const source = this.#sources.get(pubsub);
-    return source && { topic, group: group ?? source.group, start, order: "none", options: metadata };
+    return source && { topic, group: group ?? source.group, start, order, options: metadata };
   }
 
   #remove(subscription: AppSubscription): void {
@@ -227,6 +255,11 @@ export class Engine {
 }
 
 const CLOSE_MS = 25_000;
+
+/** No call may take longer than the broker lets us hold its message (D5). */
+function heldBy({ hold }: Capabilities, policy: DeliveryPolicy): DeliveryPolicy {
+  return typeof hold === "number" ? { ...policy, processingTimeoutMs: Math.min(policy.processingTimeoutMs, hold) } : policy;
+}
 
 function keyOf({ pubsub, topic }: AppSubscription): string {
   return JSON.stringify([pubsub, topic]);

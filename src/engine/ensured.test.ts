@@ -20,7 +20,7 @@ function setUp(answers: (PubSubError | undefined)[]) {
     },
   } as unknown as PubSub;
   const stop = new AbortController();
-  const done = ensured(pubsub, request, clock, stop.signal, (error) => refused.push(error.message));
+  const done = ensured(pubsub, request.topic, [request], clock, stop.signal, (error) => refused.push(error.message));
   return { clock, refused, asked, stop, done };
 }
 

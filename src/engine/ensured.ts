@@ -6,10 +6,11 @@ import { type Backoff, waitMs } from "../resiliency/backoff.ts";
 
 const RETRY: Backoff = { firstMs: 100, mostMs: 5_000, jitter: 0.2 };
 
-/** Makes a group exist before anybody reads in it (D16), trying until the broker took it or `signal` aborts. `refused` hears of an error that trying cannot mend, once. */
+/** Makes a topic and groups of it exist before anybody reads in them (D16), trying until the broker took it or `signal` aborts. `refused` hears of an error that trying cannot mend, once. */
 export async function ensured(
   pubsub: PubSub,
-  request: SubscribeRequest,
+  topic: string,
+  groups: readonly SubscribeRequest[],
   clock: Clock,
   signal: AbortSignal,
   refused: (error: PubSubError) => void,
@@ -17,7 +18,7 @@ export async function ensured(
   let told = false;
   for (let failures = 1; !signal.aborted; failures += 1) {
     try {
-      await pubsub.ensure(request.topic, [request], signal);
+      await pubsub.ensure(topic, groups, signal);
       return;
     } catch (error) {
       if (!(error instanceof PubSubError)) throw error;

@@ -1,29 +1,46 @@
 import type { AppEvent, Verdict, VerdictReceiver } from "../app/channel.ts";
 import type { Delivery } from "../pubsub/delivery.ts";
 
-/** `waiting` for its call, `running`, in `backoff` after a failure, or `over`: settled or lost. */
-export type LentState = "waiting" | "running" | "backoff" | "over";
+/**
+ * `waiting` for its call, `behind` another of its lane, `running`, in `backoff` after a failure, `dead`: on its way to the dead-letter
+ * topic; `over`: settled or lost.
+ */
+export type LentState = "waiting" | "behind" | "running" | "backoff" | "dead" | "over";
 
 /** A message while it is lent to us: what the broker gave, what the app gets, and where between the two it stands. */
 export class Lent implements VerdictReceiver {
-  readonly delivery: Delivery;
+  /** Another one for the same message once its lease was lost and it came again while its call ran (D5). */
+  delivery: Delivery;
   readonly event: AppEvent;
+  readonly lane: string | undefined;
   failures: number;
   state: LentState = "waiting";
   /** When the running call began, on the clock's monotonic scale. */
   startedAt = 0;
+  /** When it failed first, as far as we saw it, in milliseconds since the epoch. */
+  firstFailedAt: number | undefined;
+  /** The app was lost while it had this message: it may be what killed it (D4). */
+  suspect = false;
+  /** How often the app was lost while it had this message and no other. */
+  deaths = 0;
   /** Ends the running call or the backoff. */
   cancel: () => void = () => undefined;
-  readonly #judged: (lent: Lent, verdict: Verdict, reason?: string) => void;
+  readonly #judged: (lent: Lent, verdict: Verdict, reason?: string, code?: string) => void;
 
-  constructor(delivery: Delivery, event: AppEvent, judged: (lent: Lent, verdict: Verdict, reason?: string) => void) {
+  constructor(
+    delivery: Delivery,
+    event: AppEvent,
+    lane: string | undefined,
+    judged: (lent: Lent, verdict: Verdict, reason?: string, code?: string) => void,
+  ) {
     this.delivery = delivery;
     this.event = event;
+    this.lane = lane;
     this.failures = delivery.failures ?? 0;
     this.#judged = judged;
   }
 
-  verdict(verdict: Verdict, reason?: string): void {
-    if (this.state === "running") this.#judged(this, verdict, reason);
+  verdict(verdict: Verdict, reason?: string, code?: string): void {
+    if (this.state === "running") this.#judged(this, verdict, reason, code);
   }
 }

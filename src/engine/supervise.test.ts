@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { AppChannel } from "../app/channel.ts";
+import { POLICY } from "../conformance/engine/policy.ts";
 import { SteppedClock } from "../conformance/stepped-clock.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
@@ -16,6 +17,7 @@ function setUp() {
   const windows: number[] = [];
   let closes = 0;
   const pubsub = {
+    capabilities: { ordering: "none" },
     subscribe: () => {
       const one = { answer: Promise.withResolvers<Subscription>(), died: Promise.withResolvers<PubSubError | undefined>() };
       opened.push(one);
@@ -24,7 +26,8 @@ function setUp() {
   } as unknown as PubSub;
   const channel = { reachable: true, onReachable: () => () => undefined } as unknown as AppChannel;
   const request: SubscribeRequest = { topic: "t", group: "app1", start: "earliest", order: "none", options: {} };
-  const options = { pubsub: "redis", maxInFlight: 1, maxPending: 7, maxPendingBytes: 100, rawPayload: false };
+  const policy = { ...POLICY, maxInFlight: 1, maxPending: 7, maxPendingBytes: 100 };
+  const options = { pubsub: "redis", group: "app1", order: "none", rawPayload: false, policy } as const;
   const supervised = new Supervised(pubsub, request, channel, clock, options);
   const accept = async (index: number) => {
     opened[index]?.answer.resolve({

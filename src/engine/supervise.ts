@@ -1,12 +1,16 @@
 import type { AppChannel } from "../app/channel.ts";
+import type { Capabilities } from "../pubsub/capabilities.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
-import type { Backlog, SubscribeRequest, Subscription } from "../pubsub/subscription.ts";
+import type { Backlog, Order, SubscribeRequest, Subscription } from "../pubsub/subscription.ts";
 import { type Backoff, waitMs } from "../resiliency/backoff.ts";
 import type { ReaderCounts } from "../telemetry/measures.ts";
-import { type Measured, Reader, type ReaderOptions } from "./deliver.ts";
+import { type Measured, Reader, type ReaderOptions, type Shared } from "./deliver.ts";
 
+/** How often a reader is looked at; one that stalls twice in a row is made anew. */
+const WATCH_MS = 30_000;
+const BACKLOG_MS = 5_000;
 const REOPEN: Backoff = { firstMs: 100, mostMs: 5_000, jitter: 0.2 };
 
 /** How a subscription is doing, in the words that health shows. */
@@ -20,6 +24,9 @@ export interface SubscriptionStatus {
   readonly pending: number;
   /** The most that may be pending. */
   readonly window: number;
+  readonly order: Order;
+  /** How often its reader was made anew because it stalled. */
+  readonly rebuilt: number;
   readonly counts: Readonly<ReaderCounts>;
 }
 
@@ -34,23 +41,35 @@ export class Supervised {
   #problem: string | undefined = "not yet asked";
   #failures = 0;
   #cancelRetry: () => void = () => undefined;
+  #cancelWatch: () => void = () => undefined;
+  #rebuilt = 0;
   #opening: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(pubsub: PubSub, request: SubscribeRequest, channel: AppChannel, clock: Clock, options: ReaderOptions, measured?: Measured) {
+  constructor(
+    pubsub: PubSub,
+    request: SubscribeRequest,
+    channel: AppChannel,
+    clock: Clock,
+    options: ReaderOptions,
+    shared?: Shared,
+    measured?: Measured,
+  ) {
     this.#pubsub = pubsub;
     this.#request = request;
     this.#clock = clock;
-    this.#window = options.maxPending;
-    this.#reader = new Reader(channel, clock, options, measured);
+    this.#window = options.policy.maxPending;
+    this.#reader = new Reader(channel, clock, options, shared, measured);
     this.#opening = this.#open();
+    this.#watchLater(undefined);
   }
 
   get status(): SubscriptionStatus {
     const reader = this.#reader;
     const [state, reason] = this.#state();
-    const { topic, group } = this.#request;
-    return { topic, group, state, reason, inFlight: reader.inFlight, pending: reader.pending, window: this.#window, counts: reader.counts };
+    const { topic, group, order } = this.#request;
+    const { inFlight, pending, counts } = reader;
+    return { topic, group, order, state, reason, inFlight, pending, window: this.#window, rebuilt: this.#rebuilt, counts };
   }
 
   /** What waits for the group at the broker. Undefined: the broker cannot say, or not now. */
@@ -68,6 +87,7 @@ export class Supervised {
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelRetry();
+    this.#cancelWatch();
     await this.#reader.drain(signal);
     await this.#opening;
     await this.#subscription?.close(signal);
@@ -78,11 +98,12 @@ export class Supervised {
     if (this.#problem !== undefined) return ["starting", this.#problem];
     if (this.#reader.interruptedBecause !== undefined) return ["degraded", this.#reader.interruptedBecause];
     if (this.#reader.pausedBecause !== undefined) return ["paused", this.#reader.pausedBecause];
-    return this.#reader.fullBecause === undefined ? ["running", ""] : ["degraded", this.#reader.fullBecause];
+    return this.#reader.degradedBecause === undefined ? ["running", ""] : ["degraded", this.#reader.degradedBecause];
   }
 
   async #open(): Promise<void> {
     try {
+      checkOrder(this.#request.order, this.#pubsub.capabilities);
       const subscription = await this.#pubsub.subscribe(this.#request, this.#reader);
       this.#subscription = subscription;
       this.#problem = undefined;
@@ -96,6 +117,30 @@ export class Supervised {
     }
   }
 
+  /** A reader that gets nothing although messages wait is made anew. One that does so beside others, who have them, loses nothing by that. */
+  #watchLater(stalledAt: number | undefined): void {
+    this.#cancelWatch = this.#clock.after(WATCH_MS, () => {
+      const { delivered } = this.#reader.counts;
+      const idle = this.#subscription !== undefined && this.#state()[0] === "running" && this.#reader.pending === 0;
+      if (!idle) this.#watchLater(undefined);
+      else void this.#look(delivered, stalledAt === delivered);
+    });
+  }
+
+  async #look(delivered: number, again: boolean): Promise<void> {
+    const subscription = this.#subscription;
+    const backlog = await this.backlog(AbortSignal.timeout(BACKLOG_MS));
+    if (this.#closed) return;
+    const stalls = (backlog?.messages ?? 0) > 0 && this.#reader.counts.delivered === delivered && this.#reader.pending === 0;
+    this.#watchLater(stalls && !again ? delivered : undefined);
+    if (!stalls || !again || subscription !== this.#subscription) return;
+    this.#rebuilt += 1;
+    // It ends through `closed`, in time or not.
+    subscription?.close(AbortSignal.timeout(BACKLOG_MS)).catch((error: unknown) => {
+      if (!(error instanceof PubSubError)) throw error;
+    });
+  }
+
   #ended(error: PubSubError | undefined): void {
     if (this.#closed) return;
     this.#subscription = undefined;
@@ -105,4 +150,11 @@ export class Supervised {
       this.#opening = this.#open();
     });
   }
+}
+
+/** An order that cannot be kept is not promised (D6). */
+function checkOrder(order: Order, { ordering }: Capabilities): void {
+  if (order === "none" || ordering === "topic" || ordering === order) return;
+  const can = ordering === "none" ? "this broker keeps none" : "this broker keeps it for each key alone";
+  throw new PubSubError("failed_precondition", `order: ${order} cannot be kept: ${can}`, { permanent: true });
 }

@@ -71,6 +71,11 @@ const CATALOGUE = {
     text: "{what}",
     remedy: "Correct the JSON or YAML at this line. What stands before it is often the cause.",
   },
+  CONFIG_DEAD_LETTER_LOOP: {
+    code: "invalid_argument",
+    text: 'the dead-letter topic of "{topic}" is that topic itself: what fails would come again without end',
+    remedy: "Name another topic for the dead letters.",
+  },
   CONFIG_DUPLICATE_KEY: {
     code: "invalid_argument",
     text: 'the key "{key}" a second time',

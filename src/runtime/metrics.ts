@@ -12,7 +12,9 @@ const READ = ["pubsub", "topic", "group"] as const;
 
 /** What the metrics are read from. `backlogs` is asked anew at each scrape. */
 export interface Measured {
-  readonly engine: Pick<Engine, "subscriptions" | "brokers" | "publishBuffer"> & { readonly measures: Pick<Engine["measures"], "pubsubs"> };
+  readonly engine: Pick<Engine, "subscriptions" | "brokers" | "publishBuffer" | "deliveryBuffer"> & {
+    readonly measures: Pick<Engine["measures"], "pubsubs">;
+  };
   readonly calls: Calls;
   backlogs: Awaited<ReturnType<Engine["backlogs"]>>;
 }
@@ -39,6 +41,7 @@ export function metrics(measured: Measured): readonly Metric[] {
     ofReaders(engine, "acked", "layotto_acked_messages_total", "Messages settled for good: processed, dropped or expired."),
     ofReaders(engine, "retried", "layotto_retried_messages_total", "Failures: the app answered RETRY or an error, or took too long."),
     ofReaders(engine, "dropped", "layotto_dropped_messages_total", "Messages that the app answered DROP to."),
+    ofReaders(engine, "deadLettered", "layotto_dead_lettered_messages_total", "Messages written to their dead-letter topic."),
     ofReaders(engine, "expired", "layotto_expired_messages_total", "Messages settled unseen because their time to live had passed."),
     ofReaders(
       engine,
@@ -72,6 +75,20 @@ export function metrics(measured: Measured): readonly Metric[] {
       help: "The most bytes of waiting publishes; past it publishes fail with RESOURCE_EXHAUSTED.",
       labels: [],
       read: () => [[{}, engine.publishBuffer.limit]],
+    },
+    {
+      type: "gauge",
+      name: "layotto_delivery_buffer_bytes",
+      help: "Bytes that subscriptions may have lent beyond the first 64 KiB of each.",
+      labels: [],
+      read: () => [[{}, engine.deliveryBuffer.used]],
+    },
+    {
+      type: "gauge",
+      name: "layotto_delivery_buffer_limit_bytes",
+      help: "The most of them; past it subscriptions read no more than they settle.",
+      labels: [],
+      read: () => [[{}, engine.deliveryBuffer.limit]],
     },
     ofSubscriptions(engine, "inFlight", "layotto_in_flight_messages", "Messages that are with the app now."),
     ofSubscriptions(

@@ -7,6 +7,7 @@ import { ListTopicSubscriptionsResponseSchema, type TopicEventRequest, TopicEven
 import { createPublisher } from "layotto-sdk";
 import { connect, formatAddress, listen, parseAddress, Status } from "layotto-transport";
 import { afterEach, expect, test } from "vitest";
+import { POLICY } from "../conformance/engine/policy.ts";
 import type { Delivery } from "../pubsub/delivery.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
@@ -60,7 +61,6 @@ async function start(change: Partial<RuntimeSettings>, pubsub: PubSub): Promise<
     dataDir: temporary(),
     subscriptions: [],
     readiness: "lenient",
-    processingTimeoutMs: 10_000,
     shutdownTimeoutMs: 5_000,
     maxMessageBytes: 4 * 2 ** 20,
     version: "0.0.0",
@@ -68,9 +68,8 @@ async function start(change: Partial<RuntimeSettings>, pubsub: PubSub): Promise<
     publishTimeoutMs: 5_000,
     duplicates: "allow",
     publishBuffer: 64 * 2 ** 20,
-    maxInFlight: 64,
-    maxPending: 1_000,
-    maxPendingBytes: 16 * 2 ** 20,
+    deliveryBuffer: 64 * 2 ** 20,
+    delivery: POLICY,
     ...change,
   };
   const runtime = await startRuntime(settings, createLog("silent", "json", new PassThrough() as unknown as NodeJS.WriteStream));

@@ -35,12 +35,15 @@ export interface Runtime {
 
 /** Wires everything. Rejects when an address cannot be had or a broker refuses for good; then nothing is left running. */
 export async function startRuntime(settings: RuntimeSettings, log: Logger, clock: Clock = systemClock): Promise<Runtime> {
-  const { appId, appAddress, dataDir, processingTimeoutMs, shutdownTimeoutMs } = settings;
+  const { appId, appAddress, dataDir, shutdownTimeoutMs } = settings;
   const remembered = new Remembered(dataDir, appId);
   const context = { appId, process: `${hostname()}:${randomUUID()}`, dataDir, clock };
   const sources = new Map([...settings.pubsubs].map(([name, one]) => [name, { pubsub: one.open({ ...context, name }), group: one.group }]));
-  const channel = appAddress === undefined ? undefined : new GrpcChannel(appAddress, { processingTimeoutMs });
-  const options = { ...settings, publishBuffer: Math.min(settings.publishBuffer, memoryLimit() / 4) };
+  const channel = appAddress === undefined ? undefined : new GrpcChannel(appAddress);
+  const [publishBuffer, deliveryBuffer] = [settings.publishBuffer, settings.deliveryBuffer].map((bytes) =>
+    Math.min(bytes, memoryLimit() / 4),
+  ) as [number, number];
+  const options = { ...settings, publishBuffer, deliveryBuffer };
   const engine = new Engine(sources, channel, clock, options, logged(log, remembered));
   let state: HealthStatus = "INIT";
   const grpcHealth = health();

@@ -1,4 +1,5 @@
-import type { DeclaredSubscription, EngineOptions } from "../engine/engine.ts";
+import type { EngineOptions } from "../engine/engine.ts";
+import type { DeclaredSubscription } from "../engine/subscription-options.ts";
 import type { ComponentContext } from "../pubsub/component.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 
@@ -22,7 +23,6 @@ export interface RuntimeSettings extends EngineOptions {
   readonly pubsubs: ReadonlyMap<string, ConfiguredPubSub>;
   readonly subscriptions: readonly DeclaredSubscription[];
   readonly dataDir: string;
-  readonly processingTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
   /** `strict`: a broker or a subscription that does not work turns readiness DOWN. `lenient`: it is a detail. */
   readonly readiness: "lenient" | "strict";

@@ -20,6 +20,8 @@ export interface ReaderCounts {
   acked: number;
   retried: number;
   dropped: number;
+  /** Written to the dead-letter topic. */
+  deadLettered: number;
   expired: number;
   /** Handed over as raw events, since they could not be read as CloudEvents although they should have been. */
   undecodable: number;
@@ -33,6 +35,7 @@ export const readerCounts = (): ReaderCounts => ({
   acked: 0,
   retried: 0,
   dropped: 0,
+  deadLettered: 0,
   expired: 0,
   undecodable: 0,
   released: 0,

@@ -2,6 +2,7 @@ import { Engine, type EngineEvents, type EngineOptions, type NamedStatus } from 
 import type { Bench } from "../bench.ts";
 import { SteppedClock } from "../stepped-clock.ts";
 import { PlayedApp } from "./played-app.ts";
+import { POLICY } from "./policy.ts";
 
 const PUBSUB = "under-test";
 
@@ -10,9 +11,8 @@ const OPTIONS: EngineOptions = {
   duplicates: "allow",
   publishBuffer: 64 * 2 ** 20,
   maxMessageBytes: 4 * 2 ** 20,
-  maxInFlight: 64,
-  maxPending: 1_000,
-  maxPendingBytes: 16 * 2 ** 20,
+  deliveryBuffer: 64 * 2 ** 20,
+  delivery: POLICY,
 };
 
 const EVENTS: EngineEvents = {
@@ -39,12 +39,12 @@ export class Sidecar {
     this.#bench = bench;
   }
 
-  /** Started, and subscribed to the bench's topic in its group. */
-  static async start(bench: Bench, change: Partial<EngineOptions> = {}): Promise<Sidecar> {
+  /** Started, and subscribed to the bench's topic in its group, with this metadata. */
+  static async start(bench: Bench, change: Partial<EngineOptions> = {}, metadata: Readonly<Record<string, string>> = {}): Promise<Sidecar> {
     const pubsub = await bench.open();
     const request = bench.request();
     await pubsub.ensure(bench.topic, [request], bench.patience);
-    const app = new PlayedApp([{ pubsub: PUBSUB, topic: bench.topic, metadata: {} }], bench.patienceMs);
+    const app = new PlayedApp([{ pubsub: PUBSUB, topic: bench.topic, metadata }], bench.patienceMs);
     const clock = new SteppedClock();
     const engine = new Engine(new Map([[PUBSUB, { pubsub, group: request.group }]]), app, clock, { ...OPTIONS, ...change }, EVENTS);
     const sidecar = new Sidecar(app, clock, engine, bench);

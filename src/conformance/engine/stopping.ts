@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import type { Behaviour } from "../harness.ts";
+import { POLICY } from "./policy.ts";
 import { Sidecar } from "./sidecar.ts";
 
 export const stopping: Behaviour = {
   name: "a sidecar that stops waits for the call that runs, and gives back what has not begun",
   rule: "D8",
   async run(bench) {
-    const sidecar = await Sidecar.start(bench, { maxInFlight: 1 });
+    const sidecar = await Sidecar.start(bench, { delivery: { ...POLICY, maxInFlight: 1 } });
     for (const text of ["first", "second"]) await sidecar.publish(text);
     const running = await sidecar.app.one();
     const stopped = sidecar.stop();

@@ -1,0 +1,93 @@
+import type { Clock } from "../pubsub/clock.ts";
+import type { PubSubError } from "../pubsub/error.ts";
+import type { Outgoing } from "../pubsub/outgoing.ts";
+import type { Lent } from "./lent.ts";
+import type { Message } from "./waiting.ts";
+
+/** What a dead letter tells, as attributes beside the publisher's own. */
+export const DEAD_LETTER = {
+  id: "layotto-dead-letter-id",
+  reason: "layotto-dead-letter-reason",
+  failures: "layotto-dead-letter-failures",
+  first: "layotto-dead-letter-first-failure",
+  last: "layotto-dead-letter-last-failure",
+  topic: "layotto-dead-letter-topic",
+  position: "layotto-dead-letter-position",
+  group: "layotto-dead-letter-group",
+} as const;
+
+const MOST_REASON = 1_024;
+
+/** Where the dead letters of one subscription go. */
+export interface DeadLetterTarget {
+  readonly topic: string;
+  /** The most bytes that a message may have there, attributes included. */
+  readonly maxBytes: number;
+  /** Publishes where a message cannot be moved. `done` is called once. */
+  publish(message: Message, done: (error?: PubSubError) => void): void;
+}
+
+/** `acked`: the broker settled the original in the same step. `stored`: the caller acks. `failed`: nothing happened. `over`: it is no longer ours. */
+export type DeadLetterOutcome = "acked" | "stored" | "failed" | "over";
+
+/** Writes dead letters (D15): the same bytes with reasons as attributes. Moved by the broker in one step where it can, else published. */
+export class DeadLetters {
+  readonly topic: string;
+  /** Why a dead letter could not be written the last time. Undefined: it could. */
+  trouble: string | undefined;
+  readonly #target: DeadLetterTarget;
+  readonly #group: string;
+  readonly #clock: Clock;
+
+  constructor(target: DeadLetterTarget, group: string, clock: Clock) {
+    this.topic = target.topic;
+    this.#target = target;
+    this.#group = group;
+    this.#clock = clock;
+  }
+
+  /** Tries once. `done` is called once. */
+  write(lent: Lent, reason: string, done: (outcome: DeadLetterOutcome) => void): void {
+    const { delivery } = lent;
+    const message = this.#letter(lent, reason);
+    const ended = (outcome: "acked" | "stored", error?: PubSubError): void => {
+      this.trouble = error && `a dead letter cannot be written to ${this.topic}: ${error.message}`;
+      done(error ? "failed" : outcome);
+    };
+    if (!delivery.move) this.#target.publish(message, (error) => ended("stored", error));
+    else if (!delivery.move({ ...sent(message), done: (error) => ended("acked", error) })) done("over");
+  }
+
+  #letter({ delivery, failures, firstFailedAt }: Lent, reason: string): Message {
+    const { topic, position, key, data } = delivery;
+    const now = this.#clock.now();
+    const id = `dl:${this.#group}:${topic}:${position ?? ""}`;
+    const where = {
+      [DEAD_LETTER.id]: id,
+      [DEAD_LETTER.topic]: topic,
+      [DEAD_LETTER.group]: this.#group,
+      ...(position === undefined ? {} : { [DEAD_LETTER.position]: position }),
+    };
+    const why = {
+      [DEAD_LETTER.reason]: reason.slice(0, MOST_REASON),
+      [DEAD_LETTER.failures]: String(failures),
+      [DEAD_LETTER.first]: new Date(firstFailedAt ?? now).toISOString(),
+      [DEAD_LETTER.last]: new Date(now).toISOString(),
+    };
+    const dedupId = position === undefined ? undefined : id;
+    const whole = { topic: this.topic, data, attributes: { ...delivery.attributes, ...where, ...why }, key, dedupId };
+    // A message that was as large as the broker takes them has no room for its reasons.
+    return sizeOf(whole) <= this.#target.maxBytes ? whole : { ...whole, attributes: { ...delivery.attributes, ...where } };
+  }
+}
+
+/** Without the members that are undefined. */
+function sent({ topic, data, attributes, key, dedupId }: Message): Omit<Outgoing, "done"> {
+  return { topic, data, attributes, ...(key === undefined ? {} : { key }), ...(dedupId === undefined ? {} : { dedupId }) };
+}
+
+function sizeOf({ data, attributes }: Message): number {
+  let size = data.length;
+  for (const [name, value] of Object.entries(attributes)) size += Buffer.byteLength(name) + Buffer.byteLength(value);
+  return size;
+}

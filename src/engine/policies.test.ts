@@ -1,0 +1,79 @@
+import { expect, test } from "vitest";
+import { Budget } from "./budget.ts";
+import { Flight } from "./flight.ts";
+import { setUp } from "./reader.fixture.ts";
+
+test("after so many failures in a row the app is left alone, then tried with one call until it works", () => {
+  const t = setUp({ breaker: { failures: 2, pauseMs: 30_000 } });
+  for (const name of ["a", "b"]) t.lend(name);
+  t.answer("a", "failed");
+  t.answer("b", "failed");
+  expect([t.reader.pausedBecause, t.windows.at(-1)]).toEqual(["2 calls in a row failed: the app is left alone for 30000 ms", 0]);
+  // What waits goes back to the broker after ten seconds, as it does for an app that is away.
+  t.clock.advance(29_999);
+  expect([t.ids(), t.log.slice(2)]).toEqual(["ab", ["release b", "release a"]]);
+  t.clock.advance(1);
+  for (const name of ["c", "d"]) t.lend(name);
+  expect([t.ids(), t.windows.at(-1)]).toEqual(["abc", 1_000]);
+  t.answer("c", "success");
+  for (const name of ["e"]) t.lend(name);
+  expect(t.ids()).toBe("abcde");
+});
+
+test("a probe that fails leaves the app alone again", () => {
+  const t = setUp({ breaker: { failures: 1, pauseMs: 5_000 } });
+  t.lend("a");
+  t.answer("a", "failed");
+  t.clock.advance(5_000);
+  t.answer("a", "failed");
+  expect(t.reader.pausedBecause).toBe("1 calls in a row failed: the app is left alone for 5000 ms");
+});
+
+test("a success in between begins the count anew", () => {
+  const t = setUp({ breaker: { failures: 2, pauseMs: 30_000 } });
+  for (const name of ["a", "b", "c"]) t.lend(name);
+  t.answer("a", "failed");
+  t.answer("b", "success");
+  t.answer("c", "failed");
+  expect(t.reader.pausedBecause).toBeUndefined();
+});
+
+test("a rate is kept, and nothing waits longer than it must", () => {
+  const t = setUp({ rate: 10 });
+  for (const name of ["a", "b", "c"]) t.lend(name);
+  expect(t.ids()).toBe("a");
+  t.clock.advance(99);
+  expect(t.ids()).toBe("a");
+  t.clock.advance(1);
+  expect(t.ids()).toBe("ab");
+  t.clock.advance(100);
+  expect(t.ids()).toBe("abc");
+});
+
+test("one constant wait, when that is asked for", () => {
+  const t = setUp({ retry: { firstMs: 5_000, mostMs: 5_000, maxFailures: 10, permanent: [] } });
+  t.lend("a");
+  for (let call = 1; call <= 3; call++) {
+    t.answer("a", "retry");
+    t.clock.advance(4_999);
+    expect(t.calls.length).toBe(call);
+    t.clock.advance(1);
+  }
+  expect(t.calls.length).toBe(4);
+});
+
+test("subscriptions share the memory: one that needs it gets more, and gives it back when it is idle", () => {
+  const memory = new Budget(100 * 1_024);
+  const shared = { flight: new Flight(), memory };
+  const t = setUp({}, {}, shared);
+  const data = Buffer.alloc(40 * 1_024, '"');
+  t.lend("a", { data });
+  expect(memory.used).toBe(64 * 1_024);
+  // Beyond what is left for all there is nothing to be had.
+  for (const name of ["b", "c", "d"]) t.lend(name, { data });
+  expect(memory.used).toBe(64 * 1_024);
+  expect(t.reader.degradedBecause).toContain("the window is full");
+  for (const { receiver } of t.calls) receiver.verdict("success");
+  t.clock.advance(1_000);
+  expect([memory.used, t.reader.degradedBecause]).toEqual([0, undefined]);
+});
