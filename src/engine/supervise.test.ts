@@ -4,13 +4,13 @@ import { POLICY } from "../conformance/engine/policy.ts";
 import { SteppedClock } from "../conformance/stepped-clock.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
-import type { SubscribeRequest, Subscription } from "../pubsub/subscription.ts";
+import type { Order, SubscribeRequest, Subscription } from "../pubsub/subscription.ts";
 import { Supervised } from "./supervise.ts";
 
 const settled = () => new Promise(setImmediate);
 
 /** A broker whose answers to `subscribe` the test gives. */
-function setUp() {
+function setUp(order: Order = "none", waiting = 0) {
   const clock = new SteppedClock(0);
   const opened: { readonly answer: PromiseWithResolvers<Subscription>; readonly died: PromiseWithResolvers<PubSubError | undefined> }[] =
     [];
@@ -25,17 +25,19 @@ function setUp() {
     },
   } as unknown as PubSub;
   const channel = { reachable: true, onReachable: () => () => undefined } as unknown as AppChannel;
-  const request: SubscribeRequest = { topic: "t", group: "app1", start: "earliest", order: "none", options: {} };
+  const request: SubscribeRequest = { topic: "t", group: "app1", start: "earliest", order, options: {} };
   const policy = { ...POLICY, maxInFlight: 1, maxPending: 7, maxPendingBytes: 100 };
-  const options = { pubsub: "redis", group: "app1", order: "none", rawPayload: false, policy } as const;
+  const options = { pubsub: "redis", group: "app1", order, rawPayload: false, policy } as const;
   const supervised = new Supervised(pubsub, request, channel, clock, options);
   const accept = async (index: number) => {
     opened[index]?.answer.resolve({
       window: (messages: number) => windows.push(messages),
       close: () => {
         closes += 1;
+        opened[index]?.died.resolve(undefined);
         return Promise.resolve();
       },
+      backlog: () => Promise.resolve({ messages: waiting, oldestMs: undefined }),
       closed: opened[index].died.promise,
     } as unknown as Subscription);
     await settled();
@@ -72,4 +74,35 @@ test("closing pauses, closes the reader, and opens no other", async () => {
   await settled();
   t.clock.advance(10_000);
   expect([t.supervised.status.state, t.windows, t.closes(), t.opened.length]).toEqual(["closed", [7, 0], 1, 1]);
+});
+
+test("an order that the broker cannot keep is refused, and says so", async () => {
+  const t = setUp("key");
+  await settled();
+  expect(t.opened).toEqual([]);
+  expect(t.supervised.status).toMatchObject({ state: "starting", reason: "order: key cannot be kept: this broker keeps none" });
+});
+
+test("a reader that gets nothing although messages wait is made anew", async () => {
+  const t = setUp("none", 3);
+  await t.accept(0);
+  for (const look of [1, 2]) {
+    expect(t.closes()).toBe(0);
+    t.clock.advance(30_000);
+    await settled();
+    expect(t.closes()).toBe(look - 1);
+  }
+  t.clock.advance(100);
+  await t.accept(1);
+  expect(t.supervised.status).toMatchObject({ state: "running", rebuilt: 1 });
+});
+
+test("a reader with nothing to read is left alone", async () => {
+  const t = setUp("none", 0);
+  await t.accept(0);
+  for (let look = 1; look <= 5; look++) {
+    t.clock.advance(30_000);
+    await settled();
+  }
+  expect(t.closes()).toBe(0);
 });

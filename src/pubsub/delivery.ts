@@ -27,7 +27,10 @@ export interface Delivery {
 
   /** Done with: it never comes again. */
   ack(): boolean;
-  /** Not tried. Give it back now, to anybody, uncounted where the broker can. Failures recorded before stay recorded. */
+  /**
+   * Not tried. Give it back now, to anybody, uncounted where the broker can. Failures recorded before stay recorded. In an ordered group it
+   * comes again before anything behind it that is not lent yet, or that would pass it by.
+   */
   release(): boolean;
   /** Failed for the `failures`-th time: the broker lends it again after `delayMs`. Present with `delayedRetry`. */
   retry?(delayMs: number, failures: number): boolean;
