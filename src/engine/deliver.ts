@@ -5,7 +5,6 @@ import type { PubSubError } from "../pubsub/error.ts";
 import { FreshMap } from "../pubsub/fresh-map.ts";
 import type { Order, Sink, Subscription } from "../pubsub/subscription.ts";
 import { type Backoff, waitMs } from "../resiliency/backoff.ts";
-import { CircuitBreaker } from "../resiliency/circuit-breaker.ts";
 import type { DeliveryPolicy } from "../resiliency/policy.ts";
 import { RateLimit } from "../resiliency/rate-limit.ts";
 import { Histogram, SECONDS } from "../telemetry/histogram.ts";
@@ -16,6 +15,7 @@ import { type DeadLetterOutcome, DeadLetters, type DeadLetterTarget } from "./de
 import { Flight } from "./flight.ts";
 import { Lanes, laneOf } from "./lanes.ts";
 import { Lent } from "./lent.ts";
+import { Pauses } from "./pauses.ts";
 import { MOST_DEATHS, Suspects } from "./suspects.ts";
 import { Window } from "./window.ts";
 
@@ -47,8 +47,6 @@ export interface Measured {
 /** Waits of messages that failed together are spread, so that they do not come back together. */
 const JITTER = 0.2;
 const DEAD_LETTER_RETRY: Backoff = { firstMs: 1_000, mostMs: 60_000, jitter: JITTER };
-/** How long messages are held for an app that is away before others may have them (D4). */
-const HOLD_MS = 10_000;
 /** How long an app that does not implement the call is left alone. Registering late must not cost a backlog. */
 const UNIMPLEMENTED_MS = 5_000;
 
@@ -59,8 +57,6 @@ const UNIMPLEMENTED_MS = 5_000;
 export class Reader implements Sink {
   /** What it has done, and readers of the same group before it. Readable in health. */
   readonly counts: ReaderCounts;
-  /** Why nothing is read at the moment. Undefined: running. */
-  pausedBecause: string | undefined;
   /** Why the broker gives nothing at the moment. */
   interruptedBecause: string | undefined;
   readonly #channel: AppChannel;
@@ -76,16 +72,15 @@ export class Reader implements Sink {
   readonly #suspects: Suspects;
   readonly #window: Window;
   readonly #deadLetters: DeadLetters | undefined;
-  readonly #breaker: CircuitBreaker | undefined;
+  readonly #pauses: Pauses;
   readonly #rate: RateLimit | undefined;
-  readonly #unlisten: (() => void)[];
+  readonly #leaveFlight: () => void;
   readonly #onVerdict = (lent: Lent, verdict: Verdict, reason?: string, code?: string): void => this.#judged(lent, verdict, reason, code);
   #waiting: Lent[] = [];
   #running = 0;
   /** Dead letters on their way. */
   #burying = 0;
   #draining = false;
-  #cancelHold: () => void = () => undefined;
   #idle: (() => void) | undefined;
 
   constructor(
@@ -104,16 +99,24 @@ export class Reader implements Sink {
     this.#suspects = new Suspects(shared.flight);
     this.#window = new Window(clock, policy.maxPending, policy.maxPendingBytes, shared.memory);
     this.#deadLetters = deadLetters && new DeadLetters(deadLetters, group, clock);
-    this.#breaker = policy.breaker && new CircuitBreaker(policy.breaker);
     this.#rate = policy.rate === undefined ? undefined : new RateLimit(policy.rate, clock, () => this.#pump());
     this.counts = measured.counts;
     this.#processSeconds = measured.processSeconds;
-    this.#unlisten = [
-      channel.onReachable((reachable) => (reachable ? this.#resume() : this.#pause("the app cannot be reached"))),
-      shared.flight.join(() => this.#pump()),
-    ];
-    if (!channel.reachable) this.pausedBecause = "the app cannot be reached";
-    else this.#window.open();
+    this.#leaveFlight = shared.flight.join(() => this.#pump());
+    this.#pauses = new Pauses(channel, clock, policy.breaker, {
+      paused: () => this.#window.close(),
+      resumed: () => {
+        this.#window.open();
+        this.#pump();
+      },
+      giveBack: () => this.#releaseAll(),
+    });
+    if (!this.pausedBecause) this.#window.open();
+  }
+
+  /** Why nothing is read at the moment. Undefined: running. */
+  get pausedBecause(): string | undefined {
+    return this.#pauses.because;
   }
 
   get inFlight(): number {
@@ -139,7 +142,8 @@ export class Reader implements Sink {
     this.interruptedBecause = undefined;
     for (const delivery of batch) this.#take(delivery);
     this.#window.grow();
-    if (this.#draining || this.pausedBecause !== undefined) this.#hold();
+    if (this.#draining) this.#releaseAll();
+    else if (this.pausedBecause !== undefined) this.#pauses.hold();
     else this.#pump();
   }
 
@@ -174,8 +178,8 @@ export class Reader implements Sink {
    */
   async drain(signal: AbortSignal): Promise<void> {
     this.#draining = true;
-    this.#cancelHold();
-    for (const unlisten of this.#unlisten) unlisten();
+    this.#pauses.end();
+    this.#leaveFlight();
     this.#window.close();
     this.#releaseAll();
     if (this.#running + this.#burying > 0)
@@ -235,7 +239,7 @@ export class Reader implements Sink {
   }
 
   get #most(): number {
-    return this.#breaker?.halfOpen ? 1 : this.#policy.maxInFlight;
+    return this.#pauses.probing ? 1 : this.#policy.maxInFlight;
   }
 
   #start(lent: Lent): void {
@@ -293,13 +297,13 @@ export class Reader implements Sink {
   }
 
   #processed(lent: Lent): void {
-    this.#breaker?.succeeded();
+    this.#pauses.succeeded();
     this.#suspects.clear(lent);
     this.#ack(lent);
   }
 
   #dropped(lent: Lent): void {
-    this.#breaker?.succeeded();
+    this.#pauses.succeeded();
     this.#suspects.clear(lent);
     this.counts.dropped += 1;
     if (this.#deadLetters) this.#bury(lent, "the app answered DROP");
@@ -313,7 +317,7 @@ export class Reader implements Sink {
     lent.failures += 1;
     lent.firstFailedAt ??= this.#clock.now();
     this.counts.retried += 1;
-    if (this.#breaker?.failed()) this.#break(this.#breaker);
+    this.#pauses.failed();
     const pointless = code !== undefined && retry.permanent.includes(code);
     if (this.#deadLetters && (pointless || lent.failures >= retry.maxFailures)) {
       lent.delivery.keep?.(lent.failures);
@@ -350,8 +354,9 @@ export class Reader implements Sink {
     if (!lent.suspect) this.#waiting.unshift(lent);
     else if (verdict !== "lost") this.#suspects.add(lent);
     lent.state = "waiting";
-    this.#pause(reason ?? `the app is ${verdict}`);
-    if (verdict === "unimplemented" || this.#channel.reachable) this.#clock.after(UNIMPLEMENTED_MS, () => this.#resume());
+    const why = reason ?? `the app is ${verdict}`;
+    if (verdict === "unimplemented" || this.#channel.reachable) this.#pauses.pauseFor(UNIMPLEMENTED_MS, why);
+    else this.#pauses.pause(why);
   }
 
   #bury(lent: Lent, reason: string, attempt = 1): void {
@@ -388,39 +393,6 @@ export class Reader implements Sink {
       this.#waiting.push(lent);
       this.#pump();
     });
-  }
-
-  #break(breaker: CircuitBreaker): void {
-    const { failures, pauseMs } = breaker.policy;
-    this.#pause(`${failures} calls in a row failed: the app is left alone for ${pauseMs} ms`);
-    this.#clock.after(pauseMs, () => {
-      breaker.probe();
-      this.#resume();
-    });
-  }
-
-  #pause(reason: string): void {
-    if (this.#draining) return;
-    this.pausedBecause = reason;
-    this.#window.close();
-    this.#hold();
-  }
-
-  #hold(): void {
-    if (this.#draining) {
-      this.#releaseAll();
-      return;
-    }
-    this.#cancelHold();
-    this.#cancelHold = this.#clock.after(HOLD_MS, () => this.#releaseAll());
-  }
-
-  #resume(): void {
-    if (this.#draining || this.pausedBecause === undefined || !this.#channel.reachable || this.#breaker?.open) return;
-    this.pausedBecause = undefined;
-    this.#cancelHold();
-    this.#window.open();
-    this.#pump();
   }
 
   #releaseAll(): void {
