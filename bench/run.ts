@@ -3,10 +3,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type LoadOptions, type LoadReport, load } from "../src/load/load.ts";
+import type { LoadOptions, LoadReport } from "../src/load/load.ts";
 import { redisAvailable, startRedis } from "../test/brokers/redis.ts";
+import { measured, median } from "./measured.ts";
 import { topLines } from "./profile.ts";
-import { type Component, dapr, freePorts, goLayotto, ours, PUBSUB, type Running, type System, start } from "./sidecar.ts";
+import { type Component, dapr, goLayotto, ours, type System } from "./sidecar.ts";
 
 const { values } = parseArgs({
   options: {
@@ -44,7 +45,7 @@ try {
     for (const [on, system] of systems) {
       for (const [name, options] of Object.entries(LOADS)) {
         console.error(`round ${round} of ${rounds}: ${system.name} on ${on}, ${name}`);
-        const report = await measured(system, options);
+        const report = await measured(system, { ...options, seconds });
         const key = `${name} | ${on} | ${system.name}`;
         reports.set(key, [...(reports.get(key) ?? []), report]);
       }
@@ -63,36 +64,9 @@ try {
   await redis?.stop();
 }
 
-async function measured(system: System, options: Pick<LoadOptions, "inFlight" | "rate">): Promise<LoadReport> {
-  const ports = await freePorts();
-  const local = (port: number) => ({ host: "127.0.0.1", port });
-  let sidecar: Running | undefined;
-  // The app is there first: a Go Layotto asks it once, when it starts.
-  const report = load({
-    ...options,
-    sidecar: local(ports.grpc),
-    app: local(ports.app),
-    api: system.api,
-    pubsub: PUBSUB,
-    topic: `bench-${Date.now()}`,
-    seconds,
-    warmUpSeconds: 2,
-    size: 256,
-    pid: () => sidecar?.pid,
-  });
-  // Awaited below, unless the sidecar does not start: then that is the error to tell.
-  report.catch(() => undefined);
-  try {
-    sidecar = await start(system, ports);
-    return await report;
-  } finally {
-    await sidecar?.stop();
-  }
-}
-
 async function profiled(): Promise<readonly string[]> {
   const directory = mkdtempSync(join(tmpdir(), "profile-"));
-  await measured(ours(onRedis, ["--cpu-prof", `--cpu-prof-dir=${directory}`]), { inFlight: 64 });
+  await measured(ours(onRedis, ["--cpu-prof", `--cpu-prof-dir=${directory}`]), { inFlight: 64, seconds });
   const [file = ""] = readdirSync(directory);
   const lines = topLines(readFileSync(join(directory, file), "utf8"), 5);
   rmSync(directory, { recursive: true });
@@ -113,9 +87,4 @@ function row(key: string, list: readonly LoadReport[]): string {
     `${list.reduce((sum, one) => sum + (one.missing ?? 0), 0)}, ${list.reduce((sum, one) => sum + (one.duplicates ?? 0), 0)}`,
   ];
   return `| ${key} | ${cells.join(" | ")} |`;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

@@ -14,6 +14,8 @@ interface Flags {
   readonly seconds: number;
   readonly warmUp: number;
   readonly size: number;
+  readonly keys?: number;
+  readonly order: "none" | "key" | "topic";
   readonly pid?: number;
   readonly json?: boolean;
 }
@@ -42,6 +44,8 @@ export const bench = new Command("bench")
   .option("--seconds <seconds>", "how long", positive, 10)
   .option("--warm-up <seconds>", "how long before that, unmeasured", whole, 2)
   .option("--size <bytes>", "bytes of data, 60 at least", whole, 256)
+  .option("--keys <count>", "spread the messages over so many partition keys", positive)
+  .addOption(new Option("--order <order>", "what the subscription asks for").choices(["none", "key", "topic"]).default("none"))
   .option("--pid <pid>", "the sidecar's process, to read its CPU and memory (Linux)", whole)
   .option("--json", "print the report as JSON")
   .addHelpText(

@@ -29,6 +29,10 @@ export interface LoadOptions {
   readonly warmUpSeconds: number;
   /** Bytes of data. */
   readonly size: number;
+  /** The messages are spread over so many partition keys. Undefined: they have none. */
+  readonly keys?: number;
+  /** What the subscription asks for. Default: `none`. */
+  readonly order?: "none" | "key" | "topic";
   /** The sidecar's process, whose CPU and memory are to be read. Asked when the measurement begins. */
   readonly pid?: () => number | undefined;
 }
@@ -98,11 +102,11 @@ class Run {
   }
 
   async open(): Promise<void> {
-    const { app, api, pubsub, topic } = this.#options;
+    const { app, api, pubsub, topic, order = "none" } = this.#options;
     if (!app) return;
     const list = toBinary(
       ListTopicSubscriptionsResponseSchema,
-      create(ListTopicSubscriptionsResponseSchema, { subscriptions: [{ pubsubName: pubsub, topic }] }),
+      create(ListTopicSubscriptionsResponseSchema, { subscriptions: [{ pubsubName: pubsub, topic, metadata: { order } }] }),
     );
     const { callback } = PACKAGES[api];
     this.#server = await listen(app, {
@@ -198,11 +202,12 @@ class Run {
   }
 
   #publish(more: () => void): void {
-    const { api, pubsub, topic, size } = this.#options;
+    const { api, pubsub, topic, size, keys } = this.#options;
     const number = this.#next++;
     const data = Buffer.alloc(Math.max(size, 60), " ");
     data.write(`${this.#mark} ${number}`);
-    const request = encodePublishEvent({ pubsubName: pubsub, topic, data, dataContentType: "text/plain", metadata: {} });
+    const metadata: Record<string, string> = keys === undefined ? {} : { partitionKey: `key${number % keys}` };
+    const request = encodePublishEvent({ pubsubName: pubsub, topic, data, dataContentType: "text/plain", metadata });
     const startedAt = performance.now();
     this.#underWay += 1;
     const over = () => {
