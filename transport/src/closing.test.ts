@@ -143,6 +143,35 @@ test("clients that are connected and do nothing do not hold it up", async () => 
   await Promise.all(idle);
 });
 
+test("a stream is told once that the server closes, and goes on; one that has ended is not", async () => {
+  const told: string[] = [];
+  const open = (name: string) =>
+    streaming((call) => ({
+      message: (message) => void call.send(message),
+      end: () => call.end(),
+      closing: () => void told.push(name),
+    }));
+  const server = await bed.serve({ "/t.T/Stream": open("open"), "/t.T/Ended": open("ended") });
+  const client = bed.client(server.address);
+  const ended = new Conversation(client, "/t.T/Ended");
+  ended.stream.end();
+  await ended.end;
+  const talk = new Conversation(client, "/t.T/Stream");
+  talk.stream.send(Buffer.from("begun"));
+  await talk.next();
+  const closing = server.close();
+  await reached(client, "idle");
+  for (let turn = 0; turn < 10; turn++) {
+    talk.stream.send(Buffer.from(`turn ${turn}`));
+    expect(text(await talk.next())).toBe(`turn ${turn}`);
+  }
+  expect(told).toEqual(["open"]);
+  talk.stream.end();
+  await talk.end;
+  await closing;
+  expect(told).toEqual(["open"]);
+});
+
 test("a stream that the client has cancelled does not hold it up", async () => {
   const { server, talk, answer, unary } = await busy();
   talk.stream.cancel();

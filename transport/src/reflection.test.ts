@@ -12,6 +12,8 @@ import {
   ServiceDescriptorProtoSchema,
 } from "@bufbuild/protobuf/wkt";
 import { afterEach, expect, test } from "vitest";
+import { Flag, Frame } from "./http2/protocol.ts";
+import { data, frame, message, RawPeer } from "./http2/raw-peer.fixture.ts";
 import { type Client, Status } from "./index.ts";
 import { reflection } from "./reflection.ts";
 import { Bed, Conversation, failure } from "./testing.fixture.ts";
@@ -186,6 +188,47 @@ test("one who asks much and does not read is waited for, and then gets all answe
   for (const [index, message] of talk.messages.entries()) {
     expect(Buffer.from(read(message).request ?? "").equals(question(SYMBOL, names[index] as string))).toBe(true);
   }
+});
+
+test("a conversation that its client leaves open does not hold up a server that closes: it ends with OK", async () => {
+  const server = await bed.serve(reflection(FILES));
+  const client = bed.client(server.address);
+  const talks = [V1, V1ALPHA].map((path) => new Conversation(client, path));
+  for (const talk of talks) {
+    talk.stream.send(question(SYMBOL, "t.One"));
+    expect(read(await talk.next()).files[0]).toBe("t/service.proto");
+  }
+  // It has asked nothing yet.
+  talks.push(new Conversation(client, V1));
+  // One that has asked much and reads nothing gets what was answered, all the same.
+  const slow = new Conversation(client, V1);
+  slow.stream.pause();
+  for (let index = 0; index < 1_000; index++) slow.stream.send(question(FILE, "t/service.proto"));
+  await ask(client, SERVICES, "");
+  const closing = server.close();
+  for (const talk of talks) await talk.end;
+  slow.stream.resume();
+  await slow.end;
+  expect(slow.messages.length).toBeGreaterThan(0);
+  await closing;
+  expect([...talks, slow].flatMap(({ wrongs }) => wrongs)).toEqual([]);
+});
+
+test("a conversation that begins before its client knows that the server closes is ended as well", async () => {
+  const server = await bed.serve(reflection(FILES));
+  const peer = await RawPeer.dial(server.address);
+  bed.after(() => peer.destroy());
+  peer.hello();
+  await peer.roundTrip();
+  const closing = server.close();
+  await peer.came(Frame.GOAWAY);
+  const { payload } = await peer.came(Frame.PING, ({ flags }) => flags === 0);
+  peer.send(peer.open(1, V1), data(1, message(question(SERVICES, "*"))));
+  await peer.came(Frame.DATA);
+  expect(peer.streams.get(1)?.ended).toBe(false);
+  peer.send(frame(Frame.PING, Flag.ACK, 0, payload));
+  expect(await peer.status(1)).toEqual({ code: Status.OK, details: "" });
+  await closing;
 });
 
 test("a file whose imports are missing, or that is none, is refused at the start", () => {

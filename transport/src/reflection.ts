@@ -13,7 +13,8 @@ const ANSWER = { REQUEST: 2, FILES: 4, EXTENSION_NUMBERS: 5, SERVICES: 6, ERROR:
 
 /**
  * gRPC's server reflection, `grpc.reflection.v1` and `v1alpha`: with it grpcurl and others call a server without its .proto files. `files` are
- * serialized FileDescriptorProtos, each after those that it imports. Throws when one cannot be read.
+ * serialized FileDescriptorProtos, each after those that it imports. Throws when one cannot be read. A server that closes waits for no conversation:
+ * each ends with OK.
  */
 export function reflection(files: readonly Uint8Array[]): Handlers {
   const set = create(FileDescriptorSetSchema, { file: files.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes)) });
@@ -32,6 +33,8 @@ export function reflection(files: readonly Uint8Array[]): Handlers {
     },
     drained: () => call.resume(),
     end: () => call.end(),
+    // Some clients leave it open between their questions.
+    closing: () => call.end(),
   }));
   return Object.fromEntries(
     ["v1", "v1alpha"].map((version) => [`/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`, handler]),

@@ -53,6 +53,11 @@ export interface ServerReceiver {
   end(): void;
   /** All messages that waited are sent. */
   drained?(): void;
+  /**
+   * The server closes, takes no new calls and waits for this one, which goes on as before. A call that its client may leave open for as long as it
+   * likes should end now. Called at most once.
+   */
+  closing?(): void;
 }
 
 /**

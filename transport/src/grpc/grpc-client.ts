@@ -28,6 +28,7 @@ export class GrpcClient implements Client, ClientConnectionOwner<ResponseHead> {
   readonly deadlines = new Deadlines();
   readonly #address: Address;
   readonly #options: ClientOptions;
+  readonly #firstStreamId: number;
   readonly #listeners = new Set<(state: ConnectionState) => void>();
   /** Calls that wait: for a connection, or for room on it. In their order. */
   readonly #waiting = new Set<OutgoingCall>();
@@ -42,9 +43,11 @@ export class GrpcClient implements Client, ClientConnectionOwner<ResponseHead> {
   #dialledAt = Number.NEGATIVE_INFINITY;
   #failure = "";
 
-  constructor(address: Address, options: ClientOptions) {
+  /** `firstStreamId` of each connection: tests begin near the last. */
+  constructor(address: Address, options: ClientOptions, firstStreamId = 1) {
     this.#address = address;
     this.#options = options;
+    this.#firstStreamId = firstStreamId;
     this.maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
   }
 
@@ -218,6 +221,7 @@ export class GrpcClient implements Client, ClientConnectionOwner<ResponseHead> {
         interpret: (fields, tooLarge) => new ResponseHead(fields, tooLarge),
       },
       this,
+      this.#firstStreamId,
     );
     this.#open.set(connection, new Map());
   }

@@ -87,7 +87,7 @@ export abstract class IncomingCall extends Stream<RequestHead> implements Messag
       this.reader ??= new MessageReader(this);
       const at = this.reader.push(buffer, start, end);
       if (this.paused && (at < end || ended)) {
-        this.connection?.keep(this, buffer, at, end, ended);
+        this.connection?.held.keep(this, buffer, at, end, ended);
         return;
       }
     }
@@ -110,7 +110,7 @@ export abstract class IncomingCall extends Stream<RequestHead> implements Messag
   }
 
   hold(bytes: number): boolean {
-    return this.connection?.hold(bytes) ?? false;
+    return this.connection?.held.hold(bytes) ?? false;
   }
 
   sendHeaders(metadata: Metadata): void {
@@ -137,7 +137,7 @@ export abstract class IncomingCall extends Stream<RequestHead> implements Messag
     this.answered = true;
     if (this.place >= 0) this.context.deadlines.remove(this);
     this.reader?.stop();
-    this.connection?.discard(this);
+    if (this.inbox !== undefined) this.connection?.held.discard(this);
     this.context.onEnd?.(this.path, code);
     return true;
   }

@@ -16,7 +16,7 @@ export interface MessageSink {
   onMessage(message: Uint8Array): void;
   /** The call must fail: no message can be read from here on. */
   onUnreadable(code: Status, details: string): void;
-  /** As in `Connection.hold`. */
+  /** As in `HeldArrivals.hold`. */
   hold(bytes: number): boolean;
 }
 

@@ -2,7 +2,7 @@ import type { CallOptions } from "../client.ts";
 import type { ClientConnection } from "../http2/client-connection.ts";
 import { writeBytes, writeFrameHeader } from "../http2/frame-writer.ts";
 import { HeaderTemplate } from "../http2/header-template.ts";
-import { ErrorCode, Flag, FRAME_HEADER_BYTES, Frame } from "../http2/protocol.ts";
+import { DEFAULT_FRAME_BYTES, ErrorCode, Flag, FRAME_HEADER_BYTES, Frame } from "../http2/protocol.ts";
 import { type ResetOrigin, Stream } from "../http2/stream.ts";
 import { RpcError, Status } from "../status.ts";
 import type { Encoding } from "./compression.ts";
@@ -23,6 +23,9 @@ const RESET_STATUS: Readonly<Record<number, Status>> = {
 
 /** `grpc-timeout` as a literal that is not indexed (RFC 7541 section 6.2.2): it is another one in nearly every call. */
 const TIMEOUT_NAME = Buffer.concat([Buffer.from([0x00, "grpc-timeout".length]), Buffer.from("grpc-timeout")]);
+
+/** A path up to this long leaves at least half of a frame to the other fields, which take a few hundred bytes. */
+const PLAIN_PATH_BYTES = DEFAULT_FRAME_BYTES / 2;
 
 /** What every call of a client has, whatever its kind. */
 export abstract class OutgoingCall extends Stream<ResponseHead> implements MessageSink, Timed {
@@ -79,7 +82,7 @@ export abstract class OutgoingCall extends Stream<ResponseHead> implements Messa
   }
 
   hold(bytes: number): boolean {
-    return this.connection?.hold(bytes) ?? false;
+    return this.connection?.held.hold(bytes) ?? false;
   }
 
   /** Ends the call with an error, unless it is over. */
@@ -97,8 +100,7 @@ export abstract class OutgoingCall extends Stream<ResponseHead> implements Messa
         this.#malformed(fault);
         return;
       }
-      // An interim answer (RFC 9110 section 15.2).
-      if (section.status?.startsWith("1")) {
+      if (section.interim) {
         if (ended) this.#malformed("an interim answer ends the stream");
         return;
       }
@@ -130,7 +132,7 @@ export abstract class OutgoingCall extends Stream<ResponseHead> implements Messa
     this.reader ??= new MessageReader(this);
     const at = this.reader.push(buffer, start, end);
     if (this.paused && (at < end || ended)) {
-      this.connection?.keep(this, buffer, at, end, ended);
+      this.connection?.held.keep(this, buffer, at, end, ended);
       return;
     }
     if (ended) this.onUnreadable(Status.INTERNAL, "the answer ends without a status");
@@ -180,9 +182,9 @@ export abstract class OutgoingCall extends Stream<ResponseHead> implements Messa
     return to;
   }
 
-  /** Whether the header section is the method's own, with nothing but a timeout added. */
+  /** Whether the header section is the method's own, with nothing but a timeout added, and fits into one frame. */
   protected get isPlain(): boolean {
-    return this.options.metadata === undefined && this.requestEncoding === "identity";
+    return this.options.metadata === undefined && this.requestEncoding === "identity" && this.path.length <= PLAIN_PATH_BYTES;
   }
 
   /** Any header section. */
@@ -201,6 +203,7 @@ export abstract class OutgoingCall extends Stream<ResponseHead> implements Messa
     this.localEnded = false;
     this.remoteEnded = false;
     this.owed = 0;
+    this.heads = 0;
     this.expected = -1;
     this.client.submit(this);
   }
@@ -241,7 +244,7 @@ export abstract class OutgoingCall extends Stream<ResponseHead> implements Messa
     if (this.place >= 0) this.client.deadlines.remove(this);
     this.client.withdraw(this);
     this.reader?.stop();
-    this.connection?.discard(this);
+    if (this.inbox !== undefined) this.connection?.held.discard(this);
     return true;
   }
 }

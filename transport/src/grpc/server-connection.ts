@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { ConnectionOptions } from "../http2/connection.ts";
+import type { ConnectionOptions } from "../http2/connection-options.ts";
 import { HeaderTemplate } from "../http2/header-template.ts";
 import { ServerConnection } from "../http2/server-connection.ts";
 import type { Stream } from "../http2/stream.ts";

@@ -24,7 +24,7 @@ export class StreamingClientCall extends OutgoingCall implements ClientStream {
     connection.open(this);
     if (this.isPlain) this.putHeaders(connection, 0, 0);
     else this.sendHeaders(connection);
-    if (this.#paused) connection.pause(this);
+    if (this.#paused) connection.held.pause(this);
     const early = this.#early ?? [];
     this.#early = undefined;
     for (const message of early) this.#write(connection, message);
@@ -52,12 +52,12 @@ export class StreamingClientCall extends OutgoingCall implements ClientStream {
 
   pause(): void {
     this.#paused = true;
-    if (!this.ended) this.connection?.pause(this);
+    if (!this.ended) this.connection?.held.pause(this);
   }
 
   resume(): void {
     this.#paused = false;
-    this.connection?.resume(this);
+    this.connection?.held.resume(this);
   }
 
   override onWritable(): void {

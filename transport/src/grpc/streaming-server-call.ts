@@ -33,15 +33,19 @@ export class StreamingServerCall extends IncomingCall {
   }
 
   pause(): void {
-    if (!this.answered) this.server.pause(this);
+    if (!this.answered) this.server.held.pause(this);
   }
 
   resume(): void {
-    this.server.resume(this);
+    this.server.held.resume(this);
   }
 
   override onWritable(): void {
     if (!this.answered) this.#told(() => this.#receiver?.drained?.());
+  }
+
+  override onClosing(): void {
+    if (!this.answered) this.#told(() => this.#receiver?.closing?.());
   }
 
   onMessage(message: Uint8Array): void {

@@ -86,6 +86,53 @@ describe("a server that floods our client loses the connection, and the call fai
   });
 });
 
+describe("interim answers", () => {
+  const { maxInterimResponses } = DEFAULT_LIMITS;
+  const interims = (peer: RawPeer, id: number, count: number) =>
+    Array.from({ length: count }, () => headers(id, peer.encoder.encode([[":status", "103", "index"]])));
+
+  /** The call fails, its stream is reset, and another on the same connection gets its answer. */
+  async function endsTheCallAlone(peer: RawPeer, client: Client, call: Promise<RpcError>, flood: readonly Uint8Array[]): Promise<void> {
+    const other = unary(client, "/t.T/Echo");
+    await begins(peer, 3);
+    peer.send(...flood);
+    expect(await call).toMatchObject({ code: Status.RESOURCE_EXHAUSTED, details: expect.stringContaining(String(maxInterimResponses)) });
+    const reset = await peer.came(Frame.RST_STREAM, ({ id }) => id === 1);
+    expect(reset.payload.readUInt32BE()).toBe(ErrorCode.ENHANCE_YOUR_CALM);
+    peer.send(answer(peer, 3));
+    expect(String(await other)).toBe("answer");
+    expect(peer.goneAway).toEqual([]);
+  }
+
+  test("as many as are allowed are passed over", async () => {
+    const { client, peer } = await connected();
+    const calls = [1, 3].map(() => unary(client, "/t.T/Echo"));
+    await begins(peer, 3);
+    // Each call may have so many.
+    for (const id of [1, 3]) peer.send(...interims(peer, id, maxInterimResponses), answer(peer, id));
+    expect((await Promise.all(calls)).map(String)).toEqual(["answer", "answer"]);
+  });
+
+  test("one more fails the call, and no other", async () => {
+    const { client, peer } = await connected();
+    const call = failure(unary(client, "/t.T/Echo"));
+    await endsTheCallAlone(peer, client, call, interims(peer, 1, maxInterimResponses + 1));
+  });
+
+  // Nobody takes them: they must not pile up.
+  test.for(["103", "200"])("nor does a call that is paused keep more header sections than that, of status %s", async (status) => {
+    const { client, peer } = await connected();
+    const failed = Promise.withResolvers<RpcError>();
+    const nothing = () => undefined;
+    const stream = client.stream("/t.T/Each", { message: nothing, ended: nothing, failed: failed.resolve });
+    stream.pause();
+    stream.end();
+    await begins(peer, 1);
+    const section = () => headers(1, peer.encoder.encode([[":status", status, "index"]]));
+    await endsTheCallAlone(peer, client, failed.promise, Array.from({ length: 10_000 }, section));
+  });
+});
+
 describe("an answer that is too much fails its call, and no other", () => {
   const bomb = message(gzipSync(new Uint8Array(100_000)), { flag: 1 });
   const gzip: HeaderField = ["grpc-encoding", "gzip", "plain"];

@@ -3,20 +3,7 @@ import { Status } from "../status.ts";
 import { Abused } from "./abused-server.fixture.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { ErrorCode, Frame, Setting } from "./protocol.ts";
-import {
-  continuation,
-  data,
-  frame,
-  goAway,
-  headers,
-  message,
-  ping,
-  priority,
-  reset,
-  settings,
-  uint32,
-  windowUpdate,
-} from "./raw-peer.fixture.ts";
+import { data, frame, goAway, headers, message, ping, priority, reset, settings, uint32, windowUpdate } from "./raw-peer.fixture.ts";
 
 let abused: Abused;
 beforeEach(async () => {
@@ -89,13 +76,6 @@ describe("a flood ends its connection with ENHANCE_YOUR_CALM", () => {
 });
 
 describe("rapid reset ends its connection with ENHANCE_YOUR_CALM", () => {
-  test("HEADERS and RST_STREAM", async () => {
-    const peer = await abused.peer();
-    peer.send(...times(RESETS, (index) => Buffer.concat([peer.open(odd(index), "/t.T/Hang"), reset(odd(index), ErrorCode.CANCEL)])));
-    expect((await peer.ousted()).code).toBe(ErrorCode.ENHANCE_YOUR_CALM);
-    await abused.othersAreServed();
-  });
-
   // "MadeYouReset": the client has the server reset what it has begun to work on.
   const provocations: Readonly<Record<string, (id: number) => Uint8Array>> = {
     "a WINDOW_UPDATE of 0": (id) => windowUpdate(id, 0),
@@ -118,25 +98,6 @@ describe("rapid reset ends its connection with ENHANCE_YOUR_CALM", () => {
       peer.send(peer.call(odd(index), "/t.T/Echo"));
     }
     expect((await peer.status(odd(RESETS + 499))).code).toBe(Status.OK);
-  });
-});
-
-describe("CONTINUATION without end", () => {
-  const endings: Readonly<Record<string, Uint8Array>> = {
-    "of one byte each": Buffer.from("a"),
-    "of 1,000 bytes each": Buffer.alloc(1_000),
-    empty: Buffer.alloc(0),
-  };
-  test.for(Object.entries(endings))("%s", async ([, part]) => {
-    const peer = await abused.peer();
-    const count = part.length === 0 ? IDLE : Math.ceil((2 * DEFAULT_LIMITS.maxHeaderListBytes) / part.length) + 1;
-    // A literal whose value is said to be large: there is nothing to decode before it is there.
-    peer.send(
-      headers(1, Buffer.from([0x00, 0x01, 0x61, 0x7f, 0xff, 0xff, 0x7f]), true, false),
-      ...times(count, () => continuation(1, part)),
-    );
-    expect((await peer.ousted()).code).toBe(ErrorCode.ENHANCE_YOUR_CALM);
-    await abused.othersAreServed();
   });
 });
 

@@ -1,5 +1,7 @@
+import type { Address } from "../address.ts";
 import { type CallOptions, type Client, connect } from "../client.ts";
 import { type Handlers, listen, type Server, type ServerOptions, type ServerStream, streaming } from "../server.ts";
+import type { ServerTls } from "../tls.ts";
 import { RawPeer, type SettingEntry } from "./raw-peer.fixture.ts";
 
 /** What a server does for its tests, by path. */
@@ -39,43 +41,52 @@ export const handlers: Handlers = {
   }),
 };
 
+/** Where a server listens. `tls`: over TLS, with the server's files and the authority that they are of. */
+export interface Place {
+  readonly address: Address;
+  readonly tls?: { readonly server: ServerTls; readonly ca: string };
+}
+
 /** A server, a client of it that behaves, and what is to be cleaned up. */
 export class Abused {
   readonly server: Server;
+  readonly #ca: string | undefined;
   readonly #bystander: Client;
   readonly #peers: RawPeer[] = [];
   #started = false;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, ca: string | undefined) {
     this.server = server;
-    this.#bystander = connect(server.address);
+    this.#ca = ca;
+    this.#bystander = this.#client();
   }
 
   /** Its bystander has a connection of its own from the beginning. */
-  static async start(options: Partial<ServerOptions> = {}): Promise<Abused> {
-    const server = await listen({ host: "127.0.0.1", port: 0 }, { ...options, handlers: { ...handlers, ...options.handlers } });
-    const abused = new Abused(server);
+  static async start(options: Partial<ServerOptions> = {}, { address, tls }: Place = LOOPBACK): Promise<Abused> {
+    const secured = tls === undefined ? {} : { tls: tls.server };
+    const server = await listen(address, { ...options, ...secured, handlers: { ...handlers, ...options.handlers } });
+    const abused = new Abused(server, tls?.ca);
     await abused.othersAreServed();
     abused.#started = true;
     return abused;
   }
 
   async peer(...entries: readonly SettingEntry[]): Promise<RawPeer> {
-    const peer = await RawPeer.connect(this.server.address, ...entries);
-    this.#peers.push(peer);
+    const peer = await this.stranger();
+    peer.hello(...entries);
     return peer;
   }
 
   /** One that has not said hello. */
   async stranger(): Promise<RawPeer> {
-    const peer = await RawPeer.dial(this.server.address);
+    const peer = await RawPeer.dial(this.server.address, this.#ca);
     this.#peers.push(peer);
     return peer;
   }
 
   /** Throws when a call on the bystander's connection, or one on a new connection, does not succeed. */
   async othersAreServed(): Promise<void> {
-    const newcomer = connect(this.server.address);
+    const newcomer = this.#client();
     try {
       for (const client of [this.#bystander, newcomer]) {
         if (client === this.#bystander && this.#started && client.state !== "ready") throw new Error(`the bystander is ${client.state}`);
@@ -92,7 +103,13 @@ export class Abused {
     this.#bystander.close();
     await this.server.close(AbortSignal.abort());
   }
+
+  #client(): Client {
+    return connect(this.server.address, this.#ca === undefined ? {} : { tls: { ca: this.#ca } });
+  }
 }
+
+const LOOPBACK: Place = { address: { host: "127.0.0.1", port: 0 } };
 
 export function unary(client: Client, path: string, request: Uint8Array = new Uint8Array(), options?: CallOptions): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {

@@ -1,8 +1,9 @@
 import type { Socket } from "node:net";
-import { Connection, type ConnectionOptions } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionOptions } from "./connection-options.ts";
 import type { FieldSection } from "./field-section.ts";
-import { ConnectionError, DEFAULT_WINDOW, ErrorCode, errorName, Frame, MAX_STREAM_ID, PREFACE, Setting } from "./protocol.ts";
-import { settingsFrame } from "./settings.ts";
+import { ConnectionError, ErrorCode, errorName, MAX_STREAM_ID, PREFACE, Setting } from "./protocol.ts";
+import { announceSettings } from "./settings-exchange.ts";
 import type { Stream } from "./stream.ts";
 
 /** Whoever keeps a client's connections. */
@@ -19,25 +20,23 @@ export interface ClientConnectionOwner<Section extends FieldSection> {
 /** The client's end of a connection. */
 export class ClientConnection<Section extends FieldSection> extends Connection<Section> {
   readonly #owner: ClientConnectionOwner<Section>;
-  #nextId = 1;
+  #nextId: number;
   #draining = false;
-  #settled = false;
 
-  constructor(socket: Socket, options: ConnectionOptions<Section>, owner: ClientConnectionOwner<Section>) {
+  /** `firstId` of its streams is odd. After the last id there is, 2^31-1, the connection takes no more of them (section 5.1.1). */
+  constructor(socket: Socket, options: ConnectionOptions<Section>, owner: ClientConnectionOwner<Section>, firstId: number) {
     super(socket, options);
     this.#owner = owner;
+    this.#nextId = firstId;
     const { limits } = options;
-    const settings = settingsFrame([
+    const { outbox } = this.sender;
+    const at = outbox.reserve(PREFACE.length);
+    PREFACE.copy(outbox.buffer, at);
+    announceSettings(this.sender, limits, [
       [Setting.ENABLE_PUSH, 0],
       [Setting.INITIAL_WINDOW_SIZE, limits.streamWindowBytes],
       [Setting.MAX_HEADER_LIST_SIZE, limits.maxHeaderListBytes],
     ]);
-    const { outbox } = this.sender;
-    const at = outbox.reserve(PREFACE.length + settings.length);
-    PREFACE.copy(outbox.buffer, at);
-    settings.copy(outbox.buffer, at + PREFACE.length);
-    if (limits.connectionWindowBytes > DEFAULT_WINDOW)
-      this.sender.number(Frame.WINDOW_UPDATE, 0, limits.connectionWindowBytes - DEFAULT_WINDOW);
   }
 
   /** Whether a stream may be opened now. */
@@ -47,7 +46,7 @@ export class ClientConnection<Section extends FieldSection> extends Connection<S
 
   /** Whether streams will be opened here at all, if only later. */
   get usable(): boolean {
-    return this.reading && this.#settled && !this.#draining;
+    return this.reading && this.settled && !this.#draining;
   }
 
   /** Gives the stream its number. Its HEADERS must be the next that is sent. */
@@ -70,23 +69,33 @@ export class ClientConnection<Section extends FieldSection> extends Connection<S
     throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "HEADERS on a stream that was not opened");
   }
 
-  /** An answer may have several: only who reads it knows which is the last. */
-  protected override laterFault(): undefined {}
+  /**
+   * An answer has its head, before it perhaps interim ones, and trailers: only who reads them knows which is which. What does not end the stream is
+   * bounded here, as it comes, since a stream that is paused keeps it.
+   */
+  protected override admits(stream: Stream<Section>, section: Section, ended: boolean): boolean {
+    if (ended) return true;
+    stream.heads += 1;
+    const { maxInterimResponses } = this.limits;
+    if (stream.heads <= (section.interim ? maxInterimResponses : maxInterimResponses + 1)) return true;
+    this.abort(stream, ErrorCode.ENHANCE_YOUR_CALM, `more than ${maxInterimResponses} interim answers`);
+    return false;
+  }
 
   protected override received(chunk: Buffer): void {
     this.reader.push(chunk);
   }
 
-  protected override settled(): void {
-    this.#settled = true;
+  override greeted(): void {
+    super.greeted();
     this.#owner.ready(this);
   }
 
-  protected override resettled(): void {
+  override resettled(): void {
     if (!this.#draining) this.#owner.roomier(this);
   }
 
-  protected override wentAway(lastId: number, code: number, reason: string): void {
+  override wentAway(lastId: number, code: number, reason: string): void {
     this.#drain();
     const why = `the peer goes away (${errorName(code)}${reason && `: ${reason}`})`;
     for (const stream of this.streams.all()) if (stream.id > lastId) this.abort(stream, ErrorCode.CANCEL, why, "unsent");
@@ -95,7 +104,7 @@ export class ClientConnection<Section extends FieldSection> extends Connection<S
 
   protected override streamClosed(): void {
     if (!this.#draining) this.#owner.roomier(this);
-    else if (this.streams.size === 0) this.end("the peer went away");
+    else if (this.streams.size === 0) this.end("drained");
   }
 
   protected override closed(reason: string): void {
@@ -104,9 +113,9 @@ export class ClientConnection<Section extends FieldSection> extends Connection<S
 
   protected override wasReset(): void {}
 
-  protected override pongReceived(): void {}
+  override pongReceived(): void {}
 
-  protected override isIdle(id: number): boolean {
+  override isIdle(id: number): boolean {
     return id % 2 === 0 || id >= this.#nextId;
   }
 

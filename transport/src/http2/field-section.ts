@@ -9,6 +9,8 @@ export class FieldSection {
   readonly authority: string | undefined;
   readonly path: string | undefined;
   readonly status: string | undefined;
+  /** The head of an answer that is not the answer yet: 1xx (RFC 9110 section 15.2). */
+  readonly interim: boolean;
   /** Where the fields without a colon begin. */
   readonly regular: number;
   /** -1: not given. */
@@ -63,6 +65,7 @@ export class FieldSection {
     this.authority = authority;
     this.path = path;
     this.status = status;
+    this.interim = status?.startsWith("1") ?? false;
     this.contentLength = contentLength;
     this.fault = fault;
   }

@@ -27,6 +27,11 @@ export interface Limits {
    * CONTINUATION, PRIORITY, GOAWAY, frames on closed streams or of unknown types, refused streams. Default: 1,000 and 100.
    */
   readonly idleFrames: Rate;
+  /**
+   * Interim answers (1xx, RFC 9110 section 15.2) that a server may send before the answer of one call; with one more the call fails with
+   * RESOURCE_EXHAUSTED, and its stream is reset with ENHANCE_YOUR_CALM. Default: 100.
+   */
+  readonly maxInterimResponses: number;
   /** How long a new connection may take for its handshake, up to its first SETTINGS. Milliseconds; default: 10 s. */
   readonly handshakeMs: number;
   /** How long a peer may take no byte of what waits for it. Milliseconds; default: 60 s. */
@@ -49,6 +54,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxUnreadBytes: 4 * 2 ** 20,
   resets: { burst: 5_000, perSecond: 500 },
   idleFrames: { burst: 1_000, perSecond: 100 },
+  maxInterimResponses: 100,
   handshakeMs: 10_000,
   stalledMs: 60_000,
 };

@@ -1,5 +1,7 @@
 import type { Socket } from "node:net";
 
+/** How long a connection that has failed may take to be closed by the peer: it shall still read why. Milliseconds. */
+const LINGER_MS = 1_000;
 const SLAB_BYTES = 64 * 1024;
 const POOLED = 64;
 /** Slabs that nobody writes to: an idle connection holds none. */
@@ -65,9 +67,14 @@ export class Outbox {
     if (this.#socket.writableLength === 0 && pool.length < POOLED) pool.push(buffer);
   }
 
-  /** Nothing is written any more. */
+  /** Nothing is written any more: the socket ends when the peer has what was. */
   close(): void {
+    const socket = this.#socket;
     this.#closed = true;
+    socket.end();
+    if (socket.destroyed) return;
+    const cut = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once("close", () => clearTimeout(cut));
   }
 
   /** At the end of the turn. */

@@ -1,5 +1,7 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import type { Address } from "../address.ts";
 import { HpackDecoder } from "../hpack/decoder.ts";
 import { type HeaderField, HpackEncoder } from "../hpack/encoder.ts";
@@ -128,18 +130,20 @@ export class RawPeer {
     socket.on("close", () => this.#close());
   }
 
-  /** A client that has said hello. */
-  static async connect(address: Address, ...entries: readonly SettingEntry[]): Promise<RawPeer> {
-    const peer = await RawPeer.dial(address);
-    peer.send(PREFACE, settings(...entries));
-    return peer;
+  /** A client that has not said hello. `ca`: over TLS, with a server of that authority; a file in PEM. */
+  static async dial(address: Address, ca?: string): Promise<RawPeer> {
+    if (ca === undefined) {
+      const socket = connect(address);
+      await once(socket, "connect");
+      return new RawPeer(socket);
+    }
+    const socket = connectTls({ ...address, ca: readFileSync(ca), ALPNProtocols: ["h2"] });
+    await once(socket, "secureConnect");
+    return new RawPeer(socket);
   }
 
-  /** One that has not. */
-  static async dial(address: Address): Promise<RawPeer> {
-    const socket = connect(address);
-    await once(socket, "connect");
-    return new RawPeer(socket);
+  hello(...entries: readonly SettingEntry[]): void {
+    this.send(PREFACE, settings(...entries));
   }
 
   send(...parts: readonly Uint8Array[]): void {

@@ -1,3 +1,5 @@
+import { ConnectionError, ErrorCode } from "./protocol.ts";
+
 const CLOSED = 256;
 /** More than the streams that usually run at once: all of them may be reset together, and much may still be on its way. */
 const RESET = 4_096;
@@ -29,5 +31,12 @@ export class RecentStreams {
 
   isReset(id: number): boolean {
     return this.#reset.has(id);
+  }
+
+  /** HEADERS on a stream that is over. Throws a ConnectionError, unless the peer may not know it yet. */
+  lateHeaders(id: number): void {
+    if (this.isReset(id)) return;
+    const code = this.isClosed(id) ? ErrorCode.STREAM_CLOSED : ErrorCode.PROTOCOL_ERROR;
+    throw new ConnectionError(code, "HEADERS on a stream that is closed");
   }
 }

@@ -125,6 +125,21 @@ export class Sender<Section extends FieldSection> {
     writeBytes(this.outbox.buffer, at + FRAME_HEADER_BYTES, payload);
   }
 
+  /** GOAWAY (section 6.8): streams of the peer above `lastId` are not worked on. Of `reason` at most 256 bytes are told. */
+  goAway(lastId: number, code: ErrorCode, reason = ""): void {
+    const text = Buffer.from(reason, "utf8").subarray(0, 256);
+    const payload = Buffer.alloc(8 + text.length);
+    payload.writeUInt32BE(lastId);
+    payload.writeUInt32BE(code, 4);
+    text.copy(payload, 8);
+    this.frame(Frame.GOAWAY, 0, 0, payload);
+  }
+
+  /** PING; `payload` has eight bytes. */
+  ping(payload: Buffer): void {
+    this.frame(Frame.PING, 0, 0, payload);
+  }
+
   /** RST_STREAM and WINDOW_UPDATE: a number is all they say. */
   number(type: number, streamId: number, value: number): void {
     const at = this.outbox.reserve(FRAME_HEADER_BYTES + 4);

@@ -1,9 +1,10 @@
 import type { Socket } from "node:net";
-import { Connection, type ConnectionOptions } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionOptions } from "./connection-options.ts";
 import type { FieldSection } from "./field-section.ts";
 import { Allowance } from "./limits.ts";
-import { ConnectionError, DEFAULT_WINDOW, ErrorCode, Frame, MAX_STREAM_ID, PREFACE, Setting } from "./protocol.ts";
-import { settingsFrame } from "./settings.ts";
+import { ConnectionError, ErrorCode, Frame, MAX_STREAM_ID, PREFACE, Setting } from "./protocol.ts";
+import { announceSettings } from "./settings-exchange.ts";
 import type { Stream } from "./stream.ts";
 
 const DRAINING = Buffer.from("draining");
@@ -28,15 +29,15 @@ export abstract class ServerConnection<Section extends FieldSection> extends Con
 
   /** Lets the running streams finish, then closes (RFC 9113 section 6.8): what the peer sends before it knows is still served. */
   drain(): void {
-    if (this.#draining !== "no" || !this.alive) return;
+    if (this.#draining !== "no" || !this.reading) return;
     // Nothing has been said on it yet, and nothing was asked.
     if (this.#preface !== undefined) {
       this.end("drained");
       return;
     }
     this.#draining = "announced";
-    this.goAway(MAX_STREAM_ID, ErrorCode.NO_ERROR);
-    this.ping(DRAINING);
+    this.sender.goAway(MAX_STREAM_ID, ErrorCode.NO_ERROR);
+    this.sender.ping(DRAINING);
   }
 
   sentEnd(stream: Stream<Section>): void {
@@ -61,8 +62,11 @@ export abstract class ServerConnection<Section extends FieldSection> extends Con
     return stream;
   }
 
-  protected override laterFault(section: Section, ended: boolean): string | undefined {
-    return section.trailersFault ?? (ended ? undefined : "a header section between messages");
+  /** Trailers. */
+  protected override admits(stream: Stream<Section>, section: Section, ended: boolean): boolean {
+    const fault = section.trailersFault ?? (ended ? undefined : "a header section between messages");
+    if (fault !== undefined) this.fault(stream, ErrorCode.PROTOCOL_ERROR, fault);
+    return fault === undefined;
   }
 
   protected override received(chunk: Buffer): void {
@@ -89,10 +93,12 @@ export abstract class ServerConnection<Section extends FieldSection> extends Con
     if (!this.#resets.take(performance.now())) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many streams were reset");
   }
 
-  protected override pongReceived(payload: Buffer): void {
+  override pongReceived(payload: Buffer): void {
     if (this.#draining !== "announced" || !payload.equals(DRAINING)) return;
     this.#draining = "refusing";
-    this.goAway(this.lastPeerId, ErrorCode.NO_ERROR);
+    this.sender.goAway(this.lastPeerId, ErrorCode.NO_ERROR);
+    // Not before: until now there may have come more of them.
+    for (const stream of this.streams.all()) stream.onClosing();
     this.streamClosed();
   }
 
@@ -100,29 +106,22 @@ export abstract class ServerConnection<Section extends FieldSection> extends Con
     if (this.#draining === "refusing" && this.streams.size === 0 && this.sender.queued === 0) this.end("drained");
   }
 
-  protected override isIdle(id: number): boolean {
+  override isIdle(id: number): boolean {
     return id % 2 === 0 || id > this.lastPeerId;
   }
 
-  protected override settled(): void {}
+  override resettled(): void {}
 
-  protected override resettled(): void {}
-
-  protected override wentAway(): void {}
+  override wentAway(): void {}
 
   /** Not before the peer has shown that it speaks HTTP/2: another could not read why it is turned away. */
   #greet(): void {
     const { limits } = this;
-    const settings = settingsFrame([
+    announceSettings(this.sender, limits, [
       [Setting.MAX_CONCURRENT_STREAMS, limits.maxConcurrentStreams],
       [Setting.INITIAL_WINDOW_SIZE, limits.streamWindowBytes],
       [Setting.MAX_HEADER_LIST_SIZE, limits.maxHeaderListBytes],
     ]);
-    const { outbox } = this.sender;
-    const at = outbox.reserve(settings.length);
-    settings.copy(outbox.buffer, at);
-    if (limits.connectionWindowBytes > DEFAULT_WINDOW)
-      this.sender.number(Frame.WINDOW_UPDATE, 0, limits.connectionWindowBytes - DEFAULT_WINDOW);
   }
 
   #refuse(id: number, code: ErrorCode): undefined {

@@ -26,6 +26,8 @@ export abstract class Stream<Section extends FieldSection> {
   owed = 0;
   /** What waits for a window, or for the socket. */
   queue: SendQueue | undefined;
+  /** Header sections that came and did not end it, of an answer: the interim ones, and its head. */
+  heads = 0;
   /** What the peer announced, less what came; -1: nothing announced. */
   expected = -1;
   /** What arrived while it was paused; undefined: it is not. Whoever ends the stream discards it, unless it is still to be taken. */
@@ -39,6 +41,14 @@ export abstract class Stream<Section extends FieldSection> {
   abstract onReset(code: number, origin: ResetOrigin, reason: string): void;
   /** All that waited has been sent. */
   onWritable(): void {}
+  /** Our end of the connection takes no more streams, and ends with the last of those that run. */
+  onClosing(): void {}
+
+  /** Counts payload against what was announced (RFC 9113 section 8.1.1). False: it is too much, or the end comes too early. */
+  fits(bytes: number, ended: boolean): boolean {
+    this.expected -= bytes;
+    return ended ? this.expected === 0 : this.expected >= 0;
+  }
 
   get paused(): boolean {
     return this.inbox !== undefined;

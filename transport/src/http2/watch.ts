@@ -1,4 +1,5 @@
-import type { Connection, ConnectionOptions } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionOptions } from "./connection-options.ts";
 import type { FieldSection } from "./field-section.ts";
 import { ErrorCode } from "./protocol.ts";
 
@@ -52,7 +53,7 @@ export class Watch<Section extends FieldSection> {
       this.#heard = false;
       return;
     }
-    this.#connection.ping(ALIVE);
+    this.#connection.sender.ping(ALIVE);
     const { keepaliveTimeoutMs } = this.#options;
     const giveUp = () => {
       // Heard at last: after a pause of this process the answer lies in the socket, and is read after the timers.

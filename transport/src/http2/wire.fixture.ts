@@ -92,15 +92,15 @@ export class WiredServer {
     this.peer.destroy();
     const { maxHeldBytes } = connection.limits;
     const left = {
-      alive: connection.alive,
+      reading: connection.reading,
       streams: connection.streams.size,
       queued: connection.sender.queued,
       running: this.begun - this.ended,
       threw: this.threw,
       // Exactly as much fits in as does when nothing is held.
-      held: connection.hold(maxHeldBytes + 1) || !connection.hold(maxHeldBytes),
+      held: connection.held.hold(maxHeldBytes + 1) || !connection.held.hold(maxHeldBytes),
     };
-    const nothing = { alive: false, streams: 0, queued: 0, running: 0, threw: undefined, held: false };
+    const nothing = { reading: false, streams: 0, queued: 0, running: 0, threw: undefined, held: false };
     if (JSON.stringify(left) !== JSON.stringify(nothing)) throw new Error(`left behind: ${JSON.stringify(left)}`);
   }
 }
