@@ -102,8 +102,8 @@ function spoil<T extends object>(sound: T, change: Partial<T>): T {
   });
 }
 
-/** By what it does: how it is wrong, and the one behaviour that must find it. */
-export const FAULTS: Readonly<Record<string, { readonly make: MakeFault; readonly foundBy: string }>> = {
+/** By what it does: how it is wrong, the one behaviour of components that must find it, and the one of the engine, which rests on that, if any. */
+export const FAULTS: Readonly<Record<string, { readonly make: MakeFault; readonly foundBy: string; readonly feltBy?: string }>> = {
   "acks early": {
     make: () => ({
       crash: (lent) => {
@@ -139,10 +139,13 @@ export const FAULTS: Readonly<Record<string, { readonly make: MakeFault; readonl
       };
     },
     foundBy: "D6: messages of a key come one after the other, in their order, also after one was given back or failed",
+    feltBy: "D6: with order: key, the sidecar that follows one that stopped in a retry goes on with that message, then those after it",
   },
   "blocks other keys": {
     make: () => ({ subscribe: (request) => ({ ...request, order: request.order === "none" ? "none" : "topic" }) }),
     foundBy: "D6: a key that waits holds up no other, and no message without a key",
+    feltBy:
+      "D6: with order: key, the app gets a key's next message only when the one before it is settled, through its retries; other keys go on",
   },
   "exceeds its window": {
     make: () => ({ window: (messages) => 2 * messages }),

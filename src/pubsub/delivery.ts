@@ -36,6 +36,6 @@ export interface Delivery {
   retry?(delayMs: number, failures: number): boolean;
   /** Failed, but stays with us: records the count, settles nothing. Present where `attempts` is `exact`. */
   keep?(failures: number): void;
-  /** Stores `copy` and acks, in one atomic step where the broker has one. `copy.done` tells the outcome; on an error nothing was acked. */
+  /** Stores `copy` and acks, in one atomic step where the broker has one. `copy.done` tells the outcome; on an error nothing was acked. After an unknown outcome, `lost` may mean that the copy stands. */
   move?(copy: Outgoing): boolean;
 }

@@ -30,7 +30,10 @@ export interface Sink {
   revoking(batch: readonly Delivery[], deadline: AbortSignal): Promise<void>;
   /** No longer ours: lease gone, channel closed. What was not yet handed to the app is dropped; a running call's verdict goes nowhere. */
   lost(batch: readonly Delivery[], error: PubSubError): void;
-  /** The broker is out of reach and the component is reconnecting, leases kept (an error); or it is back (none). Shown in health (D9). */
+  /**
+   * Nothing can be read for now, leases kept: the broker is out of reach and the component is reconnecting, or another reader is in the way
+   * (an error); or it goes on (none). Shown in health (D9).
+   */
   interrupted(error?: PubSubError): void;
 }
 

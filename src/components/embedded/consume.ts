@@ -1,7 +1,7 @@
 import type { Delivery } from "../../pubsub/delivery.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
-import type { Backlog, Sink, Subscription } from "../../pubsub/subscription.ts";
+import type { Backlog, Order, Sink, Subscription } from "../../pubsub/subscription.ts";
 import type { Lendee, Link } from "./link.ts";
 import { unpack } from "./packing.ts";
 import { type LendFrame, weight } from "./protocol.ts";
@@ -13,6 +13,7 @@ export class Reader implements Subscription, Lendee {
   readonly topic: string;
   readonly #link: Link;
   readonly #id: number;
+  readonly #order: Order;
   readonly #sink: Sink;
   readonly #left: (reader: Reader) => void;
   readonly #end = Promise.withResolvers<PubSubError | undefined>();
@@ -24,10 +25,11 @@ export class Reader implements Subscription, Lendee {
   #died: PubSubError | undefined;
   #over = false;
 
-  constructor(link: Link, id: number, topic: string, sink: Sink, left: (reader: Reader) => void) {
+  constructor(link: Link, id: number, topic: string, order: Order, sink: Sink, left: (reader: Reader) => void) {
     this.#link = link;
     this.#id = id;
     this.topic = topic;
+    this.#order = order;
     this.#sink = sink;
     this.#left = left;
     this.closed = this.#end.promise;
@@ -45,9 +47,15 @@ export class Reader implements Subscription, Lendee {
   lend(frame: LendFrame): void {
     if (this.#over) return;
     const batch: Loan[] = [];
+    const notBefore = new Map<number, number>();
+    for (let at = 0; at < frame.notBefore.length; at += 2) notBefore.set(frame.notBefore[at] as number, frame.notBefore[at + 1] as number);
+    let full = false;
     for (const [index, bytes] of unpack(frame.sizes, frame.data).entries()) {
-      const loan = new Loan(this, frame, index, bytes);
-      if (this.#fits(loan.size)) {
+      const keepsPlace = this.#order === "topic" || (this.#order === "key" && frame.keys[index] !== null);
+      const loan = new (keepsPlace ? Loan : DelayableLoan)(this, frame, index, bytes, notBefore.get(index));
+      // What comes behind one that goes back must not come before it.
+      full ||= !this.#fits(loan.size);
+      if (!full) {
         this.#add(loan);
         batch.push(loan);
       } else this.#link.settle(this.#id).releases.push(loan.pos);
@@ -161,10 +169,11 @@ class Loan implements Delivery {
   readonly key?: string;
   readonly publishedAt: number;
   readonly failures: number;
-  readonly #reader: Reader;
+  readonly notBefore?: number;
+  protected readonly reader: Reader;
 
-  constructor(reader: Reader, frame: LendFrame, index: number, data: Uint8Array) {
-    this.#reader = reader;
+  constructor(reader: Reader, frame: LendFrame, index: number, data: Uint8Array, notBefore: number | undefined) {
+    this.reader = reader;
     this.pos = frame.positions[index] as number;
     this.topic = reader.topic;
     this.position = String(this.pos);
@@ -176,25 +185,29 @@ class Loan implements Delivery {
     if (key !== null && key !== undefined) this.key = key;
     this.publishedAt = frame.publishedAt[index] as number;
     this.failures = frame.failures[index] as number;
+    if (notBefore !== undefined) this.notBefore = notBefore;
   }
 
   ack(): boolean {
-    return this.#reader.ack(this);
+    return this.reader.ack(this);
   }
 
   release(): boolean {
-    return this.#reader.release(this);
-  }
-
-  retry(delayMs: number, failures: number): boolean {
-    return this.#reader.retry(this, delayMs, failures);
+    return this.reader.release(this);
   }
 
   keep(failures: number): void {
-    this.#reader.keep(this, failures);
+    this.reader.keep(this, failures);
   }
 
   move(copy: Outgoing): boolean {
-    return this.#reader.move(this, copy);
+    return this.reader.move(this, copy);
+  }
+}
+
+/** One that has no place to keep: others may pass it while it waits. */
+class DelayableLoan extends Loan {
+  retry(delayMs: number, failures: number): boolean {
+    return this.reader.retry(this, delayMs, failures);
   }
 }

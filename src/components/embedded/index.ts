@@ -10,10 +10,10 @@ import { Reader } from "./consume.ts";
 import { Link } from "./link.ts";
 import type { GroupSpec } from "./protocol.ts";
 import { Publish } from "./publish.ts";
-import { MAX_DELAY_MS } from "./store/catalog.ts";
+import { MAX_DELAY_MS } from "./store/group.ts";
 
 const capabilities: Capabilities = {
-  ordering: "none",
+  ordering: "topic",
   holdsKeys: false,
   orderedReplicas: "one",
   delayedRetry: "unordered",
@@ -64,7 +64,7 @@ class Embedded implements PubSub {
   async subscribe(request: SubscribeRequest, sink: Sink): Promise<Subscription> {
     const { topic, order } = request;
     const id = await this.#ask("subscribe", { topic, group: specOf(request), order });
-    const reader = new Reader(this.#link, id, topic, sink, (left) => this.#readers.delete(left));
+    const reader = new Reader(this.#link, id, topic, order, sink, (left) => this.#readers.delete(left));
     this.#readers.add(reader);
     return reader;
   }

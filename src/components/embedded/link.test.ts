@@ -47,6 +47,7 @@ function frame(...texts: readonly string[]): LendFrame {
     reader: 1,
     positions: texts.map((_, index) => index + 1),
     publishedAt: each(0),
+    notBefore: [],
     failures: each(0),
     keys: each(null),
     attributes: each(null),
@@ -99,7 +100,7 @@ test("a publish that is given up before it went out is rejected, and one that we
 test("when the thread dies, what was under way fails, readers end, and what waited goes to a new thread", async () => {
   const { link, threads, thread } = linked();
   const sink = new Recorder();
-  const reader = new Reader(link, 1, "t", sink, () => undefined);
+  const reader = new Reader(link, 1, "t", "none", sink, () => undefined);
   reader.window(10, 1_000);
   await sent();
   thread().reply({ lent: [frame("a")] });
@@ -129,7 +130,7 @@ test("ending it fails what was never answered", async () => {
 test("what was on its way when the window closed is not lent, and goes back", async () => {
   const { link, thread } = linked();
   const sink = new Recorder();
-  const reader = new Reader(link, 1, "t", sink, () => undefined);
+  const reader = new Reader(link, 1, "t", "none", sink, () => undefined);
   reader.window(10, 1_000);
   await sent();
   reader.window(1, 1_000);
@@ -142,7 +143,7 @@ test("what was on its way when the window closed is not lent, and goes back", as
 test("a reader that leaves is given nothing more", async () => {
   const { link, thread } = linked();
   const sink = new Recorder();
-  const reader = new Reader(link, 1, "t", sink, () => undefined);
+  const reader = new Reader(link, 1, "t", "none", sink, () => undefined);
   reader.window(10, 1_000);
   await sent();
   const closing = reader.close(signal);
@@ -156,7 +157,7 @@ test("a reader that leaves is given nothing more", async () => {
 test("a move that fails leaves the message lent, to be settled in another way", async () => {
   const { link, thread } = linked();
   const sink = new Recorder();
-  const reader = new Reader(link, 1, "t", sink, () => undefined);
+  const reader = new Reader(link, 1, "t", "none", sink, () => undefined);
   reader.window(10, 1_000);
   await sent();
   thread().reply({ lent: [frame("a")] });

@@ -71,6 +71,8 @@ export interface LendFrame {
   readonly positions: number[];
   readonly publishedAt: number[];
   readonly failures: number[];
+  /** Those that are lent before their time, to keep their place: index here, wall clock in milliseconds. Flat pairs. */
+  readonly notBefore: number[];
   readonly keys: (string | null)[];
   readonly attributes: (string | null)[];
   readonly sizes: number[];

@@ -149,7 +149,8 @@ export class Group {
       if (entry.expiresAt !== undefined && entry.expiresAt <= now) this.log.done(this.cursor);
       else if (entry.notBefore !== undefined && entry.notBefore > now) {
         this.held.set(this.cursor, held);
-        this.giveBack(held, entry.notBefore - now);
+        // A timer may strike up to a millisecond early.
+        this.giveBack(held, entry.notBefore - now + 1);
       } else if (held.lane === undefined || !this.#lanes.has(held.lane)) return held;
       else {
         this.held.set(this.cursor, held);

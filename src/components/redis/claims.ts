@@ -94,7 +94,7 @@ export class Claims {
       else deleted.push(id);
     }
     const { node } = this.#member;
-    if (deleted.length > 0 && node) await forget.run(node.read, topic, group, ...deleted);
+    if (deleted.length > 0 && node) await forget.run(node.read, [topic], group, ...deleted);
     return claimed;
   }
 
@@ -102,7 +102,7 @@ export class Claims {
     const { node, topic, group, consumer, clock, options } = this.#member;
     if (!node || clock.elapsed() < this.#buryAt) return;
     this.#buryAt = clock.elapsed() + BURY_MS;
-    await bury.run(node.read, topic, group, consumer, CONSUMER_PREFIX, String(options.consumerRetention));
+    await bury.run(node.read, [topic], group, consumer, CONSUMER_PREFIX, String(options.consumerRetention));
   }
 
   #call(name: string, ...args: string[]): Promise<Reply> {

@@ -10,6 +10,9 @@ const REPLIES: Readonly<Record<string, { readonly code: ErrorCode; readonly perm
   WRONGPASS: { code: "unauthenticated" },
   NOGROUP: { code: "not_found" },
   BUSYGROUP: { code: "already_exists" },
+  // Our own scripts say these two.
+  FENCED: { code: "failed_precondition" },
+  LED: { code: "failed_precondition" },
   CROSSSLOT: { code: "failed_precondition", permanent: true },
   READONLY: { code: "unavailable" },
   LOADING: { code: "unavailable" },
@@ -42,6 +45,16 @@ export function livesElsewhere(error: PubSubError): boolean {
   return error instanceof ReplyError && ELSEWHERE.has(error.word);
 }
 
+/** The lead has passed to another: nothing was done. */
+export function isFenced(error: PubSubError): boolean {
+  return error instanceof ReplyError && error.word === "FENCED";
+}
+
+/** The group has a leader: who reads without order has no place in it. */
+export function isLed(error: PubSubError): boolean {
+  return error instanceof ReplyError && error.word === "LED";
+}
+
 /** The word by which the server names its error; undefined when the error is not the server's. */
 export function replyWord(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
@@ -68,4 +81,10 @@ export function replyError(doing: string, word: string, text: string): ReplyErro
 export function abortError(doing: string, signal: AbortSignal, outcome: Outcome): PubSubError {
   const late = signal.reason instanceof Error && signal.reason.name === "TimeoutError";
   return new PubSubError(late ? "deadline_exceeded" : "cancelled", `${doing}: ${late ? "out of time" : "cancelled"}`, { outcome });
+}
+
+/** A fault of the program is no error of the broker: it must be seen. */
+export function asPubSubError(error: unknown): PubSubError {
+  if (error instanceof PubSubError) return error;
+  throw error;
 }

@@ -6,6 +6,7 @@ import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { Finding, PubSub } from "../../pubsub/pubsub.ts";
 import type { Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
 import { adminOf } from "./admin.ts";
+import { keepGroup } from "./broadcast.ts";
 import { Cluster } from "./cluster.ts";
 import { type RedisOptions, redisOptions } from "./config.ts";
 import { Reader } from "./consume.ts";
@@ -19,7 +20,7 @@ import { startId } from "./start.ts";
 import { Trimming } from "./trimming.ts";
 
 const capabilities: Capabilities = {
-  ordering: "none",
+  ordering: "topic",
   holdsKeys: false,
   orderedReplicas: "one",
   delayedRetry: "none",
@@ -34,7 +35,7 @@ const capabilities: Capabilities = {
   ttl: false,
   delay: false,
   replay: true,
-  broadcast: false,
+  broadcast: true,
   backlog: true,
   browse: true,
   maxBatch: 1_000,
@@ -43,8 +44,6 @@ const capabilities: Capabilities = {
   publishPipeline: 1,
 };
 
-/** How long a WAIT may take. */
-const WAIT_MS = 2_000;
 const CONNECT_LOOK_MS = 20;
 
 class RedisStreams implements PubSub {
@@ -70,7 +69,7 @@ class RedisStreams implements PubSub {
   }
 
   publish(batch: readonly Outgoing[], signal: AbortSignal): void {
-    publish(this.#servers, batch, signal, this.#options.waitReplicas, WAIT_MS);
+    publish(this.#servers, batch, signal, this.#options.waitReplicas);
   }
 
   async subscribe(request: SubscribeRequest, sink: Sink): Promise<Subscription> {
@@ -90,7 +89,12 @@ class RedisStreams implements PubSub {
 
   async ensure(topic: string, groups: readonly SubscribeRequest[], signal: AbortSignal): Promise<void> {
     const node = await this.#reach(() => this.#servers.of(topic), signal);
-    for (const { group, start } of groups) await join.run(node.write, topic, group, startId(start));
+    for (const { group, start, expiresAfterMs } of groups) {
+      await join.run(node.write, [topic], group, startId(start));
+      if (expiresAfterMs === undefined) continue;
+      await keepGroup(node.write, topic, group, expiresAfterMs + this.#options.lease);
+      this.#trimming.touch(topic);
+    }
   }
 
   async inspect(signal: AbortSignal): Promise<readonly Finding[]> {

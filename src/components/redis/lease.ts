@@ -1,15 +1,18 @@
 import type { Delivery } from "../../pubsub/delivery.ts";
+import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { Entry } from "./entry.ts";
 
 /**
- * `held`: read, not lent yet. `lent`: with the engine. `acked` and `released`: settled, and on the way to the server. `over`: settled
- * there, or lost.
+ * `held`: read, not lent yet. `lent`: with the engine. `moving`: on its way to another topic, and `lent` again if that fails. `acked` and
+ * `released`: settled, and on the way to the server. `over`: settled there, or lost.
  */
-export type LeaseState = "held" | "lent" | "acked" | "released" | "over";
+export type LeaseState = "held" | "lent" | "moving" | "acked" | "released" | "over";
 
 export interface LeaseKeeper {
   /** The lease was settled, or recorded a failure (then it is still `lent`). */
   changed(lease: Lease): void;
+  /** The lease is `moving`: to be acknowledged with the storing of `copy`, or to be `lent` again. */
+  move(lease: Lease, copy: Outgoing): void;
 }
 
 /** A message that stands pending with our consumer. */
@@ -25,7 +28,7 @@ export class Lease implements Delivery {
   state: LeaseState = "held";
   /** Until then, by the monotonic clock, nobody else can have claimed it. */
   safeUntil: number;
-  readonly #keeper: LeaseKeeper;
+  protected readonly keeper: LeaseKeeper;
 
   constructor(topic: string, entry: Entry, failures: number, safeUntil: number, keeper: LeaseKeeper) {
     this.topic = topic;
@@ -37,7 +40,7 @@ export class Lease implements Delivery {
     this.failures = failures;
     this.size = entry.size;
     this.safeUntil = safeUntil;
-    this.#keeper = keeper;
+    this.keeper = keeper;
   }
 
   ack(): boolean {
@@ -51,13 +54,23 @@ export class Lease implements Delivery {
   keep(failures: number): void {
     if (this.state !== "lent") return;
     this.failures = failures;
-    this.#keeper.changed(this);
+    this.keeper.changed(this);
   }
 
   #settle(state: "acked" | "released"): boolean {
     if (this.state !== "lent") return false;
     this.state = state;
-    this.#keeper.changed(this);
+    this.keeper.changed(this);
+    return true;
+  }
+}
+
+/** One whose topic surely has its server in common with every other topic. */
+export class MovableLease extends Lease {
+  move(copy: Outgoing): boolean {
+    if (this.state !== "lent") return false;
+    this.state = "moving";
+    this.keeper.move(this, copy);
     return true;
   }
 }

@@ -1,9 +1,8 @@
 import { PubSubError } from "../../pubsub/error.ts";
 import { FreshMap } from "../../pubsub/fresh-map.ts";
 import type { Entry } from "./entry.ts";
-import { compareIds } from "./id.ts";
-import { Lease, type LeaseKeeper } from "./lease.ts";
-import type { Member } from "./member.ts";
+import { Lease, type LeaseKeeper, MovableLease } from "./lease.ts";
+import { keysOf, type Member } from "./member.ts";
 import { renew } from "./scripts.ts";
 import type { Window } from "./window.ts";
 
@@ -37,9 +36,16 @@ export class Leases {
 
   /** `since`: when the command that read it was sent. */
   add(entry: Entry, failures: number, since: number, keeper: LeaseKeeper): Lease {
-    const lease = new Lease(this.#member.topic, entry, failures, since + this.#member.options.lease, keeper);
+    const { topic, options } = this.#member;
+    const lease = new (options.redisType === "cluster" ? Lease : MovableLease)(topic, entry, failures, since + options.lease, keeper);
     this.#byPosition.set(entry.position, lease);
     return lease;
+  }
+
+  /** The same message as one to be lent anew: what was settled stays settled. */
+  renewed(lease: Lease, keeper: LeaseKeeper): Lease {
+    this.remove(lease);
+    return this.add(lease, lease.failures, lease.safeUntil - this.#member.options.lease, keeper);
   }
 
   remove(lease: Lease): void {
@@ -47,21 +53,13 @@ export class Leases {
     if (this.#byPosition.get(lease.position) === lease) this.#byPosition.delete(lease.position);
   }
 
-  /** The smallest position that is not settled. */
-  oldest(): string | undefined {
-    let oldest: string | undefined;
-    for (const position of this.#byPosition.keys()) {
-      if (oldest === undefined || compareIds(position, oldest) < 0) oldest = position;
-    }
-    return oldest;
-  }
-
   /** The server says that these are with somebody else, or settled, or gone. */
   gone(positions: readonly string[]): void {
     const lost: Lease[] = [];
     for (const position of positions) {
       const lease = this.#byPosition.get(position);
-      if (!lease) continue;
+      // What is moving is told by the reply to that.
+      if (!lease || lease.state === "moving") continue;
       if (lease.state === "lent") {
         this.#window.giveBack(lease.size);
         lost.push(lease);
@@ -70,6 +68,14 @@ export class Leases {
     }
     if (lost.length === 0) return;
     this.#lose(lost, new PubSubError("failed_precondition", `the lease on ${lost.length} messages of ${this.#member.topic} ended`));
+  }
+
+  /** Everything is over. Returns what was with the engine. */
+  clear(): readonly Lease[] {
+    const lost = this.all.filter(({ state }) => state === "lent" || state === "moving");
+    for (const lease of lost) this.#window.giveBack(lease.size);
+    for (const lease of this.all) this.remove(lease);
+    return lost;
   }
 
   /** Gives sign of life for all that is held or lent. */
@@ -81,14 +87,14 @@ export class Leases {
   }
 
   async #renewAll(): Promise<void> {
-    const { node, topic, group, consumer, clock, options } = this.#member;
-    const leases = this.all.filter(({ state }) => state === "held" || state === "lent");
+    const { node, group, consumer, clock, options } = this.#member;
+    const leases = this.all.filter(({ state }) => state === "held" || state === "lent" || state === "moving");
     if (!node?.read.up || leases.length === 0) return;
     const sentAt = clock.elapsed();
     try {
       for (let i = 0; i < leases.length; i += CHUNK) {
         const chunk = leases.slice(i, i + CHUNK);
-        const reply = await renew.run(node.read, topic, group, consumer, ...chunk.map(({ position }) => position));
+        const reply = await renew.run(node.read, keysOf(this.#member), group, consumer, ...chunk.map(({ position }) => position));
         this.gone((reply as readonly Buffer[]).map(String));
         for (const lease of chunk) lease.safeUntil = sentAt + options.lease;
       }

@@ -1,14 +1,17 @@
 import { PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
+import type { Reply } from "./connection.ts";
 import { xaddArguments } from "./entry.ts";
 import { abortError, livesElsewhere } from "./errors.ts";
 import type { Node } from "./node.ts";
 import type { Servers } from "./servers.ts";
 
 const DOING = "XADD";
+/** How long a WAIT may take. */
+const WAIT_MS = 2_000;
 
 /** One call of `publish`: an XADD a message in one pipeline a server, and with `waitReplicas` one WAIT behind it. */
-export function publish(servers: Servers, batch: readonly Outgoing[], signal: AbortSignal, waitReplicas: number, waitMs: number): void {
+export function publish(servers: Servers, batch: readonly Outgoing[], signal: AbortSignal, waitReplicas: number): void {
   if (signal.aborted) {
     for (const message of batch) message.done(abortError(DOING, signal, "rejected"));
     return;
@@ -21,10 +24,10 @@ export function publish(servers: Servers, batch: readonly Outgoing[], signal: Ab
     else if (node?.write.up) perNode.set(node, [message]);
     else message.done(node?.write.unavailable() ?? new PubSubError("unavailable", "the layout of the cluster is not known yet"));
   }
-  for (const [node, messages] of perNode) send(servers, node, messages, signal, waitReplicas, waitMs);
+  for (const [node, messages] of perNode) send(servers, node, messages, signal, waitReplicas);
 }
 
-function send(servers: Servers, node: Node, messages: readonly Outgoing[], signal: AbortSignal, replicas: number, waitMs: number): void {
+function send(servers: Servers, node: Node, messages: readonly Outgoing[], signal: AbortSignal, replicas: number): void {
   let unanswered = messages.length;
   const answered = messages.map(() => false);
   /** On the master, and waiting for the replicas: the index of each, and its position. */
@@ -52,11 +55,21 @@ function send(servers: Servers, node: Node, messages: readonly Outgoing[], signa
     });
   }
   if (replicas === 0) return;
-  node.write.send("wait", [String(replicas), String(waitMs)], (error, count) => {
-    const few = new PubSubError("unavailable", `WAIT: ${String(count)} of ${replicas} replicas have it`, { outcome: "unknown" });
-    for (const [index, position] of stored) {
-      if (!error && Number(count) >= replicas) settle(index, undefined, position);
-      else settle(index, error ? new PubSubError(error.code, error.message, { outcome: "unknown" }) : few);
-    }
+  waitForReplicas(node, replicas, (error) => {
+    for (const [index, position] of stored) settle(index, error, error ? undefined : position);
   });
 }
+
+/** Calls `done` when so many replicas have what was written last, with an error when they do not have it in time. */
+export function waitForReplicas(node: Node, replicas: number, done: (error?: PubSubError) => void): void {
+  if (replicas === 0) {
+    done();
+    return;
+  }
+  node.write.send("wait", [String(replicas), String(WAIT_MS)], (error, count) => {
+    if (!error && Number(count) >= replicas) done();
+    else done(new PubSubError(error?.code ?? "unavailable", error?.message ?? few(count, replicas), { outcome: "unknown" }));
+  });
+}
+
+const few = (count: Reply, replicas: number): string => `WAIT: ${String(count)} of ${replicas} replicas have it`;

@@ -1,63 +1,28 @@
-import { createHash } from "node:crypto";
-import type { Argument, Connection, Reply, ReplyCallback } from "./connection.ts";
-import { ReplyError } from "./errors.ts";
-
-/** A script of one stream: what must be decided and done by the server in one step. */
-class Script {
-  readonly #lua: string;
-  readonly #sha: string;
-
-  constructor(lua: string) {
-    this.#lua = lua;
-    this.#sha = createHash("sha1").update(lua).digest("hex");
-  }
-
-  run(connection: Connection, stream: string, ...args: readonly Argument[]): Promise<Reply> {
-    return new Promise((resolve, reject) => {
-      this.send(connection, [stream], args, (error, reply) => (error ? reject(error) : resolve(reply)));
-    });
-  }
-
-  send(connection: Connection, keys: readonly string[], args: readonly Argument[], callback: ReplyCallback): void {
-    const rest = [String(keys.length), ...keys, ...args];
-    connection.send("evalsha", [this.#sha, ...rest], (error, reply) => {
-      if (error instanceof ReplyError && error.word === "NOSCRIPT") connection.send("eval", [this.#lua, ...rest], callback);
-      else callback(error, reply);
-    });
-  }
-}
-
-/** Fields of an XINFO row, and comparison of ids: numbers of 64 bits, so as text, the longer the greater. */
-const LIBRARY = `
-local function field(row, name)
-  for i = 1, #row, 2 do if row[i] == name then return row[i + 1] end end
-end
-local function less(a, b)
-  local ams, aseq = string.match(a, '^(%d+)-(%d+)$')
-  local bms, bseq = string.match(b, '^(%d+)-(%d+)$')
-  if ams ~= bms then
-    if #ams ~= #bms then return #ams < #bms end
-    return ams < bms
-  end
-  if #aseq ~= #bseq then return #aseq < #bseq end
-  return aseq < bseq
-end
-local function groupOf(key, name)
-  for _, row in ipairs(redis.call('XINFO', 'GROUPS', key)) do
-    if field(row, 'name') == name then return row end
-  end
-end
-`;
+import { FENCE, LIBRARY, PRESENCE, Script } from "./script.ts";
 
 /**
- * group, start[, consumer] → the id up to which the group has read. Creates stream and group when they are not there, and makes the
- * consumer known.
+ * group, start[, consumer, lease] → the id up to which the group has read. Creates stream and group when they are not there, and makes the
+ * consumer known, unless the group has a leader.
  */
-export const join = new Script(`${LIBRARY}
-local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], ARGV[2], 'MKSTREAM')
-if made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then return made end
-if ARGV[3] then redis.call('XGROUP', 'CREATECONSUMER', KEYS[1], ARGV[1], ARGV[3]) end
-return field(groupOf(KEYS[1], ARGV[1]), 'last-delivered-id')`);
+export const join = new Script(`${LIBRARY}${PRESENCE}
+local function known() return redis.call('EXISTS', KEYS[1]) == 1 and groupOf(KEYS[1], ARGV[1]) end
+local group = known()
+if not group then
+  redis.call('XGROUP', 'CREATE', KEYS[1], ARGV[1], ARGV[2], 'MKSTREAM')
+  group = known()
+end
+if ARGV[3] then
+  local led = refuseIfLed(ARGV[4])
+  if led then return led end
+  alive(ARGV[3])
+end
+return field(group, 'last-delivered-id')`);
+
+/** group, consumer, lease: a sign of life. It fails when the group has a leader. */
+export const signOfLife = new Script(`${LIBRARY}${PRESENCE}
+local led = refuseIfLed(ARGV[3])
+if led then return led end
+alive(ARGV[2])`);
 
 /**
  * group, position → the id from which the group reads on. For a group that vanished under its reader: it goes on at `position`, unless
@@ -89,7 +54,9 @@ end
 `;
 
 /** group, consumer, id… → the ids that are no longer ours. Renews the leases of the others. */
-export const renew = new Script(`${LIBRARY}${OWNED}
+export const renew = new Script(`${LIBRARY}${FENCE}${OWNED}
+local refusal = fenced(KEYS[2])
+if refusal then return refusal end
 local ours, claim, gone = owned(3, 1), {'XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0}, {}
 for i = 3, #ARGV do
   if ours[ARGV[i]] then claim[#claim + 1] = ARGV[i] else gone[#gone + 1] = ARGV[i] end
@@ -101,7 +68,9 @@ end
 return gone`);
 
 /** group, consumer, idle, (id, count)… → the ids that are no longer ours. Sets how long the others have lain and their count. */
-export const mark = new Script(`${LIBRARY}${OWNED}
+export const mark = new Script(`${LIBRARY}${FENCE}${OWNED}
+local refusal = fenced(KEYS[2])
+if refusal then return refusal end
 local ours, gone = owned(4, 2), {}
 for i = 4, #ARGV, 2 do
   if ours[ARGV[i]] then
@@ -113,7 +82,9 @@ end
 return gone`);
 
 /** group, consumer, id… → the ids that are no longer ours. Acknowledges the others. */
-export const ackOwned = new Script(`${LIBRARY}${OWNED}
+export const ackOwned = new Script(`${LIBRARY}${FENCE}${OWNED}
+local refusal = fenced(KEYS[2])
+if refusal then return refusal end
 local ours, gone = owned(3, 1), {}
 for i = 3, #ARGV do
   if ours[ARGV[i]] then redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) else gone[#gone + 1] = ARGV[i] end

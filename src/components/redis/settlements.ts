@@ -2,7 +2,7 @@ import type { PubSubError } from "../../pubsub/error.ts";
 import type { Reply } from "./connection.ts";
 import type { Lease } from "./lease.ts";
 import type { Leases } from "./leases.ts";
-import type { Member } from "./member.ts";
+import { keysOf, type Member } from "./member.ts";
 import { ackOwned, mark } from "./scripts.ts";
 
 /** Ids of one XACK or script call. */
@@ -52,6 +52,13 @@ export class Settlements {
     if (this.#queue.size > 0) this.#soon();
   }
 
+  /** What is not at the server yet need not get there any more. */
+  drop(): void {
+    this.#cancelRetry();
+    this.#queue.clear();
+    this.#stands(this.#queued);
+  }
+
   /** No further round. */
   stop(): void {
     this.#cancelRetry();
@@ -86,20 +93,25 @@ export class Settlements {
       return;
     }
     this.#running = false;
-    this.#stand = upTo;
-    while (this.#waiting[0] && this.#waiting[0].upTo <= upTo) this.#waiting.shift()?.resolve();
+    this.#stands(upTo);
     if (this.#queue.size > 0) this.#soon();
+  }
+
+  #stands(upTo: number): void {
+    this.#stand = Math.max(this.#stand, upTo);
+    while (this.#waiting[0] && this.#waiting[0].upTo <= upTo) this.#waiting.shift()?.resolve();
   }
 
   async #send(round: readonly Lease[]): Promise<void> {
     const now = this.#member.clock.elapsed();
     // An acknowledgement is not tied to its consumer. While nobody else can have claimed the message it need not be.
-    const margin = this.#member.options.lease / 5;
+    const from = now + this.#member.options.lease / 5;
     const acked = round.filter(({ state }) => state === "acked");
-    const safe = acked.filter(({ safeUntil }) => now + margin < safeUntil);
-    const late = acked.filter(({ safeUntil }) => now + margin >= safeUntil);
+    const isSafe = ({ safeUntil }: Lease) => this.#member.lead === undefined && from < safeUntil;
+    const safe = acked.filter(isSafe);
+    const late = acked.filter((lease) => !isSafe(lease));
     const released = round.filter(({ state }) => state === "released");
-    const kept = round.filter(({ state }) => state === "lent" || state === "held");
+    const kept = round.filter(({ state }) => state === "lent" || state === "held" || state === "moving");
     await Promise.all([
       ...chunks(safe).map((chunk) => this.#ack(chunk)),
       ...chunks(late).map((chunk) => this.#ackOwned(chunk)),
@@ -108,27 +120,23 @@ export class Settlements {
     ]);
   }
 
-  #command(): readonly [topic: string, group: string, consumer: string] {
-    return [this.#member.topic, this.#member.group, this.#member.consumer];
-  }
-
   async #ack(leases: readonly Lease[]): Promise<void> {
-    const [topic, group] = this.#command();
+    const { topic, group } = this.#member;
     await this.#connection().call("xack", topic, group, ...leases.map(({ position }) => position));
     for (const lease of leases) this.#leases.remove(lease);
   }
 
   async #ackOwned(leases: readonly Lease[]): Promise<void> {
-    const [topic, ...member] = this.#command();
-    await ackOwned.run(this.#connection(), topic, ...member, ...leases.map(({ position }) => position));
+    const { group, consumer } = this.#member;
+    await ackOwned.run(this.#connection(), keysOf(this.#member), group, consumer, ...leases.map(({ position }) => position));
     for (const lease of leases) this.#leases.remove(lease);
   }
 
   /** Redis counts deliveries: one more than the failures, since a read sets it to 1. */
   async #mark(leases: readonly Lease[], idleMs: number): Promise<void> {
-    const [topic, ...member] = this.#command();
+    const { group, consumer } = this.#member;
     const pairs = leases.flatMap(({ position, failures }) => [position, String(failures + 1)]);
-    const gone: Reply = await mark.run(this.#connection(), topic, ...member, String(idleMs), ...pairs);
+    const gone: Reply = await mark.run(this.#connection(), keysOf(this.#member), group, consumer, String(idleMs), ...pairs);
     this.#leases.gone((gone as readonly Buffer[]).map(String));
   }
 

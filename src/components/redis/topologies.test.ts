@@ -57,6 +57,14 @@ withRedis("redis: where it runs", () => {
       await b.flush(reading);
       expect(await first.cli("-c", "XPENDING", topic, "group1")).toMatch(/^0/);
     }
+    for (const topic of [`{${b.topic}}ordered`, `${b.topic}}ordered`]) {
+      const reading = await b.read(pubsub, { topic, order: "key" });
+      await first.cli("-c", "XADD", topic, "*", "data", topic);
+      const delivery = await reading.sink.one();
+      expect([textOf(delivery), delivery.move]).toEqual([topic, undefined]);
+      delivery.ack();
+      await b.leave(reading);
+    }
     expect(new Set(await pubsub.admin?.topics?.(`${b.topic}-*`))).toEqual(new Set(topics));
     for (const one of [first, second]) expect(Number(await one.cli("DBSIZE"))).toBeGreaterThan(0);
     await b.publish(pubsub, "x");

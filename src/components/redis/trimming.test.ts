@@ -26,7 +26,7 @@ withRedis("redis: trimming", () => {
 
   /** Trims, and tells what is left. */
   const left = async (retainMs = 0): Promise<readonly string[]> => {
-    await trim.run(servers.of().write, "t", String(retainMs));
+    await trim.run(servers.of().write, ["t"], String(retainMs));
     const rows = JSON.parse(await redis.cli("--json", "XRANGE", "t", "-", "+")) as readonly [string, unknown][];
     return rows.map(([id]) => id);
   };

@@ -1,10 +1,11 @@
 import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
+import { dropGroups } from "./broadcast.ts";
 import type { RedisOptions } from "./config.ts";
 import { trim } from "./scripts.ts";
 import type { Servers } from "./servers.ts";
 
-/** Removes what every group has acknowledged, now and then, from the topics where something was acknowledged. */
+/** Removes what every group has acknowledged, and groups that are over, now and then, from the topics where something may have changed. */
 export class Trimming {
   readonly #servers: Servers;
   readonly #options: RedisOptions;
@@ -12,6 +13,7 @@ export class Trimming {
   #topics = new Set<string>();
   #cancel: () => void = () => undefined;
   #scheduled = false;
+  #closed = false;
 
   constructor(servers: Servers, options: RedisOptions, clock: Clock) {
     this.#servers = servers;
@@ -21,12 +23,13 @@ export class Trimming {
 
   touch(topic: string): void {
     this.#topics.add(topic);
-    if (this.#scheduled) return;
+    if (this.#scheduled || this.#closed) return;
     this.#scheduled = true;
     this.#cancel = this.#clock.after(this.#options.trimInterval, () => void this.#round());
   }
 
   close(): void {
+    this.#closed = true;
     this.#cancel();
     this.#topics.clear();
   }
@@ -44,7 +47,8 @@ export class Trimming {
         continue;
       }
       try {
-        await trim.run(node.write, topic, String(this.#options.retainMs));
+        await trim.run(node.write, [topic], String(this.#options.retainMs));
+        if (await dropGroups(node.write, topic)) this.touch(topic);
       } catch (error) {
         if (!(error as PubSubError).permanent) this.touch(topic);
       }

@@ -12,6 +12,11 @@ export class Window {
     this.#bytes = bytes;
   }
 
+  /** How many messages are lent. */
+  get lent(): number {
+    return this.#lentMessages;
+  }
+
   /** Nothing may be lent for now. */
   get closed(): boolean {
     return this.#messages <= 0 || this.#bytes <= 0;

@@ -27,6 +27,10 @@ import { leased } from "./leased.ts";
 import { leavingSettles } from "./leaving-settles.ts";
 import { moved } from "./moved.ts";
 import { oneResult } from "./one-result.ts";
+import { orderFailover } from "./order-failover.ts";
+import { orderHandedOver } from "./order-handed-over.ts";
+import { orderPaused } from "./order-paused.ts";
+import { orderReleased } from "./order-released.ts";
 import { paused } from "./paused.ts";
 import { positions } from "./positions.ts";
 import { released } from "./released.ts";
@@ -68,6 +72,10 @@ export const behaviours: readonly Behaviour[] = [
   leavingSettles,
   moved,
   oneResult,
+  orderFailover,
+  orderHandedOver,
+  orderPaused,
+  orderReleased,
   paused,
   positions,
   released,

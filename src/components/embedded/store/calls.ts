@@ -15,6 +15,7 @@ export interface Ground {
   /** Readers that end with the group they are in. */
   readonly ended: number[];
   readonly now: number;
+  readonly elapsed: number;
 }
 
 let lastReader = 0;
@@ -25,8 +26,17 @@ export function answer(call: Call, ground: Ground): Calls[CallKind]["answer"] {
   switch (call.kind) {
     case "subscribe": {
       const [group] = catalog.ensureGroups(call.topic, [call.group], db, ground.now) as readonly [Group];
+      const { order } = call;
+      if (group.readers.length > 0 && group.ordered !== (order !== "none")) {
+        const [asked, have] = group.ordered ? ["without", "in"] : ["in", "without"];
+        const text = `the group ${group.name} on ${call.topic} cannot be read ${asked} order: its readers read it ${have} order, and all must do the same`;
+        throw new StoreError("failed_precondition", text, false);
+      }
       setIdle(group, null, db);
-      const reader = new Reader(++lastReader, group, call.order);
+      const reader = new Reader(++lastReader, group, order);
+      if (order !== "none") {
+        group.keepPlaces((pos) => reader.keepsPlace(db.log.read(group.topic, pos)?.[3] ?? null), ground.now, ground.elapsed);
+      }
       group.readers.push(reader);
       ground.readers.set(reader.id, reader);
       return reader.id;

@@ -5,9 +5,6 @@ import type { Database } from "./database.ts";
 import { Group } from "./group.ts";
 import type { Topic } from "./log.ts";
 
-/** The longest that a retry can be put off. */
-export const MAX_DELAY_MS = 30 * 86_400_000;
-
 /** All topics and groups, in memory. A change is committed before it shows here. */
 export class Catalog {
   readonly #topics = new Map<string, Topic>();
@@ -19,7 +16,7 @@ export class Catalog {
     for (const [id, topicId, name, upto, expiresAfter, idleSince] of db.rows.all()) {
       const topic = this.topicById(topicId);
       const group = new Group(id, topic, name, upto, expiresAfter, idleSince ?? now);
-      group.load(db.rows, now, elapsed, MAX_DELAY_MS);
+      group.load(db.rows, now, elapsed);
       this.#groups.get(topic)?.set(name, group);
     }
   }

@@ -3,6 +3,9 @@ import type { Topic } from "./log.ts";
 import type { Reader } from "./reader.ts";
 import { Redelivery } from "./redelivery.ts";
 
+/** The longest that a retry can be put off. */
+export const MAX_DELAY_MS = 30 * 86_400_000;
+
 /** A message that this group has read and not settled. */
 interface Entry {
   readonly pos: number;
@@ -66,14 +69,14 @@ export class Group {
   }
 
   /** Takes up what an earlier run left. Delays count from now, for at most as long as they were meant to: clocks jump. */
-  load(rows: GroupRows, now: number, elapsed: number, maxDelayMs: number): void {
+  load(rows: GroupRows, now: number, elapsed: number): void {
     for (const [pos, failures, due] of rows.pending(this.id)) {
       if (pos >= this.next) {
         this.#remembered.set(pos, { failures, due });
         continue;
       }
       this.#parked.set(pos, { pos, size: 0, failures, due, reader: undefined, stored: true });
-      if (due > now) this.#again.addLater(elapsed + Math.min(due - now, maxDelayMs), pos);
+      if (due > now) this.#again.addLater(elapsed + Math.min(due - now, MAX_DELAY_MS), pos);
       else this.#again.add(pos);
     }
   }
@@ -103,14 +106,16 @@ export class Group {
     return count;
   }
 
-  /** With any ordered reader, only the first reader is served: the others stand by. */
+  /** Its readers ask for order, all of them. */
   get ordered(): boolean {
     return this.readers.some((reader) => reader.order !== "none");
   }
 
-  /** The readers that messages are lent to now. */
+  /** The readers that messages are lent to now. In order that is one: who has something, else the first that would take something. */
   get served(): readonly Reader[] {
-    return this.ordered ? this.readers.slice(0, 1) : this.readers;
+    if (!this.ordered) return this.readers;
+    const leader = this.readers.find(({ busy }) => busy) ?? this.readers.find(({ room }) => room > 0);
+    return leader ? [leader] : [];
   }
 
   /** When the next delayed retry is due, on the monotonic clock. undefined: there is none, or no reader has room for it. */
@@ -128,17 +133,25 @@ export class Group {
     return undefined;
   }
 
-  relend(pos: number, size: number, reader: Reader): number {
+  relend(pos: number, size: number, reader: Reader): Readonly<Entry> {
     this.#again.drop();
     const entry = this.#find(pos) as Entry;
     entry.reader = reader;
     entry.size = size;
-    entry.due = 0;
-    return entry.failures;
+    return entry;
   }
 
-  /** The cursor reaches a new message. Its failures when it is to be lent to `reader` now; undefined when not. */
-  advance(pos: number, size: number, reader: Reader, now: number, elapsed: number, maxDelayMs: number): number | undefined {
+  /** Retries that were put off when nobody asked for order: those with a place to keep are lent now, and say for themselves when they are due. */
+  keepPlaces(keepsPlace: (pos: number) => boolean, now: number, elapsed: number): void {
+    for (const pos of this.#again.takeDelayed()) {
+      const due = this.#find(pos)?.due ?? 0;
+      if (keepsPlace(pos)) this.#again.add(pos);
+      else this.#again.addLater(elapsed + Math.min(due - now, MAX_DELAY_MS), pos);
+    }
+  }
+
+  /** The cursor reaches a new message: what is to be lent to `reader` now; undefined when nothing is. */
+  advance(pos: number, size: number, key: string | null, reader: Reader, now: number, elapsed: number): Readonly<Entry> | undefined {
     this.#pass(pos);
     if (this.#passed.delete(pos)) {
       this.#dirty = true;
@@ -152,14 +165,16 @@ export class Group {
     }
     const before = this.#remembered.get(pos);
     if (!before) {
-      this.#recent.set(pos, { pos, size, failures: 0, due: 0, reader, stored: false });
-      return 0;
+      const entry = { pos, size, failures: 0, due: 0, reader, stored: false };
+      this.#recent.set(pos, entry);
+      return entry;
     }
     this.#remembered.delete(pos);
-    const waits = before.due > now;
-    this.#recent.set(pos, { pos, size, ...before, reader: waits ? undefined : reader, stored: true });
-    if (waits) this.#again.addLater(elapsed + Math.min(before.due - now, maxDelayMs), pos);
-    return waits ? undefined : before.failures;
+    const waits = before.due > now && !reader.keepsPlace(key);
+    const entry = { pos, size, ...before, reader: waits ? undefined : reader, stored: true };
+    this.#recent.set(pos, entry);
+    if (waits) this.#again.addLater(elapsed + Math.min(before.due - now, MAX_DELAY_MS), pos);
+    return waits ? undefined : entry;
   }
 
   /** The cursor reaches a message that expired. */

@@ -1,5 +1,4 @@
 import { weight } from "../protocol.ts";
-import { MAX_DELAY_MS } from "./catalog.ts";
 import type { Group } from "./group.ts";
 import type { Log } from "./log.ts";
 import type { Reader } from "./reader.ts";
@@ -10,14 +9,13 @@ const BYTES = 2 ** 20;
 
 /** Lends what the windows of the group's readers allow. True: there is more, which one cycle should not bring. */
 export function lend(group: Group, log: Log, now: number, elapsed: number): boolean {
-  const served = group.ordered ? 1 : group.readers.length;
+  const { served } = group;
   let more = false;
-  for (let turn = 0; turn < served; turn++) {
-    const reader = group.readers[turn] as Reader;
+  for (const reader of served) {
     if (reader.room > 0 && lendTo(reader, group, log, now, elapsed)) more = true;
   }
-  // Another one is first next time; an ordered group stays with its first.
-  if (served > 1) group.readers.push(group.readers.shift() as Reader);
+  // Another one is first next time.
+  if (served.length > 1) group.readers.push(group.readers.shift() as Reader);
   return more;
 }
 
@@ -33,7 +31,8 @@ function lendTo(reader: Reader, group: Group, log: Log, now: number, elapsed: nu
     }
     const size = weight(row[5].byteLength, row[4]);
     if (!reader.fits(size)) return false;
-    reader.lend(row, group.relend(pos, size, reader));
+    const { failures, due } = group.relend(pos, size, reader);
+    reader.lend(row, failures, due, now);
     messages--;
     bytes += size;
   }
@@ -51,9 +50,9 @@ function lendTo(reader: Reader, group: Group, log: Log, now: number, elapsed: nu
       return false;
     }
     if (bytes > 0 && bytes + size > BYTES) return true;
-    const failures = group.advance(pos, size, reader, now, elapsed, MAX_DELAY_MS);
-    if (failures === undefined) continue;
-    reader.lend(row, failures);
+    const entry = group.advance(pos, size, row[3], reader, now, elapsed);
+    if (entry === undefined) continue;
+    reader.lend(row, entry.failures, entry.due, now);
     bytes += size;
   }
   return reader.room > 0 && group.next <= group.topic.last;

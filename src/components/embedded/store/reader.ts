@@ -32,16 +32,28 @@ export class Reader {
     return this.#windowBytes > this.#lentBytes ? Math.max(0, this.#windowMessages - this.#lentMessages) : 0;
   }
 
+  /** It has something that is not settled. */
+  get busy(): boolean {
+    return this.#lentMessages > 0;
+  }
+
   /** One message alone may be larger than the window, or it could never be lent. */
   fits(size: number): boolean {
     return this.room > 0 && (this.#lentMessages === 0 || this.#lentBytes + size <= this.#windowBytes);
   }
 
-  lend(row: Row, failures: number): void {
+  /** Whether a message of this key is lent in its place, whatever it waits for. */
+  keepsPlace(key: string | null): boolean {
+    return this.order === "topic" || (this.order === "key" && key !== null);
+  }
+
+  /** `notBefore`: wall clock; it is told with what is lent before its time, to keep its place. */
+  lend(row: Row, failures: number, notBefore: number, now: number): void {
     const [pos, at, , key, attrs, data] = row;
     this.#lentMessages++;
     this.#lentBytes += weight(data.byteLength, attrs);
-    this.#frame ??= { reader: this.id, positions: [], publishedAt: [], failures: [], keys: [], attributes: [], sizes: [] };
+    this.#frame ??= { reader: this.id, positions: [], publishedAt: [], failures: [], notBefore: [], keys: [], attributes: [], sizes: [] };
+    if (notBefore > now && this.keepsPlace(key)) this.#frame.notBefore.push(this.#frame.positions.length, notBefore);
     this.#frame.positions.push(pos);
     this.#frame.publishedAt.push(at);
     this.#frame.failures.push(failures);

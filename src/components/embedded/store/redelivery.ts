@@ -35,6 +35,15 @@ export class Redelivery {
     this.#ready.pop();
   }
 
+  /** Takes away all that are delayed. */
+  takeDelayed(): readonly number[] {
+    const delayed: number[] = [];
+    for (let pos = this.#waiting.pop(Number.POSITIVE_INFINITY); pos !== undefined; pos = this.#waiting.pop(Number.POSITIVE_INFINITY)) {
+      delayed.push(pos);
+    }
+    return delayed;
+  }
+
   clear(): void {
     this.#waiting.clear();
     this.#ready = [];

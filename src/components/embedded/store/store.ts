@@ -125,7 +125,7 @@ export class Store {
     for (const { reader, messages, bytes } of request.windows) this.#readers.get(reader)?.window(messages, bytes);
     for (const frame of request.settlements) this.#settle(frame, now, elapsed);
     const published = this.#store(request);
-    const ground = { file: this.#settings.file, db, catalog, readers: this.#readers, ended: this.#ended, now };
+    const ground = { file: this.#settings.file, db, catalog, readers: this.#readers, ended: this.#ended, now, elapsed };
     const results = request.calls.map((call): CallResult => {
       try {
         const value = answer(call, ground);
@@ -236,7 +236,7 @@ export class Store {
   #sweep({ now, elapsed }: Request): boolean {
     if (elapsed < this.#sweepAt) return false;
     const { db, catalog, ballast } = this.#opened();
-    const ground = { file: this.#settings.file, db, catalog, readers: this.#readers, ended: this.#ended, now };
+    const ground = { file: this.#settings.file, db, catalog, readers: this.#readers, ended: this.#ended, now, elapsed };
     let more = false;
     try {
       for (const group of [...catalog.allGroups()]) {

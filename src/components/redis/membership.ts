@@ -1,0 +1,62 @@
+import type { Start } from "../../pubsub/subscription.ts";
+import { keepGroup } from "./broadcast.ts";
+import type { Lead } from "./lead.ts";
+import type { Member } from "./member.ts";
+import type { Node } from "./node.ts";
+import { join, leave, rejoin, signOfLife } from "./scripts.ts";
+import { startId } from "./start.ts";
+
+/** A reader's place in its group: how it comes, shows that it is there, and goes. Every method rejects with a PubSubError. */
+export class Membership {
+  readonly #member: Member;
+  readonly #lead: Lead | undefined;
+  readonly #expiresAfterMs: number | undefined;
+  readonly #touched: () => void;
+
+  /** `expiresAfterMs`: the group goes so long after its last reader; `touched` is called whenever that may be. */
+  constructor(member: Member, lead: Lead | undefined, expiresAfterMs: number | undefined, touched: () => void) {
+    this.#member = member;
+    this.#lead = lead;
+    this.#expiresAfterMs = expiresAfterMs;
+    this.#touched = touched;
+  }
+
+  /** Resolves to the id up to which the group has read. */
+  async join(node: Node, start: Start): Promise<string> {
+    const { topic, group, consumer, options } = this.#member;
+    const itself = this.#lead ? [] : [consumer, String(options.lease)];
+    const position = await join.run(node.read, [topic], group, startId(start), ...itself);
+    await this.#lead?.check(node);
+    await this.#keepGroup(node, options.lease);
+    return String(position);
+  }
+
+  /** The group vanished: it goes on after `position`. */
+  async rejoin(node: Node, position: string): Promise<string> {
+    return String(await rejoin.run(node.read, [this.#member.topic], this.#member.group, position));
+  }
+
+  /** A sign of life. */
+  async beat(): Promise<void> {
+    const { node, topic, group, consumer, options } = this.#member;
+    if (!node?.read.up) return;
+    if (this.#lead) await this.#lead.renew();
+    else await signOfLife.run(node.read, [topic], group, consumer, String(options.lease));
+    await this.#keepGroup(node, options.lease);
+  }
+
+  /** `resigning`: another may have the lead. */
+  async leave(resigning: boolean): Promise<void> {
+    const { node, topic, group, consumer } = this.#member;
+    if (!node?.read.up) return;
+    if (!this.#lead) await leave.run(node.read, [topic], group, consumer);
+    else if (resigning) await this.#lead.giveUp();
+    await this.#keepGroup(node, 0);
+  }
+
+  async #keepGroup(node: Node, moreMs: number): Promise<void> {
+    if (this.#expiresAfterMs === undefined) return;
+    await keepGroup(node.read, this.#member.topic, this.#member.group, this.#expiresAfterMs + moreMs);
+    this.#touched();
+  }
+}
