@@ -197,8 +197,8 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
   }
 
   #lend(): void {
-    if (this.#over || this.#lead?.held === false) return;
-    this.#lending.lend();
+    if (this.#over) return;
+    if (this.#lending.holds && this.#lead?.held !== false) this.#lending.lend();
     if (!this.#lending.paused) return;
     // Who may not lend must not keep from others what came too late for the window.
     if (!this.#lead) this.#lending.giveBackHeld();

@@ -99,6 +99,12 @@ if refusal then return refusal end
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 alive(ARGV[2])`);
 
+/** group, consumer, id… Acknowledges them all: whoever leads has everything that stands pending. */
+export const ackLed = new Script(`${FENCE}
+local refusal = fenced(KEYS[2])
+if refusal then return refusal end
+return redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, 3))`);
+
 /** group, consumer: gives the lead up, if it is ours. */
 export const resign = new Script(`
 if redis.call('GET', KEYS[2]) == ARGV[2] then redis.call('DEL', KEYS[2]) end`);

@@ -67,7 +67,7 @@ export class Lead {
 
   /** There may be pending messages that must be taken first. */
   get resumes(): boolean {
-    return this.held && this.#after !== undefined;
+    return this.#after !== undefined && this.held;
   }
 
   /** Rejects when a consumer that would read past a leader is at work in the group. */

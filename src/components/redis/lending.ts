@@ -54,6 +54,11 @@ export class Lending implements LeaseKeeper {
     return this.#window.closed;
   }
 
+  /** There is something to lend. */
+  get holds(): boolean {
+    return this.#held.length > 0;
+  }
+
   /** Nothing is lent. */
   get idle(): boolean {
     return this.#window.lent === 0;

@@ -1,5 +1,6 @@
 import type { PubSubError } from "../../pubsub/error.ts";
 import type { Reply } from "./connection.ts";
+import { ackLed } from "./lead-scripts.ts";
 import type { Lease } from "./lease.ts";
 import type { Leases } from "./leases.ts";
 import { keysOf, type Member } from "./member.ts";
@@ -104,12 +105,12 @@ export class Settlements {
 
   async #send(round: readonly Lease[]): Promise<void> {
     const now = this.#member.clock.elapsed();
-    // An acknowledgement is not tied to its consumer. While nobody else can have claimed the message it need not be.
+    // An acknowledgement is not tied to its consumer. While nobody else can have claimed the message, or with a lead, it need not be.
     const from = now + this.#member.options.lease / 5;
+    const led = this.#member.lead !== undefined;
     const acked = round.filter(({ state }) => state === "acked");
-    const isSafe = ({ safeUntil }: Lease) => this.#member.lead === undefined && from < safeUntil;
-    const safe = acked.filter(isSafe);
-    const late = acked.filter((lease) => !isSafe(lease));
+    const safe = acked.filter(({ safeUntil }) => led || from < safeUntil);
+    const late = acked.filter(({ safeUntil }) => !led && from >= safeUntil);
     const released = round.filter(({ state }) => state === "released");
     const kept = round.filter(({ state }) => state === "lent" || state === "held" || state === "moving");
     await Promise.all([
@@ -121,8 +122,10 @@ export class Settlements {
   }
 
   async #ack(leases: readonly Lease[]): Promise<void> {
-    const { topic, group } = this.#member;
-    await this.#connection().call("xack", topic, group, ...leases.map(({ position }) => position));
+    const { topic, group, consumer, lead } = this.#member;
+    const positions = leases.map(({ position }) => position);
+    if (lead === undefined) await this.#connection().call("xack", topic, group, ...positions);
+    else await ackLed.run(this.#connection(), keysOf(this.#member), group, consumer, ...positions);
     for (const lease of leases) this.#leases.remove(lease);
   }
 
