@@ -15,6 +15,8 @@ export interface ConnectionListener {
   demoted(): void;
 }
 
+export type Command = readonly [name: string, args: readonly Argument[]];
+
 /** A command that waits for its reply. */
 interface Asked {
   readonly name: string;
@@ -92,6 +94,32 @@ export class Connection {
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => this.#write());
+  }
+
+  /**
+   * Sends commands that the server does one after the other with nothing in between. One that fails stops no other; its error stands in its
+   * place. An error instead of replies: none was done, or it is not known.
+   */
+  together(
+    commands: readonly Command[],
+    callback: (error: PubSubError | undefined, replies: readonly (Reply | PubSubError)[]) => void,
+  ): void {
+    let refused: PubSubError | undefined;
+    const queued: ReplyCallback = (error) => {
+      refused ??= error;
+    };
+    this.send("multi", [], queued);
+    for (const [name, args] of commands) this.send(name, args, queued);
+    this.send("exec", [], (error, reply) => {
+      if (error) callback(refused ?? error, []);
+      else
+        callback(
+          undefined,
+          (reply as readonly (Reply | RespError)[]).map((one, index) =>
+            one instanceof RespError ? this.#failed(commands[index]?.[0] ?? "exec", one) : one,
+          ),
+        );
+    });
   }
 
   call(name: string, ...args: readonly Argument[]): Promise<Reply> {

@@ -50,6 +50,11 @@ export function isFenced(error: PubSubError): boolean {
   return error instanceof ReplyError && error.word === "FENCED";
 }
 
+/** The server does not know a script yet, or any more. */
+export function isNoScript(error: unknown): boolean {
+  return error instanceof ReplyError && error.word === "NOSCRIPT";
+}
+
 /** The group has a leader: who reads without order has no place in it. */
 export function isLed(error: PubSubError): boolean {
   return error instanceof ReplyError && error.word === "LED";

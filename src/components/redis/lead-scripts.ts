@@ -78,19 +78,25 @@ if last then
 end
 return {#rows > 0 and '(' .. rows[#rows][1] or ARGV[4], last and 1 or 0, found}`);
 
-/**
- * group, consumer, lease, position, count → what XREADGROUP says. Renews the lead. If the group has not read up to `position`, somebody
- * read or moved it: then nothing is read, and the id up to which it has is returned.
- */
+/** group, consumer, lease → the id up to which the group has read. Renews the lead. */
+export const position = new Script(`${LIBRARY}${FENCE}
+local refusal = fenced(KEYS[2])
+if refusal then return refusal end
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+local group = groupOf(KEYS[1], ARGV[1])
+if not group then return redis.error_reply('NOGROUP there is no group ' .. ARGV[1]) end
+return field(group, 'last-delivered-id')`);
+
+/** group, consumer, lease, count, position → what XREADGROUP says; if the group has not read up to `position`, the id up to which it has, and nothing is read. */
 export const readOn = new Script(`${LIBRARY}${FENCE}
 local refusal = fenced(KEYS[2])
 if refusal then return refusal end
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 local group = groupOf(KEYS[1], ARGV[1])
 if not group then return redis.error_reply('NOGROUP there is no group ' .. ARGV[1]) end
-local position = field(group, 'last-delivered-id')
-if position ~= ARGV[4] then return position end
-return redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', ARGV[5], 'STREAMS', KEYS[1], '>')`);
+local before = field(group, 'last-delivered-id')
+if before ~= ARGV[5] then return before end
+return redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', ARGV[4], 'STREAMS', KEYS[1], '>')`);
 
 /** group, consumer, lease: renews the lead, and gives a sign of life. */
 export const stayLeader = new Script(`${LIBRARY}${FENCE}${PRESENCE}

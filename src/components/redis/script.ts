@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Argument, Connection, Reply, ReplyCallback } from "./connection.ts";
-import { ReplyError } from "./errors.ts";
+import type { Argument, Command, Connection, Reply, ReplyCallback } from "./connection.ts";
+import { isNoScript } from "./errors.ts";
 import { CONSUMER_PREFIX, LEADER } from "./member.ts";
 
 /** What must be decided and done by the server in one step. Its keys share a slot. */
@@ -13,6 +13,11 @@ export class Script {
     this.#sha = createHash("sha1").update(lua).digest("hex");
   }
 
+  /** As a command, for a server that knows the script. */
+  command(keys: readonly string[], args: readonly Argument[]): Command {
+    return ["evalsha", [this.#sha, String(keys.length), ...keys, ...args]];
+  }
+
   run(connection: Connection, keys: readonly string[], ...args: readonly Argument[]): Promise<Reply> {
     return new Promise((resolve, reject) => {
       this.send(connection, keys, args, (error, reply) => (error ? reject(error) : resolve(reply)));
@@ -22,7 +27,7 @@ export class Script {
   send(connection: Connection, keys: readonly string[], args: readonly Argument[], callback: ReplyCallback): void {
     const rest = [String(keys.length), ...keys, ...args];
     connection.send("evalsha", [this.#sha, ...rest], (error, reply) => {
-      if (error instanceof ReplyError && error.word === "NOSCRIPT") connection.send("eval", [this.#lua, ...rest], callback);
+      if (isNoScript(error)) connection.send("eval", [this.#lua, ...rest], callback);
       else callback(error, reply);
     });
   }
