@@ -16,6 +16,7 @@ const PROGRAMS = {
   "interop-server": ["google.golang.org/grpc/interop/server", "v1.85.0"],
   grpcurl: ["github.com/fullstorydev/grpcurl/cmd/grpcurl", "v1.9.4"],
   ghz: ["github.com/bojand/ghz/cmd/ghz", "v0.93.0"],
+  toxiproxy: ["github.com/Shopify/toxiproxy/v2/cmd/server", "v2.12.0"],
 } as const;
 
 export type GoProgram = keyof typeof PROGRAMS;

@@ -11,13 +11,18 @@ const STOP_MS = 10_000;
 const LOOK_MS = 10;
 const LOG_BYTES = 4_000;
 
+/** Given out already, and perhaps not listened on yet. */
+const given = new Set<number>();
+
 /**
- * A port of the loopback that nobody listens on at the moment. It lies below those that systems give to outgoing connections, so that none
- * takes it before it is used, and above every default of ours.
+ * A port of the loopback that nobody listens on at the moment, and that was not given out here before. It lies below those that systems give
+ * to outgoing connections, so that none takes it before it is used, and above every default of ours.
  */
 export async function freePort(): Promise<number> {
   const port = 20_000 + Math.floor(Math.random() * 12_000);
-  return (await isFree(port)) ? port : freePort();
+  if (given.has(port) || !(await isFree(port))) return freePort();
+  given.add(port);
+  return port;
 }
 
 /** Resolves once nobody has the port: what comes and goes beside us may have it for a while. */

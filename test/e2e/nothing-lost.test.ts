@@ -5,7 +5,8 @@ import { systemClock } from "../../src/pubsub/clock.ts";
 import { TcpProxy } from "../brokers/proxy.ts";
 import { type RedisServer, startRedis } from "../brokers/redis.ts";
 import { withRedis } from "../brokers/with-redis.ts";
-import { type Component, type PendingAtBroker, PUBSUB, Rig, TOPIC } from "./rig.ts";
+import { type PendingAtBroker, PUBSUB, Rig, TOPIC } from "./rig.ts";
+import type { Component } from "./sidecar.ts";
 
 const rigs: Rig[] = [];
 afterEach(async () => {

@@ -1,29 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createPublisher, createSubscriber, type HandlerResult, type Publisher, type ReceivedEvent, type Subscriber } from "layotto-sdk";
+import { createSubscriber, type HandlerResult, type Publisher, type ReceivedEvent, type Subscriber } from "layotto-sdk";
 import { expect } from "vitest";
 import { freePort } from "../brokers/server.ts";
-import { Program } from "./program.ts";
-import { scrape } from "./scrape.ts";
+import { type Component, type Shown, Sidecar } from "./sidecar.ts";
 
 export const PUBSUB = "broker";
 export const TOPIC = "topic1";
 /** Publishes under way at once. */
 const AT_ONCE = 16;
-
-/** What health says of the one subscription. */
-export interface Shown {
-  readonly state: string;
-  readonly inFlight: number;
-  readonly pending: number;
-  readonly counts: Readonly<Record<"delivered" | "acked" | "retried" | "dropped" | "expired" | "released" | "lost", number>>;
-}
-
-export interface Component {
-  readonly type: string;
-  readonly metadata: Readonly<Record<string, unknown>>;
-}
 
 /** How many messages the broker has that are not settled, and whether it can be asked while the sidecar runs. */
 export interface PendingAtBroker {
@@ -33,67 +16,63 @@ export interface PendingAtBroker {
 
 /** A sidecar in a process of its own, an app that it calls back, and a publisher: the whole way of a message, and what came of it. */
 export class Rig {
-  readonly directory = mkdtempSync(join(tmpdir(), "e2e-"));
   /** The data of every publish that was acknowledged. */
   readonly acknowledged = new Set<string>();
   /** Every event that the app took, in order. */
   readonly received: ReceivedEvent[] = [];
   /** What the app answers. */
   handler: (event: ReceivedEvent) => HandlerResult | Promise<HandlerResult> = () => "success";
-  readonly #config: string;
-  readonly #ports: { readonly grpc: number; readonly http: number; readonly app: number };
-  #sidecar: Program | undefined;
+  readonly #sidecar: Sidecar;
+  readonly #appAddress: string;
   #app: Subscriber | undefined;
-  #publisher: Publisher | undefined;
   #publishing = false;
   #published = 0;
   #publishers: Promise<void>[] = [];
   #arrived: () => void = () => undefined;
 
-  private constructor(component: Component, delivery: object, ports: { grpc: number; http: number; app: number }) {
-    this.#config = join(this.directory, "layotto.json");
-    this.#ports = ports;
-    const listen = { grpc: `127.0.0.1:${ports.grpc}`, http: `127.0.0.1:${ports.http}`, metrics: "127.0.0.1:0" };
-    const app = { address: `127.0.0.1:${ports.app}` };
-    writeFileSync(this.#config, JSON.stringify({ app, listen, delivery, pubsubs: { [PUBSUB]: component } }));
+  private constructor(sidecar: Sidecar, appAddress: string) {
+    this.#sidecar = sidecar;
+    this.#appAddress = appAddress;
   }
 
   /** `delivery` as in the configuration. */
   static async make(component: Component, delivery: object = {}): Promise<Rig> {
-    return new Rig(component, delivery, { grpc: await freePort(), http: await freePort(), app: await freePort() });
+    const address = `127.0.0.1:${await freePort()}`;
+    return new Rig(await Sidecar.make({ app: { address }, delivery, pubsubs: { [PUBSUB]: component } }), address);
   }
 
-  async startSidecar(): Promise<void> {
-    this.#sidecar = new Program("src/main.ts", ["start", "-c", this.#config, "--data-dir", this.directory]);
-    await this.#sidecar.printed("layotto is ready");
+  startSidecar(): Promise<void> {
+    return this.#sidecar.start();
   }
 
   /** kill -9. */
-  async killSidecar(): Promise<void> {
-    this.#sidecar?.kill("SIGKILL");
-    await this.#sidecar?.ended();
+  killSidecar(): Promise<void> {
+    return this.#sidecar.kill();
   }
 
   /** SIGTERM; resolves to the exit code. */
-  async stopSidecar(): Promise<number | null | undefined> {
-    this.#sidecar?.kill("SIGTERM");
-    return this.#sidecar?.ended();
+  stopSidecar(): Promise<number | null | undefined> {
+    return this.#sidecar.stop();
+  }
+
+  get directory(): string {
+    return this.#sidecar.directory;
   }
 
   get addresses(): { readonly grpc: string; readonly app: string } {
-    return { grpc: `127.0.0.1:${this.#ports.grpc}`, app: `127.0.0.1:${this.#ports.app}` };
+    return { grpc: this.#sidecar.address, app: this.#appAddress };
   }
 
   get pid(): number | undefined {
-    return this.#sidecar?.pid;
+    return this.#sidecar.pid;
   }
 
   get log(): string {
-    return this.#sidecar?.stdout ?? "";
+    return this.#sidecar.log;
   }
 
   async startApp(): Promise<void> {
-    this.#app = createSubscriber({ address: `127.0.0.1:${this.#ports.app}` }).subscribe(PUBSUB, TOPIC, (event) => {
+    this.#app = createSubscriber({ address: this.#appAddress }).subscribe(PUBSUB, TOPIC, (event) => {
       this.received.push(event);
       this.#arrived();
       return this.handler(event);
@@ -107,8 +86,7 @@ export class Rig {
   }
 
   get publisher(): Publisher {
-    this.#publisher ??= createPublisher({ address: `127.0.0.1:${this.#ports.grpc}` });
-    return this.#publisher;
+    return this.#sidecar.publisher;
   }
 
   /** Publishes without pause until `stopLoad`. A publish that fails is not tried again: only what was acknowledged is owed. */
@@ -159,16 +137,13 @@ export class Rig {
     await expect.poll(missing, { timeout: 40_000, interval: 50 }).toEqual([]);
   }
 
-  async shown(): Promise<Shown | undefined> {
-    const response = await fetch(`http://127.0.0.1:${this.#ports.http}/actuator/health/readiness`);
-    const { components } = (await response.json()) as { components: Record<string, { details: Shown }> };
-    return components[`subscription ${PUBSUB}/${TOPIC}`]?.details;
+  shown(): Promise<Shown | undefined> {
+    return this.#sidecar.shown(PUBSUB, TOPIC);
   }
 
   /** What Prometheus would scrape: a value by its name and labels. */
   metrics(): Promise<ReadonlyMap<string, number>> {
-    const [, address] = /"metrics":"([^"]+)"/.exec(this.log) ?? [];
-    return scrape(`http://${address}/metrics`);
+    return this.#sidecar.metrics();
   }
 
   async expectState(state: string): Promise<void> {
@@ -193,10 +168,7 @@ export class Rig {
 
   async close(): Promise<void> {
     await this.stopLoad();
-    this.#publisher?.close();
     await this.stopApp();
-    this.#sidecar?.kill("SIGKILL");
-    await this.#sidecar?.ended();
-    rmSync(this.directory, { recursive: true });
+    await this.#sidecar.close();
   }
 }

@@ -1,0 +1,4 @@
+import { testOn } from "../on-broker.ts";
+import { inMemory } from "./in-memory.ts";
+
+testOn(inMemory);

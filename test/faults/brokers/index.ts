@@ -1,0 +1,6 @@
+import type { Broker } from "../broker.ts";
+import { embedded } from "./embedded.ts";
+import { inMemory } from "./in-memory.ts";
+import { redis } from "./redis.ts";
+
+export const BROKERS: readonly Broker[] = [redis, embedded, inMemory];

@@ -1,0 +1,4 @@
+import { testOn } from "../on-broker.ts";
+import { redis } from "./redis.ts";
+
+testOn(redis);

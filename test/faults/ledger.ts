@@ -1,0 +1,61 @@
+/** How the app ended with a delivery. `failed`: it did not do its work, whatever it answered. Absent: it had not ended yet. */
+export type Result = "succeeded" | "failed";
+
+/** One call of the app with a message. */
+export interface Delivery {
+  readonly number: number;
+  /** Undefined: in no order. */
+  readonly key: string | undefined;
+  /** Which of the sidecars called, by its place. */
+  readonly replica: number;
+  /** Milliseconds, on the clock of the wall. */
+  readonly at: number;
+  result?: Result;
+}
+
+/** What was promised and what came of it: every acknowledged publish by its number, every delivery in the order of the calls. */
+export class Ledger {
+  /** By number: the key. */
+  readonly acknowledged = new Map<number, string | undefined>();
+  readonly deliveries: Delivery[] = [];
+  /** Numbers that came as dead letters, as often as they came. */
+  readonly deadLetters: number[] = [];
+  readonly #succeeded = new Set<number>();
+  /** Numbers that nobody owes any more, though they were acknowledged: the broker itself lost them. */
+  #forgivenTo = 0;
+  #last = 0;
+
+  /** Numbers the next publish. */
+  next(): number {
+    return ++this.#last;
+  }
+
+  delivered(delivery: Delivery): void {
+    this.deliveries.push(delivery);
+  }
+
+  ended(delivery: Delivery, result: Result): void {
+    delivery.result = result;
+    if (result === "succeeded") this.#succeeded.add(delivery.number);
+  }
+
+  /** The broker lost all that it had: what was published until now is not counted. */
+  forgive(): void {
+    this.#forgivenTo = this.#last;
+  }
+
+  /** About how many are on their way. */
+  get owed(): number {
+    return this.acknowledged.size - this.#succeeded.size;
+  }
+
+  /** The acknowledged that did not arrive. */
+  get missing(): readonly number[] {
+    const dead = new Set(this.deadLetters);
+    const missing: number[] = [];
+    for (const number of this.acknowledged.keys()) {
+      if (number > this.#forgivenTo && !this.#succeeded.has(number) && !dead.has(number)) missing.push(number);
+    }
+    return missing;
+  }
+}

@@ -1,0 +1,81 @@
+import type { AppConduct } from "../app-conduct.ts";
+import type { Run } from "../run.ts";
+import type { Scenario } from "../scenario.ts";
+import { untilRight } from "../until.ts";
+
+async function failures(run: Run, expected: number): Promise<void> {
+  const found = await run.counted("retried");
+  if (found !== expected) throw new Error(`expected ${expected} failures counted, found ${found}`);
+}
+
+/** Every tenth message fails once: that many failures are counted, and no more. */
+function failing(name: string, title: string, app: AppConduct): Scenario {
+  return {
+    name,
+    title,
+    needs: [],
+    app,
+    async play(run) {
+      run.load.start();
+      await run.acknowledgedMore(300);
+      await run.load.stop();
+      const { ledger } = run;
+      await untilRight(() => (ledger.missing.length === 0 ? undefined : `${ledger.missing.length} have not arrived`), 30_000);
+      const failed = ledger.deliveries.filter(({ result }) => result === "failed").length;
+      if (failed < 30) throw new Error(`expected at least 30 failures by the app, found ${failed}`);
+      await failures(run, failed);
+    },
+  };
+}
+
+export const appTrouble: readonly Scenario[] = [
+  {
+    name: "app-killed",
+    title: "the app is killed in the middle of calls and restarted, twice: no failure is counted",
+    needs: [],
+    // One failure would be enough for a dead letter.
+    subscription: { retry: { maxFailures: 1 } },
+    deadLetters: [],
+    app: { kind: "succeeds", afterMs: 50 },
+    async play(run) {
+      run.load.start();
+      for (let round = 0; round < 2; round++) {
+        await run.acknowledgedMore(100);
+        await run.killApp();
+        await run.app.start({ kind: "succeeds" });
+        await run.deliveredMore(100);
+      }
+      await run.load.stop();
+      await failures(run, 0);
+    },
+  },
+  {
+    name: "app-hangs",
+    title: "the app never answers one call: it counts as failed after processingTimeout, and the others go on meanwhile",
+    needs: [],
+    app: { kind: "hangs", on: 50 },
+    delivery: { processingTimeout: "1s" },
+    async play(run) {
+      run.load.start();
+      await run.acknowledgedMore(300);
+      await run.load.stop();
+      const others = () => run.ledger.missing.filter((number) => number !== 50).length;
+      await untilRight(() => (others() === 0 ? undefined : `${others()} others have not arrived`), 30_000);
+      await untilRight(() => (run.ledger.missing.length === 0 ? undefined : "the one that hung did not come again"), 30_000);
+      await failures(run, 1);
+    },
+  },
+  failing("app-errors", "the app answers every tenth message with an error, once", { kind: "errors", every: 10 }),
+  failing("app-garbage", "the app answers every tenth message with bytes that are no answer, once", { kind: "garbage", every: 10 }),
+  {
+    name: "app-publishes",
+    title: "the handler publishes while it handles",
+    needs: [],
+    app: { kind: "publishes" },
+    async play(run) {
+      run.load.start();
+      await run.acknowledgedMore(600);
+      await run.load.stop();
+    },
+  },
+];

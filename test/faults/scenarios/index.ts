@@ -1,0 +1,28 @@
+import type { Scenario } from "../scenario.ts";
+import { appExits } from "./app-exits.ts";
+import { appTrouble } from "./app-trouble.ts";
+import { brokerFrozen, brokerKilled } from "./broker-killed.ts";
+import { failover } from "./failover.ts";
+import { flushed } from "./flushed.ts";
+import { large } from "./large.ts";
+import { network } from "./network.ts";
+import { order } from "./order.ts";
+import { replicas } from "./replicas.ts";
+import { podKilled, sidecarKilled } from "./sidecar-killed.ts";
+import { sidecarStopped } from "./sidecar-stopped.ts";
+
+export const SCENARIOS: readonly Scenario[] = [
+  sidecarKilled,
+  podKilled,
+  sidecarStopped,
+  ...network,
+  brokerKilled,
+  brokerFrozen,
+  replicas,
+  ...appTrouble,
+  appExits,
+  ...order,
+  flushed,
+  ...failover,
+  ...large,
+];
