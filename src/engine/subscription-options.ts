@@ -3,7 +3,7 @@ import type { Order, Start } from "../pubsub/subscription.ts";
 import type { DeliveryPolicy, RetryPolicy } from "../resiliency/policy.ts";
 
 /** What a subscription may say for itself, instead of what holds for all. */
-export type OwnPolicy = Partial<Omit<DeliveryPolicy, "retry" | "maxPendingBytes">> & { readonly retry?: Partial<RetryPolicy> };
+type OwnPolicy = Partial<Omit<DeliveryPolicy, "retry" | "maxPendingBytes">> & { readonly retry?: Partial<RetryPolicy> };
 
 /** A subscription that the configuration declares: its group exists from the start, and the app need not ask for it (D16). */
 export interface DeclaredSubscription extends AppSubscription {
