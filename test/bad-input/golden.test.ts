@@ -69,6 +69,11 @@ const cases: Readonly<Record<string, Case>> = {
     file: `${RIGHT}subscriptions:\n  - { pubsub: p, topic: t }\n  - { pubsub: p, topic: t }\n`,
     code: 2,
   },
+  "dead-letters-in-a-circle": {
+    id: "CONFIG_DEAD_LETTER_LOOP",
+    file: `${RIGHT}subscriptions: [{ pubsub: p, topic: t, deadLetterTopic: t }]\n`,
+    code: 2,
+  },
   "an-address-twice": { id: "CONFIG_ADDRESS_TWICE", file: "listen: { grpc: 127.0.0.1:7000, http: 127.0.0.1:7000 }\n", code: 2 },
   "an-unset-variable": { id: "CONFIG_VARIABLE_UNSET", file: 'app: { id: "${NOT_SET_ANYWHERE}" }\n', code: 2 },
   "a-variable-that-cannot-be-read": { id: "CONFIG_VARIABLE_SYNTAX", file: 'app: { id: "${NOT SET" }\n', code: 2 },
