@@ -7,6 +7,8 @@ export type AppConduct =
   | { readonly kind: "errors"; readonly every: number }
   /** Answers with bytes that are no answer. */
   | { readonly kind: "garbage"; readonly every: number }
+  /** Answers RETRY each time. */
+  | { readonly kind: "refuses"; readonly every: number }
   /** Publishes another message to the same topic before it answers, for numbers below FOLLOW_UP. */
   | { readonly kind: "publishes" }
   /** Ends its process whenever it gets this number. */

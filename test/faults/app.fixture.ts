@@ -5,7 +5,7 @@ import { setTimeout as passes } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { ListTopicSubscriptionsResponseSchema } from "layotto-proto/appcallback";
 import { decodeTopicEvent } from "layotto-proto/topic-event";
-import { createPublisher, createSubscriber } from "layotto-sdk";
+import { createPublisher, createSubscriber, type HandlerResult } from "layotto-sdk";
 import { type Handlers, listen, parseAddress, type ServerCall, Status } from "layotto-transport";
 import { type AppConduct, type AppOrders, FOLLOW_UP } from "./app-conduct.ts";
 import { read, written } from "./payload.ts";
@@ -51,12 +51,21 @@ function answersWrongly(wrong: Extract<AppConduct, { every: number }>, replica: 
   };
 }
 
-async function handle(data: Uint8Array, topic: string, replica: number, publish: (number: number, topic: string) => Promise<void>) {
+async function handle(
+  data: Uint8Array,
+  topic: string,
+  replica: number,
+  publish: (number: number, topic: string) => Promise<void>,
+): Promise<HandlerResult> {
   const { number, key, first, end } = called(data, replica);
   if (conduct.kind === "exits" && number === conduct.on) process.exit(1);
   if (conduct.kind === "hangs" && number === conduct.on && first) {
     end("failed");
     await new Promise(() => undefined);
+  }
+  if (conduct.kind === "refuses" && number % conduct.every === 0) {
+    end("failed");
+    return "retry";
   }
   if (conduct.kind === "publishes" && number < FOLLOW_UP) {
     await publish(number + FOLLOW_UP, topic);
@@ -64,6 +73,7 @@ async function handle(data: Uint8Array, topic: string, replica: number, publish:
   }
   if (conduct.kind === "succeeds" && conduct.afterMs) await passes(conduct.afterMs);
   end("succeeded");
+  return "success";
 }
 
 for (const [replica, { address, sidecar }] of orders.replicas.entries()) {

@@ -1,5 +1,6 @@
 import type { AppConduct } from "./app-conduct.ts";
 import type { Broker, Need } from "./broker.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Run } from "./run.ts";
 
 /** Something that goes wrong, and what is there when it does. Whatever it is, nothing may be lost: `settle` checks it after every one. */
@@ -22,8 +23,8 @@ export interface Scenario {
   readonly delivery?: Readonly<Record<string, unknown>>;
   /** Keys of each subscription, which is then declared in the configuration instead of asked for by the app. */
   readonly subscription?: Readonly<Record<string, unknown>>;
-  /** There is a dead-letter topic, and these messages must be there in the end. */
-  readonly deadLetters?: readonly number[];
+  /** There is a dead-letter topic, and these messages must be there in the end, each once. */
+  readonly deadLetters?: readonly number[] | ((ledger: Ledger) => readonly number[]);
   /** With a pair of servers of its own; `safe`: what was acknowledged is on both. */
   readonly pair?: "safe" | "unsafe";
   /** How long what was acknowledged may take to arrive, once all is well again. Default: 40 s. */

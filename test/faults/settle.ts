@@ -27,7 +27,7 @@ export async function settle(run: Run, scenario: Scenario): Promise<void> {
     duplicates: run.excused,
     window: WINDOW + PUBLISHERS,
     ordered: scenario.ordered === true,
-    deadLetters: scenario.deadLetters ?? [],
+    deadLetters: typeof scenario.deadLetters === "function" ? scenario.deadLetters(run.ledger) : (scenario.deadLetters ?? []),
   };
   const problems = check(run.ledger, limits);
   if (problems.length > 0) throw new Error(problems.join("; "));

@@ -1,5 +1,6 @@
 import type { AppConduct } from "../app-conduct.ts";
-import type { Run } from "../run.ts";
+import { PUBSUB } from "../names.ts";
+import { type Run, WINDOW } from "../run.ts";
 import type { Scenario } from "../scenario.ts";
 import { untilRight } from "../until.ts";
 
@@ -67,6 +68,40 @@ export const appTrouble: readonly Scenario[] = [
   },
   failing("app-errors", "the app answers every tenth message with an error, once", { kind: "errors", every: 10 }),
   failing("app-garbage", "the app answers every tenth message with bytes that are no answer, once", { kind: "garbage", every: 10 }),
+  {
+    name: "app-slow",
+    title: "the app takes longer than a lease for each message: none comes twice, and no failure is counted",
+    needs: [],
+    app: { kind: "succeeds", afterMs: 4_000 },
+    async play(run) {
+      run.load.start();
+      await run.acknowledgedMore(40);
+      await run.load.stop();
+      await untilRight(() => (run.ledger.missing.length === 0 ? undefined : `${run.ledger.missing.length} have not arrived`), 30_000);
+      await failures(run, 0);
+    },
+  },
+  {
+    name: "all-fail",
+    title: "everything fails for a while: no more is held than the window allows, and all arrives once the app works",
+    needs: [],
+    app: { kind: "refuses", every: 1 },
+    delivery: { retry: { first: "200ms", most: "1s" } },
+    async play(run) {
+      run.load.start();
+      let most = 0;
+      await untilRight(async () => {
+        for (const { pending } of (await run.sidecar().subscriptions(PUBSUB)).values()) most = Math.max(most, pending);
+        const retried = await run.counted("retried");
+        return retried >= 500 ? undefined : `expected 500 failures, found ${retried}`;
+      }, 30_000);
+      if (most > WINDOW) throw new Error(`expected at most ${WINDOW} messages held, found ${most}`);
+      await run.load.stop();
+      await run.app.kill();
+      run.cuts += 1;
+      await run.app.start({ kind: "succeeds" });
+    },
+  },
   {
     name: "app-publishes",
     title: "the handler publishes while it handles",

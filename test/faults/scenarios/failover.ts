@@ -30,6 +30,7 @@ export const failover: readonly Scenario[] = [
   {
     name: "failover-unsafe",
     title: "the same where a publish does not wait: what only the master had is lost, and counted",
+    byHand: true,
     needs: ["failover"],
     pair: "unsafe",
     // Slow, so that the master has messages that nobody has read.

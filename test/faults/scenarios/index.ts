@@ -2,6 +2,7 @@ import type { Scenario } from "../scenario.ts";
 import { appExits } from "./app-exits.ts";
 import { appTrouble } from "./app-trouble.ts";
 import { brokerFrozen, brokerKilled } from "./broker-killed.ts";
+import { deadLetters } from "./dead-letters.ts";
 import { failover } from "./failover.ts";
 import { flushed } from "./flushed.ts";
 import { large } from "./large.ts";
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   replicas,
   ...appTrouble,
   appExits,
+  deadLetters,
   ...order,
   flushed,
   ...failover,

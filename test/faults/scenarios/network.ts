@@ -1,6 +1,7 @@
 import type { Toxic } from "../../brokers/toxiproxy.ts";
 import type { Run } from "../run.ts";
 import type { Scenario } from "../scenario.ts";
+import { untilRight } from "../until.ts";
 
 const both = (type: Toxic["type"], attributes: Toxic["attributes"]): readonly Toxic[] => [
   { type, stream: "upstream", attributes },
@@ -30,11 +31,18 @@ const refused = async (run: Run): Promise<void> => {
   await run.refusedMore(16);
 };
 
+/** Enough for some of them to end where it hurts. */
+const ENDINGS = 6;
+
 /** Connections end again and again; each may have been in the middle of something. */
 async function endingAgainAndAgain(run: Run): Promise<void> {
   const before = await run.server.accepted();
-  await run.deliveredMore(50);
-  run.cut((await run.server.accepted()) - before);
+  let more = 0;
+  await untilRight(async () => {
+    more = (await run.server.accepted()) - before;
+    return more >= ENDINGS ? undefined : `expected ${ENDINGS} connections made anew, found ${more}`;
+  }, 30_000);
+  run.cut(more);
 }
 
 export const network: readonly Scenario[] = [
