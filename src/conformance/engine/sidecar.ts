@@ -15,7 +15,8 @@ const OPTIONS: EngineOptions = {
   delivery: POLICY,
 };
 
-const EVENTS: EngineEvents = {
+/** Nobody writes down what happens. */
+export const UNHEARD: EngineEvents = {
   subscribed: () => undefined,
   unsubscribed: () => undefined,
   broker: () => undefined,
@@ -46,7 +47,7 @@ export class Sidecar {
     await pubsub.ensure(bench.topic, [request], bench.patience);
     const app = new PlayedApp([{ pubsub: PUBSUB, topic: bench.topic, metadata }], bench.patienceMs);
     const clock = new SteppedClock();
-    const engine = new Engine(new Map([[PUBSUB, { pubsub, group: request.group }]]), app, clock, { ...OPTIONS, ...change }, EVENTS);
+    const engine = new Engine(new Map([[PUBSUB, { pubsub, group: request.group }]]), app, clock, { ...OPTIONS, ...change }, UNHEARD);
     const sidecar = new Sidecar(app, clock, engine, bench);
     bench.onEnd(() => sidecar.#end());
     await engine.look();

@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { AppSubscription, Verdict } from "../../app/channel.ts";
-import { Engine, type EngineEvents } from "../../engine/engine.ts";
+import { Engine } from "../../engine/engine.ts";
 import { type Call, PlayedApp } from "../engine/played-app.ts";
 import { POLICY } from "../engine/policy.ts";
+import { UNHEARD } from "../engine/sidecar.ts";
 import { SteppedClock } from "../stepped-clock.ts";
 import { type Fate, LEASE_MS, ModelBroker, type ModelClient } from "./model-broker.ts";
 
@@ -11,14 +12,6 @@ const TOPIC = "t";
 const DEAD = "dead";
 const MOST_FAILURES = 2;
 const SIDECARS = 3;
-const QUIET: EngineEvents = {
-  subscribed: () => undefined,
-  unsubscribed: () => undefined,
-  broker: () => undefined,
-  unknownPubSub: () => undefined,
-  appUnanswered: () => undefined,
-  trouble: () => undefined,
-};
 
 interface Replica {
   readonly engine: Engine;
@@ -62,7 +55,7 @@ class World {
       deliveryBuffer: 1e6,
       delivery,
     } as const;
-    const engine = new Engine(new Map([["p", { pubsub: client, group: "g" }]]), app, this.clock, options, QUIET);
+    const engine = new Engine(new Map([["p", { pubsub: client, group: "g" }]]), app, this.clock, options, UNHEARD);
     this.replicas[index] = { engine, client, app, answered: 0 };
     await engine.look();
     engine.start([], []);
