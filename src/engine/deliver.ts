@@ -386,9 +386,12 @@ export class Reader implements Sink {
     }
   }
 
+  /** No longer than it lives: what expires makes room at once. */
   #backOff(lent: Lent, delayMs: number): void {
+    const { expiresAt } = lent.event;
+    const lives = expiresAt === undefined ? delayMs : Math.max(0, expiresAt - this.#clock.now());
     lent.state = "backoff";
-    lent.cancel = this.#clock.after(delayMs, () => {
+    lent.cancel = this.#clock.after(Math.min(delayMs, lives), () => {
       lent.state = "waiting";
       this.#waiting.push(lent);
       this.#pump();
