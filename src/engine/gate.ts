@@ -12,6 +12,9 @@ export interface BreakerStatus {
   readonly reason: string;
 }
 
+/** A rate that has held nothing back for so long is not why somebody waits. At most half a publish's time. */
+const HELD_BACK_MS = 1_000;
+
 /** What one component's publishes must pass on their way to the broker: its breaker and its rate. */
 export class Gate {
   /** While the breaker is open, every publish fails with it. */
@@ -20,12 +23,16 @@ export class Gate {
   readonly #rate: RateLimit | undefined;
   readonly #clock: Pick<Clock, "elapsed" | "after">;
   readonly #goOn: () => void;
+  readonly #heldBackMs: number;
+  /** When the rate let less pass than there was. */
+  #heldBackAt = Number.NEGATIVE_INFINITY;
   #reason = "";
 
   /** `goOn` is called when more may pass than before. */
   constructor(policy: PublishPolicy, clock: Pick<Clock, "elapsed" | "after">, goOn: () => void) {
     this.#breaker = policy.breaker && new CircuitBreaker(policy.breaker);
     this.#rate = policy.rate === undefined ? undefined : new RateLimit(policy.rate, clock, goOn);
+    this.#heldBackMs = Math.min(HELD_BACK_MS, policy.timeoutMs / 2);
     this.#clock = clock;
     this.#goOn = goOn;
   }
@@ -38,10 +45,14 @@ export class Gate {
   /** Most messages of the next call, of so many that there is room for, beside so many calls under way. What is not used is given back. */
   take(room: number, callsUnderWay: number): number {
     if (this.#breaker?.halfOpen && callsUnderWay > 0) return 0;
-    return this.#rate?.take(room) ?? room;
+    if (!this.#rate) return room;
+    const taken = this.#rate.take(room);
+    if (taken < room) this.#heldBackAt = this.#clock.elapsed();
+    return taken;
   }
 
   giveBack(messages: number): void {
+    this.#heldBackAt = Number.NEGATIVE_INFINITY;
     this.#rate?.giveBack(messages);
   }
 
@@ -68,6 +79,8 @@ export class Gate {
 
   /** Why one that waited was not even tried, if it was not for the broker. */
   get late(): RateExceeded | undefined {
-    return this.#rate?.spent ? new RateExceeded(this.#rate.perSecond) : undefined;
+    if (!this.#rate) return undefined;
+    const heldBack = this.#rate.waiting || this.#clock.elapsed() - this.#heldBackAt < this.#heldBackMs;
+    return heldBack ? new RateExceeded(this.#rate.perSecond) : undefined;
   }
 }

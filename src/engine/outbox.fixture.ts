@@ -32,11 +32,18 @@ export function setUp(change: Change = {}) {
   const policy = { ...PUBLISHING, ...change.policy };
   const outbox = new Outbox(pubsub, budget, clock, policy, { soon: (fn) => fn(), ...change.options }, measures);
   const results: Record<string, string> = {};
+  /** Whose publish was answered, in the order of the answers. */
+  const answers: string[] = [];
   const publish = (name: string, more: { topic?: string; dedupId?: string; size?: number; deadline?: number } = {}) => {
     const message = { topic: more.topic ?? "t", data: Buffer.alloc(more.size ?? 1, name), attributes: { name }, key: "k" };
     outbox.publish(
       more.dedupId === undefined ? message : { ...message, dedupId: more.dedupId },
-      { published: (error) => (results[name] = `${results[name] ?? ""}${error ? `${error.code}: ${error.message}` : "ok"}`) },
+      {
+        published: (error) => {
+          answers.push(name);
+          results[name] = error ? `${error.code}: ${error.message}` : "ok";
+        },
+      },
       more.deadline,
     );
   };
@@ -44,5 +51,5 @@ export function setUp(change: Change = {}) {
   const answer = (call: number, error?: PubSubError) => {
     for (const one of calls[call]?.batch ?? []) one.done(error);
   };
-  return { clock, calls, budget, measures, outbox, results, publish, names, answer };
+  return { clock, calls, budget, measures, outbox, results, answers, publish, names, answer };
 }

@@ -220,3 +220,19 @@ test("closing leaves no timer of a policy behind", () => {
   waiting.outbox.close();
   expect([waiting.clock.timers, waiting.results.b]).toEqual([0, "unavailable: the broker did not answer in time"]);
 });
+
+test("with twice the rate for long, what is let through is as much as the rate, and is not late at a slow broker", () => {
+  const t = setUp({ policy: { rate: 100, timeoutMs: 1_000 } });
+  let answered = 0;
+  for (let ms = 0; ms < 20_000; ms += 5) {
+    t.publish(String(ms));
+    for (; answered < t.calls.length; answered++) {
+      const call = answered;
+      t.clock.after(100, () => t.answer(call));
+    }
+    t.clock.advance(5);
+  }
+  const stored = Object.values(t.results).filter((result) => result === "ok").length;
+  expect(stored).toBeGreaterThan(1_850);
+  expect(Object.values(t.results).filter((result) => result !== "ok" && !result.startsWith("resource_exhausted"))).toEqual([]);
+});

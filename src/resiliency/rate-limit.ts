@@ -25,9 +25,9 @@ export class RateLimit {
     this.#at = clock.elapsed();
   }
 
-  /** There is no token now. */
-  get spent(): boolean {
-    return this.#available() === 0;
+  /** Somebody was sent away, and may not come back yet. */
+  get waiting(): boolean {
+    return this.#waiting;
   }
 
   /** Takes a token, if there is one. */
