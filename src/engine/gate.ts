@@ -22,19 +22,17 @@ export class Gate {
   readonly #breaker: CircuitBreaker | undefined;
   readonly #rate: RateLimit | undefined;
   readonly #clock: Pick<Clock, "elapsed" | "after">;
-  readonly #goOn: () => void;
   readonly #heldBackMs: number;
   /** When the rate let less pass than there was. */
   #heldBackAt = Number.NEGATIVE_INFINITY;
   #reason = "";
 
-  /** `goOn` is called when more may pass than before. */
+  /** `goOn` is called when the rate lets more pass. When the breaker lets a call pass nothing waits: all was turned away. */
   constructor(policy: PublishPolicy, clock: Pick<Clock, "elapsed" | "after">, goOn: () => void) {
     this.#breaker = policy.breaker && new CircuitBreaker(policy.breaker);
     this.#rate = policy.rate === undefined ? undefined : new RateLimit(policy.rate, clock, goOn);
     this.#heldBackMs = Math.min(HELD_BACK_MS, policy.timeoutMs / 2);
     this.#clock = clock;
-    this.#goOn = goOn;
   }
 
   /** Undefined: there is no breaker. */
@@ -72,7 +70,6 @@ export class Gate {
     this.#clock.after(pauseMs, () => {
       this.refusal = undefined;
       breaker.probe();
-      this.#goOn();
     });
     return this.refusal;
   }

@@ -151,7 +151,9 @@ test("no more than the rate is published, in its order, and nothing waits longer
   const t = setUp({ policy: { rate: 10 } });
   for (const name of "abcd") t.publish(name);
   t.answer(0);
-  expect(t.names()).toEqual(["a"]);
+  t.publish("e");
+  // The sweep's, and one for the next turn.
+  expect([t.names(), t.clock.timers]).toEqual([["a"], 2]);
   t.clock.advance(99);
   expect(t.calls.length).toBe(1);
   t.clock.advance(1);
@@ -208,7 +210,39 @@ test("a silent broker is not mistaken for the rate", () => {
   expect(t.results).toEqual({ a: silent, b: silent });
 });
 
+test("a broker that has just become silent is not mistaken for the rate either", () => {
+  const t = setUp({ policy: { rate: 100 } });
+  t.publish("a");
+  t.publish("b", { deadline: t.clock.now() + 200 });
+  t.clock.advance(200);
+  expect(t.results).toEqual({ b: "unavailable: the broker did not answer in time" });
+});
+
+test("a rate that is slower than the timeout is named", () => {
+  const t = setUp({ policy: { rate: 1, timeoutMs: 1_000 } });
+  t.publish("a");
+  t.answer(0);
+  t.publish("b");
+  t.clock.advance(800);
+  expect(t.results.b).toBe("resource_exhausted: its turn did not come in time: at most 1 messages a second are published");
+});
+
+test("what was tried before the breaker opened may have been stored, and what was not certainly has not", () => {
+  const t = setUp({ policy: { breaker: { failures: 1, pauseMs: 1_000 } } });
+  const outcomes: (string | undefined)[] = [];
+  for (const topic of ["t", "t", "u"])
+    t.outbox.publish({ topic, data: Buffer.of(), attributes: {} }, { published: (error) => outcomes.push(error?.outcome) });
+  t.answer(0, replyLost);
+  expect(outcomes).toEqual(["unknown", "rejected", "rejected"]);
+});
+
 test("closing leaves no timer of a policy behind", () => {
+  const late = setUp({ policy: { breaker: { failures: 1, pauseMs: 1_000 } } });
+  late.publish("a");
+  late.clock.advance(200);
+  late.outbox.close();
+  late.answer(0, away);
+  expect(late.clock.timers).toBe(0);
   const t = setUp({ policy: { rate: 10, breaker: { failures: 1, pauseMs: 1_000 } } });
   for (const name of "ab") t.publish(name);
   t.answer(0, away);
