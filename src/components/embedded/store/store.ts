@@ -5,10 +5,10 @@ import { Ballast } from "./ballast.ts";
 import { answer, deleteGroup } from "./calls.ts";
 import { Catalog } from "./catalog.ts";
 import { Database, prepareDirectory } from "./database.ts";
-import type { Extent } from "./group.ts";
 import { lend } from "./lend.ts";
 import { FileLock } from "./lock.ts";
 import { putBack, takeMoved } from "./moves.ts";
+import type { Extent } from "./progress.ts";
 import type { Reader } from "./reader.ts";
 import { sweep } from "./retention.ts";
 
