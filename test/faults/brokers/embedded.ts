@@ -13,8 +13,6 @@ export const embedded: Broker = {
     wipe: IN_PROCESS,
     failover: IN_PROCESS,
     replicas: "one process owns the file",
-    "dead-letters":
-      "behind a message that fails, acknowledgements reach the disk within 100 ms: a kill then repeats more than a window (nothing is lost)",
   },
   unavailable: () => undefined,
   start: () =>
