@@ -6,10 +6,14 @@ import type { Broker, Owed } from "../broker.ts";
 
 /** Short times, so that what must run out does so within a test. */
 const TIMES = { lease: "1500ms", heartbeat: "500ms", redeliverInterval: "200ms", readTimeout: "1s", dialTimeout: "1s" };
+const NO_DISK = "its server has no disk of its own here";
 
 export const redis: Broker = {
   name: "redis",
-  gaps: {},
+  gaps: {
+    "full-disk": NO_DISK,
+    "read-only": NO_DISK,
+  },
   unavailable: () => redisAvailable() ?? toxiproxyAvailable(),
   async start() {
     const server = await startRedis({ appendfsync: "always" });
