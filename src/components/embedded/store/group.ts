@@ -9,10 +9,12 @@ import { Strays } from "./strays.ts";
 /** The longest that a retry can be put off. */
 export const MAX_DELAY_MS = 30 * 86_400_000;
 
-/** After a crash so much of the window of a group may come again though it was settled, beside what was lent. */
-const MAY_REPEAT = 1 / 4;
-/** What is not worth a commit of its own, however small the window. */
-const LEAST_REPEAT = 16;
+/** After a commit no more than so much of a group's window is left out of it of what was settled: a crash would repeat it, beside what was lent. */
+const LEFT_OUT = 1 / 4;
+/** So many times that, a window, are worth a commit of their own: where nothing is published there is no other. */
+const OWN_COMMIT = 4;
+/** What is worth neither, however small the window. */
+const LEAST = 16;
 
 /** A consumer group: its readers, and what each message that it has read waits for. */
 export class Group {
@@ -68,7 +70,7 @@ export class Group {
 
   /** There is a failure that the disk must have with the next commit, or a crash would repeat more than it may. */
   get urgent(): boolean {
-    return this.#progress.failed || this.#progress.unsure > this.#mayRepeat;
+    return this.#progress.failed || this.#progress.unsure > OWN_COMMIT * this.#leftOut;
   }
 
   get unsettled(): number {
@@ -242,7 +244,7 @@ export class Group {
 
   /** Writes progress down, within a transaction. If that fails, `resync` must follow. */
   persist(rows: GroupRows, extent: Extent): void {
-    this.#progress.persist(rows, extent, this.#mayRepeat);
+    this.#progress.persist(rows, extent, this.#leftOut);
   }
 
   /** Learns again what the disk has, after a transaction that failed or may have. */
@@ -250,11 +252,11 @@ export class Group {
     this.#progress.resync(rows, this.#remembered);
   }
 
-  /** How many settled messages may come again after a crash. */
-  get #mayRepeat(): number {
+  /** How many settled messages a commit may leave out. */
+  get #leftOut(): number {
     let window = 0;
     for (const reader of this.readers) window += reader.windowMessages;
-    return Math.max(LEAST_REPEAT, window * MAY_REPEAT);
+    return Math.max(LEAST, window * LEFT_OUT);
   }
 
   #pass(pos: number): void {

@@ -43,7 +43,7 @@ export class Progress {
     return this.#unsaved.length > 0;
   }
 
-  /** How many settled messages would come again after a crash now. */
+  /** At most so many settled messages would come again after a crash now. */
   get unsure(): number {
     return this.#erase.length + this.#reached - this.#savedReached - this.#recent.size;
   }
@@ -121,8 +121,8 @@ export class Progress {
     this.#dirty = false;
   }
 
-  /** Writes it down, within a transaction, so that a crash would repeat at most `unsure` settled messages. If that fails, `resync` must follow. */
-  persist(rows: GroupRows, extent: Extent, unsure: number): void {
+  /** Writes it down, within a transaction, but for at most `leftOut` settled messages. If that fails, `resync` must follow. */
+  persist(rows: GroupRows, extent: Extent, leftOut: number): void {
     for (const pos of this.#erase) rows.erase(this.#group, pos);
     for (const entry of this.#unsaved) {
       if (this.find(entry.pos) !== entry) continue;
@@ -134,7 +134,7 @@ export class Progress {
     if (extent !== "front") this.#parkUntil(rows, extent === "all" ? this.next : this.#mark);
     for (let front = first(this.#recent); front; front = first(this.#recent)) {
       const behind = this.#reached - front.turn + 1 - this.#recent.size;
-      if (behind <= unsure) break;
+      if (behind <= leftOut) break;
       this.#park(rows, front);
     }
     const front = first(this.#recent);
