@@ -1,4 +1,4 @@
-import type { Component } from "../e2e/sidecar.ts";
+import type { Component, Sidecar } from "../e2e/sidecar.ts";
 
 /** What a scenario may ask of a broker. */
 export type Need =
@@ -12,6 +12,10 @@ export type Need =
   | "wipe"
   /** One server can take the place of another. */
   | "failover"
+  /** Its disk can be filled. */
+  | "full-disk"
+  /** Its files can be made unwritable. */
+  | "read-only"
   /** One key's messages in order, over all replicas. */
   | "ordered"
   /** It can be told to refuse what is written to one topic. */
@@ -37,6 +41,11 @@ export interface Broker {
   startPair?(safe: boolean): Promise<BrokerPair>;
 }
 
+/** Of reasons that depend on the machine, those that there are. */
+export function reasons(found: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(found).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
 /** What every way to have a broker can be asked. */
 export interface BrokerStore {
   /** Asked of the broker itself. `directory` is the sidecar's. Undefined: nobody can be asked. */
@@ -51,6 +60,18 @@ export interface BrokerServer extends BrokerStore {
   component(port: number): Component;
   /** Absent where the broker lives in the sidecar's process. */
   readonly process?: ServerProcess;
+  /** The disk for its files, when a scenario needs it. Asked before the sidecar starts: a broker in its process has its files there. */
+  disk?(sidecar: Sidecar): BrokerDisk;
+}
+
+export interface BrokerDisk {
+  /** Nothing more can be stored, until `free`. */
+  fill(): void;
+  free(): void;
+  /** Nothing can be written, until `unseal`: by a process that has the files open already, or by one that starts. */
+  seal(): void;
+  unseal(): void;
+  close(): void;
 }
 
 export interface ServerProcess {

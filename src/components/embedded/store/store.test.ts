@@ -95,6 +95,7 @@ const settling = (reader: number, what: Partial<Request["settlements"][number]>)
   settlements: [{ reader, acks: [], releases: [], retries: [], keeps: [], ...what }],
 });
 const widen = (store: Store, reader: number, window = WIDE) => cycle(store, { windows: [{ reader, ...window }] });
+const positionsIn = (lent: readonly LendFrame[]) => lent.flatMap(({ positions }) => positions);
 const textsIn = (lent: readonly LendFrame[]) =>
   lent.flatMap(({ sizes, data }) => unpack(sizes, data).map((one) => Buffer.from(one).toString()));
 
@@ -110,6 +111,24 @@ test("what was acknowledged is on disk two ticks later, and what was not comes a
   }
   const next = crashed();
   expect(textsIn(widen(next, subscribe(next)).lent)).toEqual(["a", "c"]);
+});
+
+test.each([
+  ["a window", [], 100],
+  ["a quarter of it, where something was published since,", ["last"], 25],
+])("after a crash at most %s is repeated of what was settled, also behind messages that are stuck", (_, last, most) => {
+  const store = open();
+  const reader = subscribe(store);
+  cycle(store, publishing(Array.from({ length: 200 }, (_, index) => `${index + 1}`)));
+  const stuck = [1, 40, 90];
+  const lent = [...positionsIn(widen(store, reader, { messages: 100, bytes: 1e9 }).lent)];
+  for (const pos of lent) if (!stuck.includes(pos)) lent.push(...positionsIn(cycle(store, settling(reader, { acks: [pos] })).lent));
+  expect(lent.length).toBe(200);
+  if (last.length > 0) cycle(store, publishing(last));
+  const next = crashed();
+  const again = textsIn(widen(next, subscribe(next)).lent);
+  expect(again.slice(0, 3)).toEqual(stuck.map(String));
+  expect(again.length - stuck.length - last.length).toBeLessThanOrEqual(most);
 });
 
 test("a failure that was recorded is on disk with the next commit", () => {
