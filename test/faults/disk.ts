@@ -82,7 +82,9 @@ export class Disk implements BrokerDisk {
     const pid = this.#running();
     if (this.#mounted) execFileSync("mount", ["-o", "remount,rw", this.#directory]);
     else this.#permit(0o644, 0o755);
-    if (pid !== undefined) execFileSync("prlimit", ["--pid", `${pid}`, "--fsize=unlimited:"]);
+    if (pid === undefined) return;
+    const most = execFileSync("prlimit", ["--pid", `${pid}`, "--fsize", "--raw", "--noheadings", "--output", "HARD"], { encoding: "utf8" });
+    execFileSync("prlimit", ["--pid", `${pid}`, `--fsize=${most.trim()}:`]);
   }
 
   close(): void {

@@ -12,14 +12,16 @@ const IN_PROCESS = "the broker is part of the sidecar's process";
 
 export const embedded: Broker = {
   name: "embedded",
-  gaps: {
-    server: IN_PROCESS,
-    wipe: IN_PROCESS,
-    refuses: IN_PROCESS,
-    trims: IN_PROCESS,
-    failover: IN_PROCESS,
-    replicas: "one process owns the file",
-    ...reasons({ "full-disk": smallDiskUnavailable(), "read-only": sealingUnavailable() }),
+  get gaps() {
+    return {
+      server: IN_PROCESS,
+      wipe: IN_PROCESS,
+      refuses: IN_PROCESS,
+      trims: IN_PROCESS,
+      failover: IN_PROCESS,
+      replicas: "one process owns the file",
+      ...reasons({ "full-disk": smallDiskUnavailable(), "read-only": sealingUnavailable() }),
+    };
   },
   unavailable: () => undefined,
   start: () =>
