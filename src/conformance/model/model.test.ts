@@ -6,7 +6,9 @@ import { type Call, PlayedApp } from "../engine/played-app.ts";
 import { POLICY } from "../engine/policy.ts";
 import { UNHEARD } from "../engine/sidecar.ts";
 import { SteppedClock } from "../stepped-clock.ts";
-import { type Fate, LEASE_MS, ModelBroker, type ModelClient } from "./model-broker.ts";
+import { type Fate, ModelBroker } from "./model-broker.ts";
+import type { ModelClient } from "./model-client.ts";
+import { LEASE_MS } from "./model-reader.ts";
 
 const TOPIC = "t";
 const DEAD = "dead";
