@@ -3,6 +3,7 @@ import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { SubscribeRequest } from "../../pubsub/subscription.ts";
 import { ModelClient } from "./model-client.ts";
 import type { ModelReader } from "./model-reader.ts";
+import type { Fate } from "./stage.ts";
 
 export interface Entry {
   readonly position: number;
@@ -22,9 +23,6 @@ export interface Group {
   readonly pending: Map<number, Pending>;
   lead: { readonly reader: ModelReader; until: number } | undefined;
 }
-
-/** What may become of a request: it is answered; it arrives and its answer is lost; it is lost. */
-export type Fate = "answered" | "reply lost" | "request lost";
 
 /** A request on its way to the broker. */
 interface Step {

@@ -1,0 +1,106 @@
+import type { Verdict } from "../../app/channel.ts";
+import { MOST_DEATHS } from "../../engine/suspects.ts";
+import type { Call, PlayedApp } from "../engine/played-app.ts";
+import { DEAD, type Stage, TOPIC } from "./stage.ts";
+
+/** Who holds what: an app and its calls without an answer. */
+interface Holder {
+  readonly app: PlayedApp;
+  readonly open: readonly Call[];
+}
+
+/** What was promised, what was seen, and what of it should not be. */
+export class Witness {
+  /** What the publisher was told is stored. */
+  readonly acknowledged = new Set<string>();
+  readonly #stage: Stage;
+  readonly #order: "none" | "key";
+  readonly #processed = new Set<string>();
+  readonly #dropped = new Set<string>();
+  readonly #failures = new Map<string, number>();
+  readonly #losses = new Map<string, number>();
+  readonly #seen = new Set<Call>();
+  readonly #stoodStill = new Set<PlayedApp>();
+  readonly #wrong = new Set<string>();
+  #stored: readonly string[] = [];
+  #deadLetters: readonly string[] = [];
+
+  constructor(stage: Stage, order: "none" | "key") {
+    this.#stage = stage;
+    this.#order = order;
+  }
+
+  answered({ text }: Call, verdict: Verdict): void {
+    if (verdict === "success") this.#processed.add(text);
+    if (verdict === "drop") this.#dropped.add(text);
+    if (verdict === "retry" || verdict === "failed") this.#failures.set(text, (this.#failures.get(text) ?? 0) + 1);
+    if (verdict === "lost") this.#losses.set(text, (this.#losses.get(text) ?? 0) + 1);
+  }
+
+  /** The sidecar of this app stood still: it may hold what it has lost. */
+  cannotKnow(app: PlayedApp): void {
+    this.#stoodStill.add(app);
+  }
+
+  /** Looks at the calls that began since the last look. */
+  async look(holders: readonly Holder[]): Promise<void> {
+    await this.#learn();
+    this.#checkHolders(holders);
+    if (this.#order === "none") return;
+    for (const call of holders.flatMap(({ open }) => open)) {
+      if (this.#seen.has(call)) continue;
+      this.#seen.add(call);
+      this.#checkOrder(call);
+    }
+  }
+
+  /** All that should not be, in words, once the world came to rest. Failures `enough` make a dead letter. */
+  async faults(enough: number): Promise<readonly string[]> {
+    await this.#learn();
+    const done = new Set([...this.#processed, ...this.#dropped, ...this.#deadLetters]);
+    for (const name of new Set([...this.acknowledged, ...this.#stored])) if (!done.has(name)) this.#wrong.add(`${name} was lost`);
+    for (const name of this.#deadLetters) {
+      const failures = (this.#failures.get(name) ?? 0) + Math.floor((this.#losses.get(name) ?? 0) / MOST_DEATHS);
+      if (failures < enough && !this.#dropped.has(name)) this.#wrong.add(`${name} is a dead letter after ${failures} failures`);
+    }
+    if (this.#order === "key") this.#checkStored();
+    return [...this.#wrong];
+  }
+
+  async #learn(): Promise<void> {
+    this.#stored = await this.#stage.stored(TOPIC);
+    this.#deadLetters = await this.#stage.stored(DEAD);
+  }
+
+  /** While leases are renewed in time, a message is with one app. A process that stood still cannot know better. */
+  #checkHolders(holders: readonly Holder[]): void {
+    const held = holders.filter(({ app }) => !this.#stoodStill.has(app)).flatMap(({ open }) => open.map(({ text }) => text));
+    for (const name of held) {
+      const storedOnce = this.#stored.indexOf(name) === this.#stored.lastIndexOf(name);
+      if (storedOnce && held.indexOf(name) !== held.lastIndexOf(name)) this.#wrong.add(`${name} was with two apps at once`);
+    }
+  }
+
+  /** All that stands before it, of its key, is done with. */
+  #checkOrder({ text }: Call): void {
+    const own = this.#stored.filter((name) => keyOf(name) === keyOf(text));
+    const dead = new Set(this.#deadLetters);
+    for (const name of own.slice(0, own.indexOf(text))) {
+      if (!this.#processed.has(name) && !this.#dropped.has(name) && !dead.has(name))
+        this.#wrong.add(`${text} was called before ${name} was settled`);
+    }
+  }
+
+  /** Messages of a key are stored as they were published, whatever was stored again later. */
+  #checkStored(): void {
+    const last = new Map<string, number>();
+    for (const name of new Set(this.#stored)) {
+      const number = Number(name.split(".")[2]);
+      const before = last.get(keyOf(name)) ?? 0;
+      if (before > number) this.#wrong.add(`${name} was stored behind ${keyOf(name)}.${before}`);
+      last.set(keyOf(name), Math.max(before, number));
+    }
+  }
+}
+
+const keyOf = (name: string): string => name.split(".").slice(0, 2).join(".");
