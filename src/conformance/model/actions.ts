@@ -27,11 +27,14 @@ export function actionsOn({ sidecars, fates, turns, freezes }: Scene): fc.Arbitr
   const sidecar = fc.nat({ max: sidecars - 1 });
   const on = (verb: string, act: (world: World, index: number) => void | Promise<void>) =>
     sidecar.map((index) => action(`${verb} ${index}`, (world) => act(world, index)));
-  const withKey = fc.tuple(sidecar, fc.nat({ max: 1 }));
+  const withKey = fc.tuple(sidecar, fc.nat({ max: 1 }), fc.integer({ min: 1, max: 3 }));
   const withFlag = fc.tuple(sidecar, fc.boolean());
   const requests = fates.map((fate) => ({ weight: 1, arbitrary: fc.constant(action(`step ${fate}`, (world) => world.step(fate))) }));
   const all = [
-    { weight: 6, arbitrary: withKey.map(([i, key]) => action(`publish ${i} ${key}`, (world) => world.publish(i, key))) },
+    {
+      weight: 6,
+      arbitrary: withKey.map(([i, key, count]) => action(`publish ${i} ${key} ${count}`, (world) => world.publish(i, key, count))),
+    },
     ...(fates.length > 0 ? [{ weight: 8, arbitrary: fc.oneof(...requests) }] : []),
     { weight: turns ? 6 : 0, arbitrary: withFlag.map(([i, lost]) => action(`turn ${i} ${lost}`, (world) => world.turn(i, lost))) },
     {

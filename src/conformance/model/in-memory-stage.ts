@@ -12,6 +12,7 @@ export function inMemoryScene(spoil: (sound: PubSub) => PubSub = (sound) => soun
     oneProcess: false,
     fates: [],
     turns: false,
+    settlesAtOnce: true,
     freezes: false,
     open: (clock) => InMemoryStage.open(clock, spoil),
   };

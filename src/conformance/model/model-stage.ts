@@ -12,6 +12,7 @@ export function modelScene(moves: boolean): Scene {
     oneProcess: false,
     fates: ["answered", "answered", "answered", "reply lost", "request lost"],
     turns: true,
+    settlesAtOnce: false,
     freezes: true,
     open: (clock) => Promise.resolve(new ModelStage(clock, moves)),
   };

@@ -1,35 +1,33 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
-import { expect, test } from "vitest";
-import { actionsOn } from "./actions.ts";
+import { afterAll, test } from "vitest";
+import { embeddedScene } from "./embedded-stage.ts";
 import { inMemoryScene } from "./in-memory-stage.ts";
+import { inThisThread, inWorker } from "./machine.ts";
 import { modelScene } from "./model-stage.ts";
 import type { Scene } from "./stage.ts";
-import { MOST_FAILURES, World } from "./world.ts";
+import { whateverHappens } from "./whatever-happens.ts";
 
-const scenes: readonly (readonly [name: string, order: "none" | "key", scene: Scene, worlds: number])[] = [
-  modelScene(false),
-  modelScene(true),
-  inMemoryScene(),
-].flatMap((scene) => (["none", "key"] as const).map((order) => [scene.name, order, scene, 150] as const));
+const directory = mkdtempSync(join(tmpdir(), "model-"));
+afterAll(() => rmSync(directory, { recursive: true }));
 
-test.each(scenes)(
-  "whatever happens: nothing is lost, keys keep their order, and only failures make dead letters (%s, order: %s)",
-  { timeout: 300_000 },
-  async (_, order, scene, worlds) => {
-    const property = fc.asyncProperty(actionsOn(scene), async (todo) => {
-      const world = await World.begin(scene, order);
-      try {
-        for (const { act } of todo) {
-          await act(world);
-          await world.settle();
-        }
-        await world.heal();
-        expect(await world.witness.faults(MOST_FAILURES)).toEqual([]);
-        expect(await world.quiet()).toBe(true);
-      } finally {
-        await world.end();
-      }
-    });
-    await fc.assert(property, { numRuns: Number(process.env.MODEL_RUNS ?? worlds) });
-  },
+const WORLDS = Number(process.env.MODEL_RUNS ?? 100);
+
+/** Each with its share of the worlds: those with a file take longer, and a thread takes longest. */
+const scenes: readonly (readonly [scene: Scene, share: number])[] = [
+  [modelScene(false), 1],
+  [modelScene(true), 1],
+  [inMemoryScene(), 1],
+  [embeddedScene(1, inThisThread, directory), 0.1],
+  [embeddedScene(2, inThisThread, directory), 0.1],
+  [embeddedScene(1, inWorker, directory), 0.01],
+];
+const each = scenes.flatMap(([scene, share]) =>
+  (["none", "key"] as const).map((order) => [scene.name, order, scene, Math.ceil(WORLDS * share)] as const),
 );
+
+test.each(each)("whatever happens, the promises hold (%s, order: %s)", { timeout: 300_000 }, async (_, order, scene, worlds) => {
+  await fc.assert(whateverHappens(scene, order), { numRuns: worlds });
+});

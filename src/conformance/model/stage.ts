@@ -35,12 +35,14 @@ export interface Scene {
   readonly name: string;
   /** How many sidecars share it. */
   readonly sidecars: number;
-  /** They are one process: when one crashes, all do. */
+  /** They are one process: when one crashes, all do. A request or a reply is lost with the thread that had it, and with all leases. */
   readonly oneProcess: boolean;
   /** Requests wait for `step`: what becomes of them, as often as it is named. None: they do not wait. */
   readonly fates: readonly Fate[];
   /** It is for the world to say when a component takes its turn. */
   readonly turns: boolean;
+  /** A settlement stands as soon as it is made: what is settled never comes again, whatever ends then. */
+  readonly settlesAtOnce: boolean;
   /** Processes can stand still. */
   readonly freezes: boolean;
   open(clock: SteppedClock): Promise<Stage>;

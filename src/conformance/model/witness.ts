@@ -4,7 +4,7 @@ import type { Call, PlayedApp } from "../engine/played-app.ts";
 import { DEAD, type Stage, TOPIC } from "./stage.ts";
 
 /** Who holds what: an app and its calls without an answer. */
-interface Holder {
+export interface Holder {
   readonly app: PlayedApp;
   readonly open: readonly Call[];
 }
@@ -15,19 +15,22 @@ export class Witness {
   readonly acknowledged = new Set<string>();
   readonly #stage: Stage;
   readonly #order: "none" | "key";
+  readonly #settlesAtOnce: boolean;
   readonly #processed = new Set<string>();
   readonly #dropped = new Set<string>();
   readonly #failures = new Map<string, number>();
   readonly #losses = new Map<string, number>();
   readonly #seen = new Set<Call>();
   readonly #stoodStill = new Set<PlayedApp>();
+  readonly #leaseless = new Set<Call>();
   readonly #wrong = new Set<string>();
   #stored: readonly string[] = [];
   #deadLetters: readonly string[] = [];
 
-  constructor(stage: Stage, order: "none" | "key") {
+  constructor(stage: Stage, order: "none" | "key", settlesAtOnce: boolean) {
     this.#stage = stage;
     this.#order = order;
+    this.#settlesAtOnce = settlesAtOnce;
   }
 
   answered({ text }: Call, verdict: Verdict): void {
@@ -42,15 +45,20 @@ export class Witness {
     this.#stoodStill.add(app);
   }
 
+  /** What runs now has lost its leases, through no fault of anybody. */
+  leasesEnded(holders: readonly Holder[]): void {
+    for (const call of holders.flatMap(({ open }) => open)) this.#leaseless.add(call);
+  }
+
   /** Looks at the calls that began since the last look. */
   async look(holders: readonly Holder[]): Promise<void> {
     await this.#learn();
     this.#checkHolders(holders);
-    if (this.#order === "none") return;
     for (const call of holders.flatMap(({ open }) => open)) {
       if (this.#seen.has(call)) continue;
       this.#seen.add(call);
-      this.#checkOrder(call);
+      if (this.#order === "key") this.#checkOrder(call);
+      if (this.#settlesAtOnce) this.#checkSettled(call);
     }
   }
 
@@ -74,10 +82,10 @@ export class Witness {
 
   /** While leases are renewed in time, a message is with one app. A process that stood still cannot know better. */
   #checkHolders(holders: readonly Holder[]): void {
-    const held = holders.filter(({ app }) => !this.#stoodStill.has(app)).flatMap(({ open }) => open.map(({ text }) => text));
+    const calls = holders.filter(({ app }) => !this.#stoodStill.has(app)).flatMap(({ open }) => open);
+    const held = calls.filter((call) => !this.#leaseless.has(call)).map(({ text }) => text);
     for (const name of held) {
-      const storedOnce = this.#stored.indexOf(name) === this.#stored.lastIndexOf(name);
-      if (storedOnce && held.indexOf(name) !== held.lastIndexOf(name)) this.#wrong.add(`${name} was with two apps at once`);
+      if (this.#times(name) === 1 && held.indexOf(name) !== held.lastIndexOf(name)) this.#wrong.add(`${name} was with two apps at once`);
     }
   }
 
@@ -89,6 +97,15 @@ export class Witness {
       if (!this.#processed.has(name) && !this.#dropped.has(name) && !dead.has(name))
         this.#wrong.add(`${text} was called before ${name} was settled`);
     }
+  }
+
+  #checkSettled({ text }: Call): void {
+    if (this.#processed.has(text) && this.#times(text) === 1) this.#wrong.add(`${text} was called again after it was settled`);
+  }
+
+  /** How often it was stored: a publish whose reply was lost is tried again. */
+  #times(name: string): number {
+    return this.#stored.filter((one) => one === name).length;
   }
 
   /** Messages of a key are stored as they were published, whatever was stored again later. */

@@ -1,14 +1,15 @@
 import type { AppSubscription, Verdict } from "../../app/channel.ts";
 import { Engine } from "../../engine/engine.ts";
+import { PubSubError } from "../../pubsub/error.ts";
 import { type Call, PlayedApp } from "../engine/played-app.ts";
 import { POLICY } from "../engine/policy.ts";
 import { UNHEARD } from "../engine/sidecar.ts";
 import { SteppedClock } from "../stepped-clock.ts";
 import { LEASE_MS } from "./model-reader.ts";
 import { DEAD, type Fate, type Scene, type Stage, TOPIC } from "./stage.ts";
-import { Witness } from "./witness.ts";
+import { type Holder, Witness } from "./witness.ts";
 
-export const MOST_FAILURES = 2;
+const MOST_FAILURES = 2;
 
 const OPTIONS = {
   publishTimeoutMs: 5_000,
@@ -36,7 +37,7 @@ interface Replica {
 
 /** Sidecars, their apps and a broker, in a world in which everything waits for its turn. */
 export class World {
-  readonly witness: Witness;
+  readonly #witness: Witness;
   readonly #clock: SteppedClock;
   readonly #scene: Scene;
   readonly #stage: Stage;
@@ -49,7 +50,7 @@ export class World {
     this.#stage = stage;
     this.#clock = clock;
     this.#order = order;
-    this.witness = new Witness(stage, order);
+    this.#witness = new Witness(stage, order, scene.settlesAtOnce);
   }
 
   static async begin(scene: Scene, order: "none" | "key"): Promise<World> {
@@ -70,7 +71,12 @@ export class World {
     for (const [index, { draining }] of this.#replicas.entries()) if (draining === "over") await this.#restart(index);
   }
 
-  publish(index: number, key: number): void {
+  /** So many of one key, in one turn. */
+  publish(index: number, key: number, count: number): void {
+    for (let one = 0; one < count; one++) this.#publish(index, key);
+  }
+
+  #publish(index: number, key: number): void {
     this.#published += 1;
     // A publisher of its own for each sidecar: between two, there is no order to keep.
     const name = `${index}.${key}.${this.#published}`;
@@ -78,7 +84,7 @@ export class World {
     const request = { pubsub: "p", topic: TOPIC, data: Buffer.from(name), contentType: "text/plain", metadata };
     const replica = this.#replicas[index];
     replica?.engine.publish(request, (error) => {
-      if (!error && replica.alive) this.witness.acknowledged.add(name);
+      if (!error && replica.alive) this.#witness.acknowledged.add(name);
     });
   }
 
@@ -94,6 +100,7 @@ export class World {
   }
 
   step(fate: Fate): Promise<void> {
+    if (fate !== "answered" && this.#scene.oneProcess) this.#witness.leasesEnded(this.#holders);
     return this.#stage.step(fate);
   }
 
@@ -129,7 +136,7 @@ export class World {
     if (!replica) return;
     replica.frozen = frozen;
     this.#stage.freeze(index, frozen);
-    this.witness.cannotKnow(replica.app);
+    this.#witness.cannotKnow(replica.app);
   }
 
   advance(ms: number): void {
@@ -150,7 +157,7 @@ export class World {
   async stop(index: number): Promise<void> {
     const replica = this.#replicas[index];
     if (!replica || replica.frozen || replica.draining !== "no") return;
-    await this.#through(replica.engine.drain(AbortSignal.abort()));
+    await this.#through(ended(replica.engine, AbortSignal.abort()));
     await this.#restart(index);
   }
 
@@ -159,7 +166,7 @@ export class World {
     const replica = this.#replicas[index];
     if (!replica || replica.frozen || replica.draining !== "no") return;
     replica.draining = "under way";
-    void replica.engine.drain(new AbortController().signal).then(() => {
+    void ended(replica.engine, new AbortController().signal).then(() => {
       replica.draining = "over";
     });
   }
@@ -172,18 +179,28 @@ export class World {
       this.appComes(index);
     }
     for (let round = 0; round < 60; round++) {
-      await this.#calm();
-      this.advance(10_000);
-      await this.settle();
+      // In pieces shorter than anybody's patience.
+      for (let piece = 0; piece < 5; piece++) {
+        await this.#calm();
+        this.advance(2_000);
+        await this.settle();
+      }
       for (const index of this.#replicas.keys()) for (let call = 0; call < 50; call++) await this.answer(index, "success");
       await this.settle();
-      if (round > 2 && (await this.quiet())) return;
+      if (round > 2 && (await this.#quiet())) return;
     }
   }
 
-  /** Nothing is under way, and nothing waits at the broker for anybody. */
-  async quiet(): Promise<boolean> {
-    if (this.#stage.waiting > 0 || this.#replicas.some(({ draining }) => draining !== "no")) return false;
+  /** What should not be, in words, once it healed. */
+  async faults(): Promise<readonly string[]> {
+    const wrong = await this.#witness.faults(MOST_FAILURES);
+    return (await this.#quiet()) ? wrong : [...wrong, "something still waits at the broker"];
+  }
+
+  /** Once what is under way is answered, nothing waits at the broker for anybody. */
+  async #quiet(): Promise<boolean> {
+    await this.#calm();
+    if (this.#replicas.some(({ draining }) => draining !== "no")) return false;
     const asked = this.#replicas.map(({ engine }) => engine.backlogs(new AbortController().signal));
     const backlogs = await this.#through(Promise.all(asked));
     return backlogs.every((own) => own.length === 1 && own[0]?.messages === 0);
@@ -211,7 +228,7 @@ export class World {
   /** Until this is over, requests are answered. */
   async #through<T>(asked: Promise<T>): Promise<T> {
     let over = false;
-    const ended = asked.finally(() => {
+    const answer = asked.finally(() => {
       over = true;
     });
     for (let step = 0; !over; step++) {
@@ -219,7 +236,7 @@ export class World {
       await new Promise(setImmediate);
       if (!over) await this.#stage.step("answered");
     }
-    return ended;
+    return answer;
   }
 
   async #calm(): Promise<void> {
@@ -231,11 +248,26 @@ export class World {
   }
 
   #tell(call: Call, verdict: Verdict): void {
-    this.witness.answered(call, verdict);
+    this.#witness.answered(call, verdict);
     call.answer(verdict);
   }
 
   #look(): Promise<void> {
-    return this.witness.look(this.#replicas.map(({ app, answered }) => ({ app, open: app.calls.slice(answered) })));
+    return this.#witness.look(this.#holders);
+  }
+
+  get #holders(): readonly Holder[] {
+    return this.#replicas.map(({ app, answered }) => ({ app, open: app.calls.slice(answered) }));
+  }
+}
+
+/** A broker that cannot be told goodbye, or not in time, does not keep a process from ending. */
+async function ended(engine: Engine, signal: AbortSignal): Promise<void> {
+  for (const part of ["drain", "close"] as const) {
+    try {
+      await engine[part](signal);
+    } catch (error) {
+      if (!(error instanceof PubSubError)) throw error;
+    }
   }
 }
