@@ -50,7 +50,7 @@ export const inThisThread: StartMachine = (settings) => {
 };
 
 /** A store's file, as it stands, in a directory of its own. */
-export function moved(file: string): string {
+function moved(file: string): string {
   const home = `${join(file, "..")}+`;
   mkdirSync(home);
   const copy = join(home, basename(file));

@@ -13,7 +13,7 @@ import { whateverHappens } from "./whatever-happens.ts";
 const directory = mkdtempSync(join(tmpdir(), "model-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-const WORLDS = Number(process.env.MODEL_RUNS ?? 100);
+const WORLDS = Number(process.env.MODEL_RUNS ?? 60);
 
 /** Each with its share of the worlds: those with a file take longer, and a thread takes longest. */
 const scenes: readonly (readonly [scene: Scene, share: number])[] = [

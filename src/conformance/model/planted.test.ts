@@ -23,6 +23,19 @@ const PLANTED: Readonly<Record<string, readonly [make: () => Fault, order: "none
     /was called again after it was settled/,
   ],
   "acknowledges what is given back": [() => ({ delivery: (sound) => ({ release: () => sound.ack() }) }), "none", /was lost/],
+  "acknowledges what it should have moved": [
+    () => ({
+      delivery: (sound) => ({
+        move(copy) {
+          const ours = sound.ack();
+          if (ours) copy.done();
+          return ours;
+        },
+      }),
+    }),
+    "none",
+    /was lost/,
+  ],
   "lends to two readers": [
     () => {
       let last: readonly Delivery[] = [];

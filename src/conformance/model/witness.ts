@@ -65,8 +65,7 @@ export class Witness {
   /** All that should not be, in words, once the world came to rest. Failures `enough` make a dead letter. */
   async faults(enough: number): Promise<readonly string[]> {
     await this.#learn();
-    const done = new Set([...this.#processed, ...this.#dropped, ...this.#deadLetters]);
-    for (const name of new Set([...this.acknowledged, ...this.#stored])) if (!done.has(name)) this.#wrong.add(`${name} was lost`);
+    for (const name of new Set([...this.acknowledged, ...this.#stored])) if (!this.#isDone(name)) this.#wrong.add(`${name} was lost`);
     for (const name of this.#deadLetters) {
       const failures = (this.#failures.get(name) ?? 0) + Math.floor((this.#losses.get(name) ?? 0) / MOST_DEATHS);
       if (failures < enough && !this.#dropped.has(name)) this.#wrong.add(`${name} is a dead letter after ${failures} failures`);
@@ -92,15 +91,18 @@ export class Witness {
   /** All that stands before it, of its key, is done with. */
   #checkOrder({ text }: Call): void {
     const own = this.#stored.filter((name) => keyOf(name) === keyOf(text));
-    const dead = new Set(this.#deadLetters);
     for (const name of own.slice(0, own.indexOf(text))) {
-      if (!this.#processed.has(name) && !this.#dropped.has(name) && !dead.has(name))
-        this.#wrong.add(`${text} was called before ${name} was settled`);
+      if (!this.#isDone(name)) this.#wrong.add(`${text} was called before ${name} was settled`);
     }
   }
 
   #checkSettled({ text }: Call): void {
-    if (this.#processed.has(text) && this.#times(text) === 1) this.#wrong.add(`${text} was called again after it was settled`);
+    if (this.#isDone(text) && this.#times(text) === 1) this.#wrong.add(`${text} was called again after it was settled`);
+  }
+
+  /** What the app dropped is so only as a dead letter. */
+  #isDone(name: string): boolean {
+    return this.#processed.has(name) || this.#deadLetters.includes(name);
   }
 
   /** How often it was stored: a publish whose reply was lost is tried again. */
