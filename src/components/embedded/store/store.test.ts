@@ -10,6 +10,7 @@ import { Store } from "./store.ts";
 let directory = "";
 let stores: Store[] = [];
 let time = 0;
+let readers = 0;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "embedded-store-"));
   time = 1_000_000;
@@ -86,9 +87,11 @@ function ask(store: Store, call: Call) {
 }
 
 function subscribe(store: Store, group = "g", expiresAfterMs: number | null = null): number {
-  const result = ask(store, { kind: "subscribe", topic: "t", group: { group, start: "earliest", expiresAfterMs }, order: "none" });
+  readers += 1;
+  const spec = { group, start: "earliest", expiresAfterMs } as const;
+  const result = ask(store, { kind: "subscribe", reader: readers, topic: "t", group: spec, order: "none" });
   if (!result || !("value" in result)) throw new Error(`not subscribed: ${result?.failure.message}`);
-  return result.value as number;
+  return readers;
 }
 
 const settling = (reader: number, what: Partial<Request["settlements"][number]>): Partial<Request> => ({
