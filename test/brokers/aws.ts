@@ -2,6 +2,7 @@ import { execFile, spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { provide, provideWhat } from "./debian.ts";
 import { freePort, Server } from "./server.ts";
@@ -10,6 +11,8 @@ const run = promisify(execFile);
 
 /** Not moto[server], which brings what the other services need: several times the size. */
 const PACKAGES = ["moto==5.2.5", "flask==3.1.3", "flask-cors==6.0.5"] as const;
+
+const SERVER = fileURLToPath(new URL("sns-sqs.py", import.meta.url));
 
 let availability: { readonly reason: string | undefined } | undefined;
 let environment: Promise<string> | undefined;
@@ -53,7 +56,7 @@ export async function startAws(): Promise<AwsServer> {
       ({ ok }) => ok,
       () => false,
     );
-  const server = new Server("moto", python, () => ["-m", "moto.server", "-H", "127.0.0.1", "-p", String(port)], ready);
+  const server = new Server("moto", python, () => [SERVER, "-H", "127.0.0.1", "-p", String(port)], ready);
   try {
     await server.start();
   } catch (error) {

@@ -6,6 +6,7 @@ import type { Aws } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
 import type { Entities, Queue } from "./entities.ts";
 import { abortError, asPubSubError, isMissing } from "./errors.ts";
+import { Lanes } from "./lanes.ts";
 import type { Lease } from "./lease.ts";
 import { Leases, type Member } from "./leases.ts";
 import { type Receiver, Receiving } from "./receiving.ts";
@@ -39,6 +40,7 @@ export class Reader implements Subscription, Member, Receiver, Settler {
   #queue: Queue;
   /** Received and not lent yet: the bytes that a call brings are not known before. */
   #held: Lease[] = [];
+  readonly #lanes: Lanes | undefined;
   #interrupted = false;
   #joining = false;
   #closing = false;
@@ -55,6 +57,7 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     this.#ground = ground;
     this.#sink = sink;
     this.#queue = queue;
+    this.#lanes = ground.options.fifo ? new Lanes() : undefined;
     this.#leases = new Leases(this);
     this.#settlements = new Settlements(this);
     this.#receiving = new Receiving(this);
@@ -88,6 +91,7 @@ export class Reader implements Subscription, Member, Receiver, Settler {
       // What is on its way to us must be here before it can be given back.
       await this.#receiving.stop();
       this.#giveBackHeld();
+      this.#giveBack(this.#lanes?.clear() ?? []);
       await within(this.#settlements.flushed(), signal, "settling");
     } finally {
       signal.removeEventListener("abort", aborted);
@@ -117,12 +121,13 @@ export class Reader implements Subscription, Member, Receiver, Settler {
 
   settled(lease: Lease): void {
     this.#settlements.add(lease);
-    // What is acked and comes again was given back to the window before.
-    if (lease.counted) {
-      lease.counted = false;
-      this.#window.giveBack(lease.size);
-      this.#goOn();
-    }
+    // What is acked and comes again was settled for us before.
+    if (!lease.counted) return;
+    lease.counted = false;
+    this.#window.giveBack(lease.size);
+    if (lease.state === "acked") this.#next(this.#lanes?.passed(lease));
+    else this.#giveBack(this.#lanes?.broken(lease) ?? []);
+    this.#goOn();
   }
 
   done(lease: Lease): void {
@@ -132,6 +137,11 @@ export class Reader implements Subscription, Member, Receiver, Settler {
   lost(leases: readonly Lease[], error: PubSubError): void {
     for (const lease of leases) this.#window.giveBack(lease.size);
     if (!this.#over) this.#sink.lost(leases, error);
+  }
+
+  gone(lease: Lease): void {
+    this.#waits(lease, false);
+    this.#giveBack(this.#lanes?.broken(lease) ?? []);
     this.#goOn();
   }
 
@@ -151,7 +161,8 @@ export class Reader implements Subscription, Member, Receiver, Settler {
       const lease = this.#leases.receive(message, since);
       if (!lease) continue;
       this.#window.seen(lease.size);
-      this.#held.push(lease);
+      if (this.#lanes?.enter(lease) ?? true) this.#held.push(lease);
+      else this.#waits(lease, true);
     }
     if (messages.length > 0 || this.#interrupted) this.#resumed();
     this.#goOn();
@@ -198,14 +209,42 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     if (batch.length > 0) this.#sink.deliver(batch);
   }
 
+  /** It waited for another of its key. */
+  #next(lease: Lease | undefined): void {
+    if (!lease) return;
+    this.#waits(lease, false);
+    this.#held.push(lease);
+  }
+
+  /** What waits for another counts as if it were on its way. */
+  #waits(lease: Lease, behind: boolean): void {
+    if (lease.behind === behind) return;
+    lease.behind = behind;
+    if (behind) this.#window.ask(1);
+    else this.#window.answered(1);
+  }
+
   #giveBackHeld(): void {
     const held = this.#held;
     this.#held = [];
     for (const lease of held) {
       if (lease.state !== "held") continue;
-      lease.state = "released";
-      this.#settlements.add(lease);
+      this.#release(lease);
+      this.#giveBack(this.#lanes?.broken(lease) ?? []);
     }
+  }
+
+  /** What waited for another of its key must come after it. */
+  #giveBack(behind: readonly Lease[]): void {
+    for (const lease of behind) {
+      this.#waits(lease, false);
+      if (lease.state === "held") this.#release(lease);
+    }
+  }
+
+  #release(lease: Lease): void {
+    lease.state = "released";
+    this.#settlements.add(lease);
   }
 
   /** The queue is gone under us: it is looked up, or made, again. */

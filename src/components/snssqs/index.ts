@@ -18,7 +18,7 @@ const HOUR_MS = 3_600_000;
 
 const capabilities: Capabilities = {
   ordering: "key",
-  holdsKeys: false,
+  holdsKeys: true,
   orderedReplicas: "many",
   delayedRetry: "ordered",
   maxDelayMs: HOUR_MS,
@@ -44,7 +44,7 @@ const capabilities: Capabilities = {
 };
 
 /** Queues that are not FIFO keep no order, and hold no key back. */
-const standard: Capabilities = { ...capabilities, ordering: "none", delayedRetry: "unordered" };
+const standard: Capabilities = { ...capabilities, ordering: "none", holdsKeys: false, delayedRetry: "unordered" };
 
 class SnsSqs implements PubSub {
   readonly capabilities: Capabilities;

@@ -38,6 +38,8 @@ export class Lease implements Delivery {
   last: number;
   /** Whether it stands in the window. */
   counted = false;
+  /** Whether it waits for another of its key. */
+  behind = false;
   /** How long it is not to be lent again, once it is `delayed`. Milliseconds. */
   delay = 0;
   readonly #keeper: LeaseKeeper;

@@ -17,6 +17,8 @@ export interface Member extends LeaseKeeper {
   readonly raw: boolean;
   readonly leaseMs: number;
   lost(leases: readonly Lease[], error: PubSubError): void;
+  /** It is not ours any more, whether it was lent or not. */
+  gone(lease: Lease): void;
   failed(error: PubSubError): void;
   /** It was settled already, and has come again: it must be settled by its new receipt. */
   settled(lease: Lease): void;
@@ -109,10 +111,13 @@ export class Leases {
 
   #lose(gone: readonly Lease[]): void {
     const lent = gone.filter(({ state }) => state === "lent");
-    for (const lease of gone) if (lease.state === "held" || lease.state === "lent") this.remove(lease);
-    if (lent.length === 0) return;
-    const what = `the lease on ${lent.length} messages of ${this.#member.topic} ended`;
-    this.#member.lost(lent, new PubSubError("failed_precondition", what));
+    const ended = gone.filter(({ state }) => state === "held" || state === "lent");
+    for (const lease of ended) this.remove(lease);
+    if (lent.length > 0) {
+      const what = `the lease on ${lent.length} messages of ${this.#member.topic} ended`;
+      this.#member.lost(lent, new PubSubError("failed_precondition", what));
+    }
+    for (const lease of ended) this.#member.gone(lease);
   }
 }
 
