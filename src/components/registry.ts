@@ -10,3 +10,6 @@ export const components: Readonly<Record<string, () => Promise<{ readonly defini
   redis: () => import("./redis/index.ts"),
   snssqs: () => import("./snssqs/index.ts"),
 };
+
+/** Types as other programs name them. */
+export const aliases: Readonly<Record<string, string>> = { "aws.snssqs": "snssqs" };

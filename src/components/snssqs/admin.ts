@@ -2,11 +2,11 @@ import type { Admin } from "../../pubsub/admin.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import type { Aws } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
-import { Directory, type Subscribed } from "./directory.ts";
+import { Directory } from "./directory.ts";
 import type { Entities } from "./entities.ts";
-import { groupOf, queueName, topicName, topicOf } from "./names.ts";
+import { queueName, topicName } from "./names.ts";
 
-/** Topics and queues whose names do not tell what they stand for, or that are not of our making, are not listed. */
+/** Topics and queues that are not of our making are not listed. Of the readers only those of this sidecar are counted: SQS knows none. */
 export function adminOf(
   aws: () => Promise<Aws>,
   entities: Entities,
@@ -24,9 +24,9 @@ export function adminOf(
       const escaped = pattern.split("*").map((part) => part.replaceAll(/[\\^$.+?()[\]{}|]/g, "\\$&"));
       const matches = new RegExp(`^${escaped.join(".*")}$`, "s");
       const found: string[] = [];
-      for await (const arn of directory.topics(await aws())) {
-        const name = lastOf(arn);
-        const topic = name.endsWith(".fifo") === options.fifo ? topicOf(name) : undefined;
+      const client = await aws();
+      for await (const arn of directory.topics(client)) {
+        const topic = arn.endsWith(".fifo") === options.fifo ? await directory.topicOf(client, arn) : undefined;
         if (topic !== undefined && matches.test(topic)) found.push(topic);
       }
       return found;
@@ -34,11 +34,15 @@ export function adminOf(
     async groups(topic) {
       const client = await aws();
       const arn = await arnOf(client, topic);
-      const found: Subscribed[] = [];
-      if (arn !== undefined) for await (const one of directory.subscriptions(client, arn)) found.push(one);
-      const groups = found.flatMap(({ endpoint }) => groupOf(lastOf(endpoint)) ?? []).filter((one) => one.topic === topic);
+      const groups: string[] = [];
+      if (arn !== undefined) {
+        for await (const { endpoint } of directory.subscriptions(client, arn)) {
+          const one = await directory.groupOf(client, endpoint);
+          if (one?.topic === topic) groups.push(one.group);
+        }
+      }
       return Promise.all(
-        groups.map(async ({ group }) => {
+        groups.map(async (group) => {
           const url = await directory.queueUrl(client, queueName(topic, group, options.fifo).name);
           const attributes = url === undefined ? {} : await directory.attributes(client, url);
           const pending = Number(attributes.ApproximateNumberOfMessagesNotVisible ?? 0);
@@ -60,8 +64,4 @@ export function adminOf(
       entities.dropGroup({ topic, group });
     },
   };
-}
-
-function lastOf(arn: string): string {
-  return arn.slice(arn.lastIndexOf(":") + 1);
 }

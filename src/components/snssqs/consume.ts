@@ -1,17 +1,16 @@
 import type { Message } from "@aws-sdk/client-sqs";
 import type { Clock } from "../../pubsub/clock.ts";
-import type { PubSubError } from "../../pubsub/error.ts";
+import { PubSubError } from "../../pubsub/error.ts";
 import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
 import type { Aws } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
 import type { Entities, Queue } from "./entities.ts";
 import { abortError, asPubSubError, isMissing } from "./errors.ts";
-import { Lanes } from "./lanes.ts";
 import type { Lease } from "./lease.ts";
 import { Leases, type Member } from "./leases.ts";
+import { Lending } from "./lending.ts";
 import { type Receiver, Receiving } from "./receiving.ts";
 import { Settlements, type Settler } from "./settlements.ts";
-import { Window } from "./window.ts";
 
 /** What a reader needs of its component. */
 export interface Ground {
@@ -32,15 +31,12 @@ export class Reader implements Subscription, Member, Receiver, Settler {
   readonly leaseMs: number;
   readonly #ground: Ground;
   readonly #sink: Sink;
-  readonly #window = new Window();
   readonly #leases: Leases;
+  readonly #lending: Lending;
   readonly #settlements: Settlements;
   readonly #receiving: Receiving;
   readonly #end = Promise.withResolvers<PubSubError | undefined>();
   #queue: Queue;
-  /** Received and not lent yet: the bytes that a call brings are not known before. */
-  #held: Lease[] = [];
-  readonly #lanes: Lanes | undefined;
   #interrupted = false;
   #joining = false;
   #closing = false;
@@ -57,7 +53,10 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     this.#ground = ground;
     this.#sink = sink;
     this.#queue = queue;
-    this.#lanes = ground.options.fifo ? new Lanes() : undefined;
+    this.#lending = new Lending(ground.options.fifo, {
+      deliver: (batch) => sink.deliver(batch),
+      released: (lease) => this.#settlements.add(lease),
+    });
     this.#leases = new Leases(this);
     this.#settlements = new Settlements(this);
     this.#receiving = new Receiving(this);
@@ -73,7 +72,7 @@ export class Reader implements Subscription, Member, Receiver, Settler {
   }
 
   window(messages: number, bytes: number): void {
-    this.#window.set(messages, bytes);
+    this.#lending.window(messages, bytes);
     this.#goOn();
   }
 
@@ -90,8 +89,7 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     try {
       // What is on its way to us must be here before it can be given back.
       await this.#receiving.stop();
-      this.#giveBackHeld();
-      this.#giveBack(this.#lanes?.clear() ?? []);
+      this.#lending.giveBackAll();
       await within(this.#settlements.flushed(), signal, "settling");
     } finally {
       signal.removeEventListener("abort", aborted);
@@ -115,18 +113,14 @@ export class Reader implements Subscription, Member, Receiver, Settler {
 
   isOurs({ until }: Lease): boolean {
     if (until > this.clock.elapsed()) return true;
-    void this.#leases.renew();
+    // Not within its settlement: whoever settles is told at once, the others soon.
+    setImmediate(() => void this.#leases.renew());
     return false;
   }
 
   settled(lease: Lease): void {
     this.#settlements.add(lease);
-    // What is acked and comes again was settled for us before.
-    if (!lease.counted) return;
-    lease.counted = false;
-    this.#window.giveBack(lease.size);
-    if (lease.state === "acked") this.#next(this.#lanes?.passed(lease));
-    else this.#giveBack(this.#lanes?.broken(lease) ?? []);
+    this.#lending.settled(lease);
     this.#goOn();
   }
 
@@ -135,36 +129,37 @@ export class Reader implements Subscription, Member, Receiver, Settler {
   }
 
   lost(leases: readonly Lease[], error: PubSubError): void {
-    for (const lease of leases) this.#window.giveBack(lease.size);
     if (!this.#over) this.#sink.lost(leases, error);
   }
 
   gone(lease: Lease): void {
-    this.#waits(lease, false);
-    this.#giveBack(this.#lanes?.broken(lease) ?? []);
+    this.#lending.gone(lease);
     this.#goOn();
   }
 
   room(): number {
-    if (this.#closing || this.#over || this.#joining || this.#held.length > 0) return 0;
-    return this.#window.room(this.#ground.options.messageMaxNumber);
+    if (this.#closing || this.#over || this.#joining) return 0;
+    return this.#lending.room(this.#ground.options.messageMaxNumber);
   }
 
   asked(count: number): void {
-    this.#window.ask(count);
+    this.#lending.asked(count);
   }
 
-  received(messages: readonly Message[], asked: number, since: number): void {
-    this.#window.answered(asked);
+  answered(count: number): void {
+    this.#lending.answered(count);
+  }
+
+  received(messages: readonly Message[], since: number): void {
     if (this.#over) return;
     for (const message of messages) {
       const lease = this.#leases.receive(message, since);
-      if (!lease) continue;
-      this.#window.seen(lease.size);
-      if (this.#lanes?.enter(lease) ?? true) this.#held.push(lease);
-      else this.#waits(lease, true);
+      if (lease) this.#lending.hold(lease);
     }
-    if (messages.length > 0 || this.#interrupted) this.#resumed();
+    if (this.#interrupted) {
+      this.#interrupted = false;
+      this.#sink.interrupted();
+    }
     this.#goOn();
   }
 
@@ -180,71 +175,10 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     return true;
   }
 
-  #resumed(): void {
-    if (!this.#interrupted) return;
-    this.#interrupted = false;
-    this.#sink.interrupted();
-  }
-
   #goOn(): void {
-    if (this.#over) return;
-    this.#lend();
-    // Who may not lend must not keep from others what came too late for the window.
-    if (this.#window.closed) this.#giveBackHeld();
-    if (!this.#closing) this.#receiving.goOn();
-  }
-
-  #lend(): void {
-    if (this.#closing) return;
-    const batch: Lease[] = [];
-    for (let lease = this.#held[0]; lease; lease = this.#held[0]) {
-      if (lease.state === "held" && !this.#window.admits(lease.size)) break;
-      this.#held.shift();
-      if (lease.state !== "held") continue;
-      lease.state = "lent";
-      lease.counted = true;
-      this.#window.lend(lease.size);
-      batch.push(lease);
-    }
-    if (batch.length > 0) this.#sink.deliver(batch);
-  }
-
-  /** It waited for another of its key. */
-  #next(lease: Lease | undefined): void {
-    if (!lease) return;
-    this.#waits(lease, false);
-    this.#held.push(lease);
-  }
-
-  /** What waits for another counts as if it were on its way. */
-  #waits(lease: Lease, behind: boolean): void {
-    if (lease.behind === behind) return;
-    lease.behind = behind;
-    if (behind) this.#window.ask(1);
-    else this.#window.answered(1);
-  }
-
-  #giveBackHeld(): void {
-    const held = this.#held;
-    this.#held = [];
-    for (const lease of held) {
-      if (lease.state !== "held") continue;
-      this.#release(lease);
-      this.#giveBack(this.#lanes?.broken(lease) ?? []);
-    }
-  }
-
-  /** What waited for another of its key must come after it. */
-  #giveBack(behind: readonly Lease[]): void {
-    for (const lease of behind) {
-      this.#waits(lease, false);
-      if (lease.state === "held") this.#release(lease);
-    }
-  }
-
-  #release(lease: Lease): void {
-    lease.state = "released";
-    this.#settlements.add(lease);
+    if (this.#over || this.#closing) return;
+    this.#lending.lend();
+    this.#receiving.goOn();
   }
 
   /** The queue is gone under us: it is looked up, or made, again. */
@@ -282,7 +216,7 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     this.#over = true;
     this.#cancelBeat();
     this.#leases.clear();
-    this.#settlements.stop();
+    this.#settlements.stop(error ?? new PubSubError("cancelled", "the subscription is closed", { outcome: "unknown" }));
     // No call is made any more; nobody waits for one that is under way.
     void this.#receiving.stop();
     this.#ground.left(this);

@@ -3,6 +3,8 @@ import type { SubscribeRequest } from "../../pubsub/subscription.ts";
 import type { Aws } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
 import { asPubSubError, isMissing } from "./errors.ts";
+import { groupOf, isHashed, topicOf } from "./names.ts";
+import { GROUP_TAG, originalOf, TOPIC_TAG } from "./tags.ts";
 
 type Request = Pick<SubscribeRequest, "topic" | "group">;
 type Attributes = Readonly<Record<string, string>>;
@@ -77,6 +79,24 @@ export class Directory {
     }
   }
 
+  /** The topic that stands behind an ARN. Undefined: it is not of our making. */
+  async topicOf(aws: Aws, ResourceArn: string): Promise<string | undefined> {
+    const name = lastOf(ResourceArn);
+    if (!isHashed(name)) return topicOf(name);
+    const { Tags = [] } = await aws.call("ListTagsForResource", (options) => aws.sns.listTagsForResource({ ResourceArn }, options));
+    return originalOf(TOPIC_TAG, Object.fromEntries(Tags.map(({ Key, Value }) => [Key, Value])));
+  }
+
+  /** Topic and group whose queue has this ARN. Undefined: it is not of our making. */
+  async groupOf(aws: Aws, queueArn: string): Promise<Request | undefined> {
+    const name = lastOf(queueArn);
+    const QueueUrl = isHashed(name) ? await this.queueUrl(aws, name) : undefined;
+    if (QueueUrl === undefined) return groupOf(name);
+    const { Tags = {} } = await aws.call("ListQueueTags", (options) => aws.sqs.listQueueTags({ QueueUrl }, options));
+    const [topic, group] = [originalOf(TOPIC_TAG, Tags), originalOf(GROUP_TAG, Tags)];
+    return topic === undefined || group === undefined ? undefined : { topic, group };
+  }
+
   async attributes(aws: Aws, QueueUrl: string): Promise<Attributes> {
     const input = { QueueUrl, AttributeNames: ["All" as const] };
     const { Attributes = {} } = await aws.call("GetQueueAttributes", (options) => aws.sqs.getQueueAttributes(input, options));
@@ -109,4 +129,8 @@ function missing(what: string, command: string): PubSubError {
 async function find<T>(all: AsyncGenerator<T>, wanted: (one: T) => boolean): Promise<T | undefined> {
   for await (const one of all) if (wanted(one)) return one;
   return undefined;
+}
+
+function lastOf(arn: string): string {
+  return arn.slice(arn.lastIndexOf(":") + 1);
 }

@@ -8,6 +8,7 @@ import { Directory } from "./directory.ts";
 import { asPubSubError, isDifferent, isMissing } from "./errors.ts";
 import { findings, refusal } from "./findings.ts";
 import { type AwsName, encodeName, queueName, topicName } from "./names.ts";
+import { GROUP_TAG, TOPIC_TAG, tagsOf } from "./tags.ts";
 
 /** The queue of a group, and how the topic's messages come into it. */
 export interface Queue {
@@ -15,6 +16,7 @@ export interface Queue {
   readonly arn: string;
   /** The body is delivered as it was published, not in a notification. */
   readonly raw: boolean;
+  readonly retentionMs: number;
   readonly findings: readonly Finding[];
 }
 
@@ -22,8 +24,6 @@ type Request = Pick<SubscribeRequest, "topic" | "group">;
 
 /** That a topic has a queue is believed so long. */
 const BELIEVED_MS = 60_000;
-/** AWS takes no longer value for a tag. */
-const TAG_LENGTH = 256;
 const WAIT_MS = 10_000;
 
 /** Topics, queues and the subscriptions between them: found or made once, and remembered until AWS says that they are gone. Never changed. */
@@ -51,6 +51,12 @@ export class Entities {
   /** What is known of the queues that are read or were made. */
   get findings(): readonly Finding[] {
     return [...this.#queues.values()].flatMap((queue) => queue.findings);
+  }
+
+  /** The shortest time that a queue which is read keeps a message, in milliseconds. Undefined: none is read yet. */
+  get retentionMs(): number | undefined {
+    const all = [...this.#queues.values()].map((queue) => queue.retentionMs);
+    return all.length === 0 ? undefined : Math.min(...all);
   }
 
   /** The topic's ARN, if it is known that it is there and has a queue: without a promise for what is published again and again. */
@@ -132,14 +138,16 @@ export class Entities {
     const attributes = await this.#directory.attributes(aws, url);
     const refused = refusal(url, attributes, this.#options);
     if (refused) throw refused;
-    if (!this.#options.disableEntityManagement && attributes.Policy === undefined) await this.#allow(aws, url, arn, topicArn);
+    const allows = !this.#options.disableEntityManagement && !attributes.Policy;
+    if (allows) await this.#allow(aws, url, arn, topicArn);
     const subscription = await this.#subscription(aws, topicArn, arn, request);
     if (found === undefined) await this.#settled();
     const queue: Queue = {
       url,
       arn,
       raw: subscription.RawMessageDelivery === "true",
-      findings: findings(named.name, url, topicArn, attributes, subscription, this.#options),
+      retentionMs: Number(attributes.MessageRetentionPeriod) * 1_000,
+      findings: findings({ name: named.name, url, topicArn, attributes, subscription, allowed: allows }),
     };
     this.#queues.set(keyOf(request), queue);
     this.#want(request);
@@ -148,7 +156,7 @@ export class Entities {
   }
 
   async #makeTopic(aws: Aws, { name, hashed }: AwsName, topic: string): Promise<string> {
-    const tags = hashed || encodeName(topic) !== topic ? tagsOf("layotto-topic", topic) : {};
+    const tags = hashed || encodeName(topic) !== topic ? tagsOf(TOPIC_TAG, topic) : {};
     const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
     const Attributes = this.#options.fifo ? { FifoTopic: "true", ContentBasedDeduplication: "false" } : {};
     const make = (more: { Tags?: typeof Tags; Attributes?: typeof Attributes }) =>
@@ -169,7 +177,7 @@ export class Entities {
       ...(this.#options.fifo && { FifoQueue: "true", DeduplicationScope: "messageGroup", FifoThroughputLimit: "perMessageGroupId" }),
     };
     const mapped = hashed || encodeName(topic) !== topic || encodeName(group) !== group;
-    const tags = mapped ? { ...tagsOf("layotto-topic", topic), ...tagsOf("layotto-group", group) } : undefined;
+    const tags = mapped ? { ...tagsOf(TOPIC_TAG, topic), ...tagsOf(GROUP_TAG, group) } : undefined;
     const input = { QueueName: name, Attributes, ...(tags && { tags }) };
     try {
       const { QueueUrl = "" } = await aws.call("CreateQueue", (options) => aws.sqs.createQueue(input, options));
@@ -258,14 +266,4 @@ function policyFor(queue: string, topic: string): string {
       },
     ],
   });
-}
-
-/** The original of a name that AWS does not take, in as many tags as it needs. */
-function tagsOf(key: string, original: string): Record<string, string> {
-  const text = encodeName(original);
-  const tags: Record<string, string> = {};
-  for (let at = 0, part = 1; at < text.length; at += TAG_LENGTH, part++) {
-    tags[part === 1 ? key : `${key}-${part}`] = text.slice(at, at + TAG_LENGTH);
-  }
-  return tags;
 }

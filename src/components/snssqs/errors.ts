@@ -111,13 +111,15 @@ export function awsError(doing: string, error: unknown): PubSubError {
       : new AwsError(word, "internal", `${doing}: ${word}: ${message}`, "rejected", false);
   }
   if (NO_CONNECTION.has(code)) return new AwsError(code, "unavailable", `${doing}: ${message || code}`, "rejected", false);
-  // The only time limit that the clients have is that for the connection.
-  if (name === "TimeoutError") return new AwsError(name, "unavailable", `${doing}: no connection in time`, "rejected", false);
   if (message === "Region is missing")
     return new AwsError(name, "invalid_argument", `${doing}: there is no region: set region, AWS_REGION or a profile's`, "rejected", true);
   if (typeof error === "object" && error !== null && "$response" in error)
     return new AwsError(name, "unavailable", `${doing}: the answer cannot be read: ${message}`, "unknown", false);
-  if (code !== "" || name === "AggregateError") return new AwsError(code, "unavailable", `${doing}: ${message || code}`, "unknown", false);
+  // Nothing but its text tells this time limit of the SDK from the others. Connections that break have this name as well, and a code.
+  if (name === "TimeoutError" && code === "" && /establish a connection/.test(message))
+    return new AwsError(name, "unavailable", `${doing}: no connection in time`, "rejected", false);
+  if (code !== "" || name === "TimeoutError" || name === "AggregateError")
+    return new AwsError(code, "unavailable", `${doing}: ${message || code}`, "unknown", false);
   throw error;
 }
 

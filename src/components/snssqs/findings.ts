@@ -15,15 +15,18 @@ export function refusal(url: string, attributes: Attributes, options: SnsSqsOpti
   return new PubSubError("failed_precondition", `${found} ${remedy}`, { permanent: true });
 }
 
-/** What a queue that was found, and its subscription, mean for its messages. */
-export function findings(
-  name: string,
-  url: string,
-  topicArn: string,
-  attributes: Attributes,
-  subscription: Attributes,
-  { disableEntityManagement }: SnsSqsOptions,
-): readonly Finding[] {
+export interface Found {
+  readonly name: string;
+  readonly url: string;
+  readonly topicArn: string;
+  readonly attributes: Attributes;
+  readonly subscription: Attributes;
+  /** SNS was allowed to put messages there just now. */
+  readonly allowed: boolean;
+}
+
+/** What a queue, and its subscription, mean for its messages. */
+export function findings({ name, url, topicArn, attributes, subscription, allowed }: Found): readonly Finding[] {
   const { RedrivePolicy, MessageRetentionPeriod, Policy = "" } = attributes;
   const found: Finding[] = [];
   if (RedrivePolicy) found.push({ level: "warn", id: "snssqs.redrive-policy", ...redrive(url, RedrivePolicy) });
@@ -38,10 +41,9 @@ export function findings(
     const what = `The subscription of the queue ${name} has a filter policy: what it does not match is never delivered.`;
     found.push(warn("filter-policy", what, "Remove it if the app is to get every message."));
   }
-  if (!mentions(Policy, topicArn)) {
+  if (!allowed && !mentions(Policy, topicArn)) {
     const what = `The policy of the queue ${name} does not name the topic ${topicArn}: SNS may not be allowed to put messages there, and drops them without a word.`;
-    const who = disableEntityManagement ? "Allow" : "It is not ours to change: allow";
-    found.push(warn("queue-policy", what, `${who} sns.amazonaws.com sqs:SendMessage with aws:SourceArn ${topicArn}.`));
+    found.push(warn("queue-policy", what, `Allow sns.amazonaws.com sqs:SendMessage with aws:SourceArn ${topicArn}.`));
   }
   return found;
 }

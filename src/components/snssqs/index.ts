@@ -47,7 +47,6 @@ const capabilities: Capabilities = {
 const standard: Capabilities = { ...capabilities, ordering: "none", holdsKeys: false, delayedRetry: "unordered" };
 
 class SnsSqs implements PubSub {
-  readonly capabilities: Capabilities;
   readonly admin: Admin;
   readonly #options: SnsSqsOptions;
   readonly #context: ComponentContext;
@@ -61,7 +60,6 @@ class SnsSqs implements PubSub {
   #closed = false;
 
   constructor(options: SnsSqsOptions, context: ComponentContext) {
-    this.capabilities = options.fifo ? capabilities : standard;
     this.#options = options;
     this.#context = context;
     this.#entities = new Entities(this.#aws, options, context.clock);
@@ -69,6 +67,11 @@ class SnsSqs implements PubSub {
     this.admin = adminOf(this.#aws, this.#entities, options, (topic, group) => {
       return [...this.#readers].filter((reader) => reader.topic === topic && reader.group === group).length;
     });
+  }
+
+  get capabilities(): Capabilities {
+    const claimed = this.#options.fifo ? capabilities : standard;
+    return { ...claimed, retentionMs: this.#entities.retentionMs ?? claimed.retentionMs };
   }
 
   publish(batch: readonly Outgoing[], signal: AbortSignal): void {

@@ -28,17 +28,22 @@ export function queueName(topic: string, group: string, fifo: boolean): AwsName 
   return fitted(parts.join(SEPARATOR), JSON.stringify([topic, group]), QUEUE_LENGTH, fifo);
 }
 
+/** Only tags tell what it stands for. */
+export function isHashed(name: string): boolean {
+  return name.includes(HASHED);
+}
+
 /** The topic that has this name at SNS. Undefined: the name does not tell. */
 export function topicOf(name: string): string | undefined {
   const plain = withoutFifo(name);
-  return plain.includes(HASHED) ? undefined : decodeName(plain);
+  return isHashed(plain) ? undefined : decodeName(plain);
 }
 
 /** Topic and group of the queue with this name. Undefined: the name does not tell, or is not of our making. */
 export function groupOf(name: string): { readonly topic: string; readonly group: string } | undefined {
   const plain = withoutFifo(name);
   const at = plain.indexOf(SEPARATOR);
-  if (at < 0 || plain.includes(HASHED)) return undefined;
+  if (at < 0 || isHashed(plain)) return undefined;
   return { topic: decodeName(plain.slice(0, at)), group: decodeName(plain.slice(at + SEPARATOR.length)) };
 }
 

@@ -18,8 +18,10 @@ export interface Receiver {
   room(): number;
   /** So many were asked for, and are on their way. */
   asked(count: number): void;
-  /** What came of it; `since`: when the call left. */
-  received(messages: readonly Message[], asked: number, since: number): void;
+  /** The answer is there, whatever it is. */
+  answered(count: number): void;
+  /** `since`: when the call left. */
+  received(messages: readonly Message[], since: number): void;
   /** The call failed. True: try again later. */
   failed(error: PubSubError): boolean;
 }
@@ -68,17 +70,20 @@ export class Receiving {
     const { aws, clock, queueUrl } = this.#receiver;
     this.#receiver.asked(count);
     const since = clock.elapsed();
+    let messages: readonly Message[];
     try {
-      const messages = await aws.receive(queueUrl, count, this.#ending.signal);
-      this.#failures = 0;
-      this.#most = messages.length === count ? Math.min(MOST_CALLS, this.#most * 2) : 1;
-      this.#receiver.received(messages, count, since);
+      messages = await aws.receive(queueUrl, count, this.#ending.signal);
     } catch (thrown) {
       const error = asPubSubError(thrown);
-      this.#receiver.received([], count, since);
       this.#most = 1;
       if (!this.#stopped && this.#receiver.failed(error)) this.#wait();
+      return;
+    } finally {
+      this.#receiver.answered(count);
     }
+    this.#failures = 0;
+    this.#most = messages.length === count ? Math.min(MOST_CALLS, this.#most * 2) : 1;
+    this.#receiver.received(messages, since);
   }
 
   #wait(): void {

@@ -27,7 +27,7 @@ export class Settlements {
   #cancelRetry: () => void = () => undefined;
   #queued = 0;
   #stand = 0;
-  readonly #waiting: { readonly upTo: number; readonly resolve: () => void }[] = [];
+  readonly #waiting: { readonly upTo: number; readonly resolve: () => void; readonly reject: (error: PubSubError) => void }[] = [];
 
   constructor(settler: Settler) {
     this.#settler = settler;
@@ -43,14 +43,15 @@ export class Settlements {
   flushed(): Promise<void> {
     if (this.#stand === this.#queued) return Promise.resolve();
     this.#soon();
-    return new Promise((resolve) => this.#waiting.push({ upTo: this.#queued, resolve }));
+    return new Promise((resolve, reject) => this.#waiting.push({ upTo: this.#queued, resolve, reject }));
   }
 
-  /** No further round. */
-  stop(): void {
+  /** No further round: `error` is why what does not stand yet never will. */
+  stop(error: PubSubError): void {
     this.#stopped = true;
     this.#cancelRetry();
     this.#queue.clear();
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
 
   #soon(): void {
