@@ -14,6 +14,9 @@ const PACKAGES = ["moto==5.2.5", "flask==3.1.3", "flask-cors==6.0.5"] as const;
 
 const SERVER = fileURLToPath(new URL("sns-sqs.py", import.meta.url));
 
+/** Python reads thousands of files first. */
+const START_MS = 60_000;
+
 let availability: { readonly reason: string | undefined } | undefined;
 let environment: Promise<string> | undefined;
 
@@ -56,7 +59,7 @@ export async function startAws(): Promise<AwsServer> {
       ({ ok }) => ok,
       () => false,
     );
-  const server = new Server("moto", python, () => [SERVER, "-H", "127.0.0.1", "-p", String(port)], ready);
+  const server = new Server("moto", python, () => [SERVER, "-H", "127.0.0.1", "-p", String(port)], ready, START_MS);
   try {
     await server.start();
   } catch (error) {

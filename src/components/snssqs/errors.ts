@@ -71,7 +71,7 @@ const NAMES: Readonly<Record<string, Meaning>> = {
 const NO_CONNECTION: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN"]);
 
 /** The error by which a service named it. Decisions are made by that, never by the text. */
-export class AwsError extends PubSubError {
+class AwsError extends PubSubError {
   readonly word: string;
 
   constructor(word: string, code: ErrorCode, message: string, outcome: Outcome, permanent: boolean) {
