@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, test } from "vitest";
 import type { Broker } from "./broker.ts";
 import { play } from "./play.ts";
-import { gap, type Scenario } from "./scenario.ts";
+import { gap } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios/index.ts";
 import { Stage } from "./stage.ts";
 
@@ -9,8 +9,8 @@ const SCENARIO_MS = 120_000;
 /** Toxiproxy is built the first time. */
 const OPEN_MS = 600_000;
 
-/** The quick scenarios that the broker has no gap for, as tests that share one server of it. `chosen`: only these. */
-export function testOn(broker: Broker, chosen: (scenario: Scenario) => boolean = () => true): void {
+/** The quick scenarios that the broker has no gap for, as tests that share one server of it. */
+export function testOn(broker: Broker): void {
   const missing = broker.unavailable();
   const name = missing === undefined ? broker.name : `${broker.name} (${missing})`;
   describe.skipIf(missing !== undefined)(name, () => {
@@ -21,7 +21,7 @@ export function testOn(broker: Broker, chosen: (scenario: Scenario) => boolean =
     afterAll(() => stage?.close());
 
     for (const scenario of SCENARIOS) {
-      if (scenario.byHand || !chosen(scenario) || gap(scenario, broker) !== undefined) continue;
+      if (scenario.byHand || broker.byHand?.has(scenario.name) || gap(scenario, broker) !== undefined) continue;
       test(`${scenario.name}: ${scenario.title}`, { timeout: SCENARIO_MS }, async () => console.log(await play(scenario, stage)));
     }
   });

@@ -4,6 +4,7 @@ import { awsAvailable, startAws } from "../../brokers/aws.ts";
 import { toxiproxyAvailable } from "../../brokers/toxiproxy.ts";
 import type { Component } from "../../e2e/sidecar.ts";
 import type { Broker, BrokerServer, Owed } from "../broker.ts";
+import { SCENARIOS } from "../scenarios/index.ts";
 
 const ACCOUNT = { region: "us-east-1", accessKey: "test", secretKey: "test" };
 /** Short times, so that what must run out does so within a test; SQS counts in seconds. */
@@ -20,12 +21,38 @@ const GAPS = {
   failover: "AWS does that behind its endpoint",
 };
 
-export const snssqs: Broker = brokerOf("snssqs", false, { ...GAPS, ordered: "queues that are not FIFO keep no order" });
+/** A second or more for each call of a sidecar that starts, stops or fails a message, on a server that works on one at a time. */
+const SLOW: ReadonlySet<string> = new Set([
+  "pod-killed",
+  "sidecar-stopped",
+  "latency",
+  "reset-peer",
+  "requests-swallowed",
+  "app-hangs",
+  "app-errors",
+  "app-garbage",
+  "app-slow",
+  "all-fail",
+  "app-publishes",
+  "app-exits",
+]);
+/** What FIFO does otherwise. */
+const OF_FIFO = SCENARIOS.filter(({ name, ordered }) => ordered || name === "dead-letters").map(({ name }) => name);
+const NOT_OF_FIFO = new Set(SCENARIOS.map(({ name }) => name).filter((name) => !OF_FIFO.includes(name)));
 
-export const snssqsFifo: Broker = brokerOf("snssqs-fifo", true, GAPS);
+const STANDARD_GAPS = {
+  ...GAPS,
+  ordered: "queues that are not FIFO keep no order",
+  "dead-letters":
+    "a dead letter is published, then its original deleted: a kill between them leaves two, with one id (nothing is lost; FIFO tells them apart)",
+};
 
-function brokerOf(name: string, fifo: boolean, gaps: Broker["gaps"]): Broker {
-  return { name, gaps, unavailable: () => awsAvailable() ?? toxiproxyAvailable(), start: () => start(fifo) };
+export const snssqs: Broker = brokerOf("snssqs", false, STANDARD_GAPS, SLOW);
+
+export const snssqsFifo: Broker = brokerOf("snssqs-fifo", true, GAPS, NOT_OF_FIFO);
+
+function brokerOf(name: string, fifo: boolean, gaps: Broker["gaps"], byHand: ReadonlySet<string>): Broker {
+  return { name, gaps, byHand, unavailable: () => awsAvailable() ?? toxiproxyAvailable(), start: () => start(fifo) };
 }
 
 async function start(fifo: boolean): Promise<BrokerServer> {
