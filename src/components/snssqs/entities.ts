@@ -16,7 +16,6 @@ export interface Queue {
   readonly arn: string;
   /** The body is delivered as it was published, not in a notification. */
   readonly raw: boolean;
-  readonly retentionMs: number;
   readonly findings: readonly Finding[];
 }
 
@@ -25,6 +24,7 @@ type Request = Pick<SubscribeRequest, "topic" | "group">;
 /** That a topic has a queue is believed so long. */
 const BELIEVED_MS = 60_000;
 const WAIT_MS = 10_000;
+const USUAL_RETENTION_S = 345_600;
 
 /** Topics, queues and the subscriptions between them: found or made once, and remembered until AWS says that they are gone. Never changed. */
 export class Entities {
@@ -41,6 +41,8 @@ export class Entities {
   /** Until when, by the monotonic clock, a topic is believed to have a queue. */
   readonly #routable = new Map<string, number>();
 
+  #retentionMs: number | undefined;
+
   constructor(aws: () => Promise<Aws>, options: SnsSqsOptions, clock: Clock) {
     this.#aws = aws;
     this.#options = options;
@@ -55,8 +57,7 @@ export class Entities {
 
   /** The shortest time that a queue which is read keeps a message, in milliseconds. Undefined: none is read yet. */
   get retentionMs(): number | undefined {
-    const all = [...this.#queues.values()].map((queue) => queue.retentionMs);
-    return all.length === 0 ? undefined : Math.min(...all);
+    return this.#retentionMs;
   }
 
   /** The topic's ARN, if it is known that it is there and has a queue: without a promise for what is published again and again. */
@@ -146,9 +147,12 @@ export class Entities {
       url,
       arn,
       raw: subscription.RawMessageDelivery === "true",
-      retentionMs: Number(attributes.MessageRetentionPeriod) * 1_000,
       findings: findings({ name: named.name, url, topicArn, attributes, subscription, allowed: allows }),
     };
+    this.#retentionMs = Math.min(
+      this.#retentionMs ?? Number.POSITIVE_INFINITY,
+      Number(attributes.MessageRetentionPeriod ?? USUAL_RETENTION_S) * 1_000,
+    );
     this.#queues.set(keyOf(request), queue);
     this.#want(request);
     this.#routable.set(topic, this.#clock.elapsed() + BELIEVED_MS);

@@ -74,6 +74,7 @@ test("the message group is the key, or a hash of one that AWS does not take; wit
   expect(messageGroup(encoded(Buffer.from("a"), { key: "ключ" }))).toMatch(/^[0-9a-f]{64}$/);
   expect(messageGroup(encoded(Buffer.from("a"), { key: "" }))).toMatch(/^[0-9a-f]{64}$/);
   expect(messageGroup(encoded(Buffer.from("a")))).toBe("p-1");
+  expect(messageGroup(encoded(Buffer.from("a"), { dedupId: "dl:g:t:p" }))).toBe("dl:g:t:p");
 });
 
 test("the de-duplication id is the publisher's wish, else the message's own", () => {

@@ -55,9 +55,12 @@ export function attributesOf({ attribute }: Encoded): Record<string, { DataType:
   return { [ATTRIBUTE]: { DataType: TYPE, StringValue: attribute } };
 }
 
-/** A message group's id, of which AWS takes 128 printable characters: else a hash. Two keys never share one by chance. */
-export function messageGroup({ key, position }: Encoded): string {
-  return key === undefined ? position : printable(key);
+/**
+ * A message group's id, of which AWS takes 128 printable characters: else a hash. A message without a key is in no order: it has a group
+ * of its own, which is the same when it is published again, since ids may be de-duplicated within a group.
+ */
+export function messageGroup({ key, position, message }: Encoded): string {
+  return key === undefined ? printable(message.dedupId ?? position) : printable(key);
 }
 
 /** Of the publisher's own wish, or of our making and never seen before: never the event's id, which a dead letter and a redrive repeat. */

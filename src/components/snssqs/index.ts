@@ -55,11 +55,13 @@ class SnsSqs implements PubSub {
   readonly #readers = new Set<Reader>();
   /** Positions are unique by this and a number: no other run of any process has the same. */
   readonly #run = randomBytes(9).toString("base64url");
+  #capabilities: Capabilities;
   #last = 0;
   #client: Promise<Aws> | undefined;
   #closed = false;
 
   constructor(options: SnsSqsOptions, context: ComponentContext) {
+    this.#capabilities = options.fifo ? capabilities : standard;
     this.#options = options;
     this.#context = context;
     this.#entities = new Entities(this.#aws, options, context.clock);
@@ -69,9 +71,11 @@ class SnsSqs implements PubSub {
     });
   }
 
+  /** Narrowed by the queues that are read. */
   get capabilities(): Capabilities {
-    const claimed = this.#options.fifo ? capabilities : standard;
-    return { ...claimed, retentionMs: this.#entities.retentionMs ?? claimed.retentionMs };
+    const retentionMs = this.#entities.retentionMs ?? this.#capabilities.retentionMs;
+    if (retentionMs !== this.#capabilities.retentionMs) this.#capabilities = { ...this.#capabilities, retentionMs };
+    return this.#capabilities;
   }
 
   publish(batch: readonly Outgoing[], signal: AbortSignal): void {
