@@ -19,6 +19,9 @@ const GAPS = {
   "cut-in-reply": SHORT_CONNECTIONS,
   "cut-in-request": SHORT_CONNECTIONS,
   failover: "AWS does that behind its endpoint",
+  // On FIFO its id tells the two apart while the first is younger than five minutes, but that is only one of the two ways.
+  "dead-letters":
+    "it is published, then its original deleted, and it is deleted itself once the app had it: a kill between two of these brings it twice (nothing is lost)",
 };
 
 /** A second or more for each call of a sidecar that starts, stops or fails a message, on a server that works on one at a time. */
@@ -36,20 +39,12 @@ const SLOW: ReadonlySet<string> = new Set([
   "app-publishes",
   "app-exits",
 ]);
-/** What FIFO does otherwise. */
-const OF_FIFO = SCENARIOS.filter(({ name, ordered }) => ordered || name === "dead-letters").map(({ name }) => name);
-const NOT_OF_FIFO = new Set(SCENARIOS.map(({ name }) => name).filter((name) => !OF_FIFO.includes(name)));
+/** FIFO differs in its order alone. */
+const WITHOUT_ORDER = new Set(SCENARIOS.filter(({ ordered }) => !ordered).map(({ name }) => name));
 
-const STANDARD_GAPS = {
-  ...GAPS,
-  ordered: "queues that are not FIFO keep no order",
-  "dead-letters":
-    "a dead letter is published, then its original deleted: a kill between them leaves two, with one id (nothing is lost; FIFO tells them apart)",
-};
+export const snssqs: Broker = brokerOf("snssqs", false, { ...GAPS, ordered: "queues that are not FIFO keep no order" }, SLOW);
 
-export const snssqs: Broker = brokerOf("snssqs", false, STANDARD_GAPS, SLOW);
-
-export const snssqsFifo: Broker = brokerOf("snssqs-fifo", true, GAPS, NOT_OF_FIFO);
+export const snssqsFifo: Broker = brokerOf("snssqs-fifo", true, GAPS, WITHOUT_ORDER);
 
 function brokerOf(name: string, fifo: boolean, gaps: Broker["gaps"], byHand: ReadonlySet<string>): Broker {
   return { name, gaps, byHand, unavailable: () => awsAvailable() ?? toxiproxyAvailable(), start: () => start(fifo) };
