@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto";
 import { CreateTopicCommand, PublishCommand, SNSClient } from "@aws-sdk/client-sns";
 import { afterAll, beforeAll, describe, test, vi } from "vitest";
 import { type AwsServer, startAws } from "../../../test/brokers/aws.ts";
+import { TcpProxy } from "../../../test/brokers/proxy.ts";
 import { withAws } from "../../../test/brokers/with-aws.ts";
-import { conformance, type Gap } from "../../conformance/index.ts";
+import { conformance, type Gap, type Harness } from "../../conformance/index.ts";
 import { systemClock } from "../../pubsub/clock.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";
 import { definition } from "./index.ts";
@@ -31,52 +32,55 @@ vi.setConfig({ maxConcurrency: 3 });
 
 withAws("snssqs", () => {
   let server: AwsServer;
+  let proxy: TcpProxy;
   beforeAll(async () => {
     server = await startAws();
+    proxy = await TcpProxy.start(server.port);
   }, START_MS);
-  afterAll(() => server.stop());
+  afterAll(async () => {
+    await proxy.stop();
+    await server.stop();
+  });
 
   for (const fifo of [false, true]) {
-    const account = { region: "us-east-1", accessKey: "test", secretKey: "test" };
-    const options = () =>
-      definition.options.parse({
-        ...account,
-        endpoint: server.url,
-        fifo,
-        messageVisibilityTimeout: LEASE_S,
-        messageWaitTimeSeconds: 1,
-        createWait: 0,
-        requestTimeout: "30s",
-      });
-    const open = async (): Promise<PubSub> => {
-      const context = { name: "test", appId: "app1", process: `host:${randomUUID()}`, dataDir: "", clock: systemClock };
-      const pubsub = definition.open(options(), context);
-      await pubsub.ping(AbortSignal.timeout(PATIENCE_MS));
-      return pubsub;
+    const harness: Harness = {
+      name: definition.type,
+      capabilities: open("http://localhost", fifo).capabilities,
+      leaseMs: LEASE_S * 1_000,
+      gaps: fifo ? [...GAPS, ...FIFO_GAPS] : GAPS,
+      patienceMs: PATIENCE_MS,
+      open: () => Promise.resolve(open(server.url, fifo)),
+      crash: (pubsub) => pubsub.close(AbortSignal.abort()).catch(() => undefined),
+      foreign: (topic) => foreign(server.url, topic, fifo),
     };
-    const { capabilities } = definition.open(definition.options.parse({ ...account, fifo }), {
-      name: "test",
-      appId: "app1",
-      process: "host:1",
-      dataDir: "",
-      clock: systemClock,
+    const checks = conformance(harness);
+    describe.concurrent(fifo ? "FIFO" : "standard", () => {
+      for (const { name, run } of checks) test(name, run, 2 * PATIENCE_MS);
     });
 
-    describe.concurrent(fifo ? "FIFO" : "standard", () => {
-      const checks = conformance({
-        name: definition.type,
-        capabilities,
-        leaseMs: LEASE_S * 1_000,
-        gaps: fifo ? [...GAPS, ...FIFO_GAPS] : GAPS,
-        patienceMs: PATIENCE_MS,
-        open,
-        crash: (pubsub) => pubsub.close(AbortSignal.abort()).catch(() => undefined),
-        foreign: (topic) => foreign(server.url, topic, fifo),
+    // One at a time: all clients of the proxy feel it.
+    describe(fifo ? "FIFO, when it is away" : "standard, when it is away", () => {
+      const away = conformance({
+        ...harness,
+        open: () => Promise.resolve(open(`http://127.0.0.1:${proxy.port}`, fifo)),
+        outage: async () => {
+          await proxy.refuse();
+          return () => proxy.forward();
+        },
       });
-      for (const { name, run } of checks) test(name, run, 2 * PATIENCE_MS);
+      const others = new Set(checks.map(({ name }) => name));
+      for (const { name, run } of away.filter((one) => !others.has(one.name))) test(name, run, 2 * PATIENCE_MS);
     });
   }
 });
+
+/** As another sidecar. */
+function open(endpoint: string, fifo: boolean): PubSub {
+  const context = { name: "test", appId: "app1", process: `host:${randomUUID()}`, dataDir: "", clock: systemClock };
+  const times = { messageVisibilityTimeout: LEASE_S, messageWaitTimeSeconds: 1, createWait: 0, requestTimeout: "30s" };
+  const account = { region: "us-east-1", accessKey: "test", secretKey: "test" };
+  return definition.open(definition.options.parse({ ...account, ...times, endpoint, fifo }), context);
+}
 
 /** As another program would: without our attribute. */
 async function foreign(endpoint: string, topic: string, fifo: boolean): Promise<void> {
