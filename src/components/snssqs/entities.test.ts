@@ -84,6 +84,9 @@ withAws("topics, queues and subscriptions", () => {
       permanent: true,
       message: expect.stringMatching(/redrive policy.*aws sqs set-queue-attributes.*deadLetterTopic/s),
     });
+    const [finding] = await pubsub.inspect(bench.patience);
+    assert.deepEqual([finding?.level, finding?.id], ["warn", "snssqs.redrive-policy"]);
+    assert.match(finding?.found ?? "", /It is not read/);
     const { topic } = bench;
     const lenient = benchOn(metadata(server.url, { allowRedrive: true }));
     const other = await lenient.open();

@@ -34,6 +34,8 @@ export class Entities {
   readonly #directory: Directory;
   readonly #topics = new Map<string, string>();
   readonly #queues = new Map<string, Queue>();
+  /** Queues that are there and must not be read. */
+  readonly #refused = new Map<string, Finding>();
   /** What is being made or looked up, by topic: one after the other. */
   readonly #working = new Map<string, Promise<unknown>>();
   /** The groups that were asked for. Should their topic vanish, it is made again with them. */
@@ -50,9 +52,9 @@ export class Entities {
     this.#directory = new Directory(options);
   }
 
-  /** What is known of the queues that are read or were made. */
+  /** What is known of the queues that are read, were made, or are refused. */
   get findings(): readonly Finding[] {
-    return [...this.#queues.values()].flatMap((queue) => queue.findings);
+    return [...this.#refused.values(), ...[...this.#queues.values()].flatMap((queue) => queue.findings)];
   }
 
   /** The shortest time that a queue which is read keeps a message, in milliseconds. Undefined: none is read yet. */
@@ -138,7 +140,11 @@ export class Entities {
     const url = found ?? (await this.#makeQueue(aws, named, arn, topicArn, request));
     const attributes = await this.#directory.attributes(aws, url);
     const refused = refusal(url, attributes, this.#options);
-    if (refused) throw refused;
+    if (refused) {
+      this.#refused.set(keyOf(request), refused);
+      throw new PubSubError("failed_precondition", `${refused.found} ${refused.remedy}`, { permanent: true });
+    }
+    this.#refused.delete(keyOf(request));
     const allows = !this.#options.disableEntityManagement && !attributes.Policy;
     if (allows) await this.#allow(aws, url, arn, topicArn);
     const subscription = await this.#subscription(aws, topicArn, arn, request);

@@ -1,4 +1,3 @@
-import { PubSubError } from "../../pubsub/error.ts";
 import type { Finding } from "../../pubsub/pubsub.ts";
 import type { SnsSqsOptions } from "./config.ts";
 
@@ -8,11 +7,11 @@ const DAY_S = 86_400;
 const MOST_RETENTION_S = 14 * DAY_S;
 
 /** Why a queue that was found must not be read: SQS would take messages out of it that nobody has handled (D2). */
-export function refusal(url: string, attributes: Attributes, options: SnsSqsOptions): PubSubError | undefined {
+export function refusal(url: string, attributes: Attributes, { allowRedrive }: SnsSqsOptions): Finding | undefined {
   const policy = attributes.RedrivePolicy;
-  if (!policy || options.allowRedrive) return undefined;
+  if (!policy || allowRedrive) return undefined;
   const { found, remedy } = redrive(url, policy);
-  return new PubSubError("failed_precondition", `${found} ${remedy}`, { permanent: true });
+  return { level: "warn", id: "snssqs.redrive-policy", found: `${found} It is not read.`, remedy };
 }
 
 export interface Found {
