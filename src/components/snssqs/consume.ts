@@ -4,7 +4,7 @@ import { PubSubError } from "../../pubsub/error.ts";
 import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
 import type { Aws } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
-import type { Entities, Queue } from "./entities.ts";
+import type { Queue } from "./entities.ts";
 import { abortError, asPubSubError, isMissing } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import { Leases, type Member } from "./leases.ts";
@@ -15,7 +15,8 @@ import { Settlements, type Settler } from "./settlements.ts";
 /** What a reader needs of its component. */
 export interface Ground {
   readonly aws: Aws;
-  readonly entities: Entities;
+  /** The queue, after AWS said that it is gone. */
+  findAgain(): Promise<Queue>;
   readonly options: SnsSqsOptions;
   readonly clock: Clock;
   left(reader: Reader): void;
@@ -185,9 +186,8 @@ export class Reader implements Subscription, Member, Receiver, Settler {
   async #rejoin(): Promise<void> {
     if (this.#joining) return;
     this.#joining = true;
-    this.#ground.entities.forget(this.topic);
     try {
-      this.#queue = await this.#ground.entities.group({ topic: this.topic, group: this.group });
+      this.#queue = await this.#ground.findAgain();
     } catch (thrown) {
       const error = asPubSubError(thrown);
       if (!this.#over && error.permanent) this.#die(error);

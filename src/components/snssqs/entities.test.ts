@@ -101,6 +101,28 @@ withAws("topics, queues and subscriptions", () => {
     await lenient.closeAll();
   });
 
+  test("a dead-letter queue that SQS fills can be read as a group of the topic", { timeout: TEST_MS }, async () => {
+    const dead = `${queueOf(bench.topic)}-dead`;
+    const { QueueUrl: deadUrl } = await sqs.createQueue({ QueueName: dead });
+    const { Attributes } = await sqs.getQueueAttributes({ QueueUrl: deadUrl, AttributeNames: ["QueueArn"] });
+    const redrive = JSON.stringify({ deadLetterTargetArn: Attributes?.QueueArn, maxReceiveCount: "1" });
+    await sqs.createQueue({ QueueName: queueOf(bench.topic), Attributes: { RedrivePolicy: redrive } });
+    bench = Object.defineProperty(benchOn(metadata(server.url, { allowRedrive: true })), "topic", { value: bench.topic });
+    const pubsub = await bench.open();
+    const reading = await bench.read(pubsub);
+    const [position] = await bench.publish(pubsub, { data: "a", attributes: { mykey: "v" } });
+    (await reading.sink.one()).release();
+    const rescued = await bench.read(pubsub, { group: "dead", options: { queueName: dead } });
+    const delivery = await rescued.sink.one();
+    assert.deepEqual([textOf(delivery), delivery.attributes.mykey, delivery.position], ["a", "v", position]);
+    delivery.ack();
+    await bench.flush(rescued);
+    await expect(pubsub.subscribe(bench.request({ options: { queueName: "nowhere" } }), bench.recorder())).rejects.toMatchObject({
+      code: "not_found",
+      permanent: true,
+    });
+  });
+
   test("what is there stays as it is: its retention is told, and narrows what is claimed", { timeout: TEST_MS }, async () => {
     await sqs.createQueue({ QueueName: queueOf(bench.topic), Attributes: { MessageRetentionPeriod: "3600" }, tags: { owner: "them" } });
     const pubsub = await bench.open();

@@ -34,7 +34,7 @@ export class Entities {
   readonly #directory: Directory;
   readonly #topics = new Map<string, string>();
   readonly #queues = new Map<string, Queue>();
-  /** Queues that are there and must not be read. */
+  /** Queues that are there and must not be read, by name. */
   readonly #refused = new Map<string, Finding>();
   /** What is being made or looked up, by topic: one after the other. */
   readonly #working = new Map<string, Promise<unknown>>();
@@ -84,6 +84,16 @@ export class Entities {
   group(request: Request): Promise<Queue> {
     const known = this.#queues.get(keyOf(request));
     return known ? Promise.resolve(known) : this.#inTurn(request.topic, () => this.#group(request));
+  }
+
+  /** A queue that a subscription names itself, whoever fills it: an older redrive policy, or another program. */
+  async named(name: string): Promise<Queue> {
+    const aws = await this.#aws();
+    const url = await this.#directory.queueUrl(aws, name);
+    if (url === undefined) throw new PubSubError("not_found", `the queue ${name} is not there`, { permanent: true });
+    const attributes = await this.#directory.attributes(aws, url);
+    this.#admit(name, url, attributes);
+    return { url, arn: attributes.QueueArn ?? "", raw: false, findings: [] };
   }
 
   /** AWS says that it is not there. */
@@ -139,12 +149,7 @@ export class Entities {
     if (found === undefined && this.#options.disableEntityManagement) throw this.#directory.missingQueue(named.name, request);
     const url = found ?? (await this.#makeQueue(aws, named, arn, topicArn, request));
     const attributes = await this.#directory.attributes(aws, url);
-    const refused = refusal(url, attributes, this.#options);
-    if (refused) {
-      this.#refused.set(keyOf(request), refused);
-      throw new PubSubError("failed_precondition", `${refused.found} ${refused.remedy}`, { permanent: true });
-    }
-    this.#refused.delete(keyOf(request));
+    this.#admit(named.name, url, attributes);
     const allows = !this.#options.disableEntityManagement && !attributes.Policy;
     if (allows) await this.#allow(aws, url, arn, topicArn);
     const subscription = await this.#subscription(aws, topicArn, arn, request);
@@ -163,6 +168,14 @@ export class Entities {
     this.#want(request);
     this.#routable.set(topic, this.#clock.elapsed() + BELIEVED_MS);
     return queue;
+  }
+
+  #admit(name: string, url: string, attributes: Readonly<Record<string, string>>): void {
+    const refused = refusal(url, attributes, this.#options);
+    this.#refused.delete(name);
+    if (!refused) return;
+    this.#refused.set(name, refused);
+    throw new PubSubError("failed_precondition", `${refused.found} ${refused.remedy}`, { permanent: true });
   }
 
   async #makeTopic(aws: Aws, { name, hashed }: AwsName, topic: string): Promise<string> {

@@ -10,11 +10,13 @@ import { adminOf } from "./admin.ts";
 import type { Aws } from "./client.ts";
 import { type SnsSqsOptions, snsSqsOptions } from "./config.ts";
 import { Reader, within } from "./consume.ts";
-import { Entities } from "./entities.ts";
+import { Entities, type Queue } from "./entities.ts";
 import { ping, unheeded } from "./inspect.ts";
 import { MOST_BYTES, Publisher } from "./publish.ts";
 
 const HOUR_MS = 3_600_000;
+/** The subscription's metadata: a queue to read instead of the group's own. */
+const QUEUE_NAME = "queueName";
 
 const capabilities: Capabilities = {
   ordering: "key",
@@ -85,11 +87,15 @@ class SnsSqs implements PubSub {
 
   async subscribe(request: SubscribeRequest, sink: Sink): Promise<Subscription> {
     const aws = await this.#aws();
-    const queue = await this.#entities.group(request);
+    const find = () => this.#queueOf(request);
+    const queue = await find();
     if (this.#closed) throw closed();
     const reader = new Reader(request, queue, sink, {
       aws,
-      entities: this.#entities,
+      findAgain: () => {
+        this.#entities.forget(request.topic);
+        return find();
+      },
       options: this.#options,
       clock: this.#context.clock,
       left: (one) => this.#readers.delete(one),
@@ -100,7 +106,7 @@ class SnsSqs implements PubSub {
 
   async ensure(topic: string, groups: readonly SubscribeRequest[], signal: AbortSignal): Promise<void> {
     await within(this.#entities.topic(topic), signal, "making a topic");
-    for (const request of groups) await within(this.#entities.group(request), signal, "making a group");
+    for (const request of groups) await within(this.#queueOf(request), signal, "making a group");
   }
 
   async inspect(signal: AbortSignal): Promise<readonly Finding[]> {
@@ -121,6 +127,11 @@ class SnsSqs implements PubSub {
       this.#client = undefined;
       if (client) (await client).close();
     }
+  }
+
+  #queueOf(request: SubscribeRequest): Promise<Queue> {
+    const name = request.options[QUEUE_NAME];
+    return name ? this.#entities.named(name) : this.#entities.group(request);
   }
 
   /** The SDK is loaded, and its clients are made, on first use. */
