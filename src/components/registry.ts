@@ -8,4 +8,8 @@ export const components: Readonly<Record<string, () => Promise<{ readonly defini
   embedded: () => import("./embedded/index.ts"),
   "in-memory": () => import("./in-memory/index.ts"),
   redis: () => import("./redis/index.ts"),
+  snssqs: () => import("./snssqs/index.ts"),
 };
+
+/** Types as other programs name them. */
+export const aliases: Readonly<Record<string, string>> = { "aws.snssqs": "snssqs" };
