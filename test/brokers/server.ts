@@ -16,12 +16,14 @@ const given = new Set<number>();
 
 /**
  * A port of the loopback that nobody listens on at the moment, and that was not given out here before. It lies below those that systems give
- * to outgoing connections, so that none takes it before it is used, and above every default of ours.
+ * to outgoing connections, so that none takes it before it is used, and above every default of ours. `beside`: the same holds of the ports
+ * so far from it, for a server that takes several.
  */
-export async function freePort(): Promise<number> {
+export async function freePort(beside: readonly number[] = []): Promise<number> {
   const port = 20_000 + Math.floor(Math.random() * 12_000);
-  if (given.has(port) || !(await isFree(port))) return freePort();
-  given.add(port);
+  const ports = [0, ...beside].map((offset) => port + offset);
+  for (const one of ports) if (given.has(one) || !(await isFree(one))) return freePort(beside);
+  for (const one of ports) given.add(one);
   return port;
 }
 
@@ -44,6 +46,7 @@ export class Server {
   readonly #command: string;
   readonly #args: readonly string[];
   readonly #ready: () => Promise<boolean>;
+  readonly #startMs: number;
   #child: ChildProcess | undefined;
   #log = "";
   readonly #onExit = (): void => {
@@ -51,12 +54,19 @@ export class Server {
     rmSync(this.directory, { recursive: true, force: true });
   };
 
-  /** `ready` tells whether the server really answers, not only whether its port is open. */
-  constructor(name: string, command: string, args: (directory: string) => readonly string[], ready: () => Promise<boolean>) {
+  /** `ready` tells whether the server really answers, not only whether its port is open; it has `startMs` to do so. */
+  constructor(
+    name: string,
+    command: string,
+    args: (directory: string) => readonly string[],
+    ready: () => Promise<boolean>,
+    startMs = START_MS,
+  ) {
     this.directory = mkdtempSync(join(tmpdir(), `${name}-`));
     this.#command = command;
     this.#args = args(this.directory);
     this.#ready = ready;
+    this.#startMs = startMs;
     process.once("exit", this.#onExit);
   }
 
@@ -73,11 +83,11 @@ export class Server {
     child.once("error", (error) => {
       failed = error;
     });
-    const until = performance.now() + START_MS;
+    const until = performance.now() + this.#startMs;
     while (!(await this.#ready())) {
       if (failed) throw failed;
       if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${this.#command} died while starting:\n${this.#log}`);
-      if (performance.now() > until) throw new Error(`${this.#command} is not ready after ${START_MS} ms:\n${this.#log}`);
+      if (performance.now() > until) throw new Error(`${this.#command} is not ready after ${this.#startMs} ms:\n${this.#log}`);
       await delay(LOOK_MS);
     }
   }
