@@ -39,20 +39,24 @@ export interface Named {
 /** Takes out what `named` tells otherwise. `group`: the message's group, if it has one. */
 export function toProperties({ attributes, key }: Beside, group: string | undefined, empty: boolean, named: Named): Record<string, string> {
   const properties: Record<string, string> = {};
-  let others: [string, string][] | undefined;
+  const others: [string, string][] = [];
   for (const name in attributes) {
     const value = attributes[name] as string;
     if ((name === TAG && named.tag !== undefined) || (name === KEYS && named.keys.length > 0)) continue;
     if (fits(name, value)) properties[name] = value;
-    else (others ??= []).push([name, value]);
+    else others.push([name, value]);
   }
-  if (others) properties[OTHERS] = ascii(JSON.stringify(others));
+  if (others.length > 0) properties[OTHERS] = ascii(JSON.stringify(others));
   if (key !== group) properties[key === undefined ? KEYLESS : KEY] = key === undefined ? "1" : ascii(JSON.stringify(key));
   if (empty) properties[EMPTY] = "1";
   return properties;
 }
 
-export function fromProperties(properties: Readonly<Record<string, string>>, group: string | undefined, named: Named): Beside & { readonly empty: boolean } {
+export function fromProperties(
+  properties: Readonly<Record<string, string>>,
+  group: string | undefined,
+  named: Named,
+): Beside & { readonly empty: boolean } {
   // Without a prototype: "__proto__" is a name like any other.
   const attributes: Record<string, string> = Object.create(null);
   let key = group;

@@ -41,7 +41,9 @@ export const rocketmqOptions = z
     insecureSkipTLSVerify: worded(flag(), false).describe(
       "Accept any server certificate; a proxy makes itself one by default. Default false.",
     ),
-    caCert: text().optional().describe("The authority that signed the proxy's certificate: a file in PEM, or its text. Default: the system's."),
+    caCert: text()
+      .optional()
+      .describe("The authority that signed the proxy's certificate: a file in PEM, or its text. Default: the system's."),
     clientCert: text().optional().describe("Our own certificate: a file in PEM, or its text."),
     clientKey: text().optional().describe("Our own key: a file in PEM, or its text."),
     lease: worded(duration(), 30_000).describe(

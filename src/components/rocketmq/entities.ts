@@ -67,7 +67,7 @@ export class Entities {
     const { topic, order, start } = request;
     checkNames(topic, group);
     await this.eachBroker(signal, async (broker) => {
-      const found = await groupShape(broker, group);
+      const found = (await groupShapes(broker, [group])).get(group);
       if (found === undefined) await makeGroup(broker, group, order !== "none");
       else if (order !== "none" && !found.orderly) throw notOrderly(group);
       const shape = await topicShape(broker, topic);
@@ -130,12 +130,16 @@ interface GroupConfig {
   readonly retryMaxTimes: number;
 }
 
-/** Undefined: the broker has no such group. */
-export async function groupShape(broker: Remoting, group: string): Promise<GroupShape | undefined> {
-  const body = await unlessMissing(broker.request(Request.groupConfig, { group }), Answer.groupNotExist);
-  if (body === undefined) return undefined;
-  const { consumeMessageOrderly, retryMaxTimes } = readJson(body) as GroupConfig;
-  return { orderly: consumeMessageOrderly, limit: retryMaxTimes };
+/** Of each of these groups that the broker has. All are asked for: to ask for one may make it, with a limit. */
+export async function groupShapes(broker: Remoting, groups: readonly string[]): Promise<ReadonlyMap<string, GroupShape>> {
+  const { body } = await broker.request(Request.allGroups, {});
+  const { subscriptionGroupTable: table } = readJson(body) as { readonly subscriptionGroupTable: Readonly<Record<string, GroupConfig>> };
+  const shapes = new Map<string, GroupShape>();
+  for (const group of groups) {
+    const found = Object.hasOwn(table, group) ? table[group] : undefined;
+    if (found) shapes.set(group, { orderly: found.consumeMessageOrderly, limit: found.retryMaxTimes });
+  }
+  return shapes;
 }
 
 /** The broker itself puts messages of this group aside, after so many deliveries. */
@@ -143,7 +147,13 @@ export const hasLimit = ({ limit }: GroupShape): boolean => limit < AS_GOOD_AS_N
 
 async function makeGroup(broker: Remoting, groupName: string, orderly: boolean): Promise<void> {
   const open = { consumeEnable: true, consumeFromMinEnable: true, consumeBroadcastEnable: true, notifyConsumerIdsChangedEnable: true };
-  const shape = { consumeMessageOrderly: orderly, retryQueueNums: 1, retryMaxTimes: NO_LIMIT, brokerId: 0, whichBrokerWhenConsumeSlowly: 1 };
+  const shape = {
+    consumeMessageOrderly: orderly,
+    retryQueueNums: 1,
+    retryMaxTimes: NO_LIMIT,
+    brokerId: 0,
+    whichBrokerWhenConsumeSlowly: 1,
+  };
   await broker.request(Request.updateGroup, {}, JSON.stringify({ groupName, ...open, ...shape }));
 }
 

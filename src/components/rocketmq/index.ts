@@ -42,6 +42,8 @@ const capabilities: Capabilities = {
   publishPipeline: 1,
 };
 
+/** Behind the name of a group that reads in order. */
+const ORDERED = "-ordered";
 const CONNECT_LOOK_MS = 20;
 const JOIN_MS = 10_000;
 
@@ -147,9 +149,13 @@ class RocketMQ implements PubSub {
     }
   }
 
-  /** `consumerGroup` is another word for the group that the component has when none is asked for. */
-  #groupOf({ group }: SubscribeRequest): string {
-    return this.#options.consumerGroup !== "" && group === this.#context.appId ? this.#options.consumerGroup : group;
+  /**
+   * `consumerGroup` is another word for the group that the component has when none is asked for. Order is a property of a RocketMQ group as a whole,
+   * over all topics that it reads: so an app has one group for what it wants in order, and another for the rest.
+   */
+  #groupOf({ group, order }: SubscribeRequest): string {
+    const name = this.#options.consumerGroup !== "" && group === this.#context.appId ? this.#options.consumerGroup : group;
+    return order === "none" ? name : `${name}${ORDERED}`;
   }
 
   /** Makes or checks a topic and its groups. Returns the names of the topic's brokers. */
@@ -195,7 +201,9 @@ class RocketMQ implements PubSub {
   }
 }
 
-const TYPE_NAMES: Readonly<Record<number, string>> = Object.fromEntries(Object.entries(MessageType).map(([name, number]) => [number, name]));
+const TYPE_NAMES: Readonly<Record<number, string>> = Object.fromEntries(
+  Object.entries(MessageType).map(([name, number]) => [number, name]),
+);
 
 /** The proxy answered, whatever it was. */
 function unlessAnswered(error: unknown): void {

@@ -3,6 +3,7 @@ import { FreshMap } from "../../pubsub/fresh-map.ts";
 import { durationOf } from "./durations.ts";
 import { asPubSubError, failureOf, isNoLease } from "./errors.ts";
 import { MessagingService } from "./gen/apache/rocketmq/v2/service_pb.ts";
+import { mended } from "./handle.ts";
 import type { Lease } from "./lease.ts";
 import type { Member } from "./member.ts";
 
@@ -111,7 +112,7 @@ export class Leases {
       const failure = failureOf("ChangeInvisibleDuration", status);
       if (isNoLease(failure)) this.#lose([lease]);
       if (failure) return;
-      if (receiptHandle !== "") lease.handle = receiptHandle;
+      if (receiptHandle !== "") lease.handle = mended(receiptHandle);
       lease.safeUntil = since + options.lease;
     } catch (error) {
       // Whether it has a new handle is not known. The next look tries again; if that is refused, the message is lost to us.

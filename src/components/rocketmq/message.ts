@@ -12,10 +12,17 @@ const ONE_BYTE = new Uint8Array(1);
 const BESIDE = 400;
 
 /** A message of one of the types that its topic takes, with an id of its own. */
-export function toMessage(outgoing: Outgoing, type: MessageType, id: string, now: number, space: string): MessageInitShape<typeof MessageSchema> {
-  const { topic, data, attributes, key } = outgoing;
+export function toMessage(
+  outgoing: Outgoing,
+  type: MessageType,
+  id: string,
+  now: number,
+  space: string,
+): MessageInitShape<typeof MessageSchema> {
+  const { topic, data, attributes } = outgoing;
+  const key = keyOf(outgoing);
   const empty = data.length === 0;
-  const group = type === MessageType.FIFO ? groupOf(outgoing, id) : undefined;
+  const group = type === MessageType.FIFO ? groupOf(key ?? id) : undefined;
   const named = namedBy(attributes);
   return {
     topic: { resourceNamespace: space, name: topic },
@@ -34,12 +41,11 @@ export function toMessage(outgoing: Outgoing, type: MessageType, id: string, now
   };
 }
 
-/** What keeps messages of one key together and in order; a message without a key is alone. */
-export function groupOf({ key, attributes }: Pick<Outgoing, "key" | "attributes">, id: string): string {
-  const wanted = key ?? attributes[SHARDING_KEY];
-  if (wanted === undefined) return id;
-  return fitsGroup(wanted) ? wanted : createHash("sha1").update(wanted).digest("hex");
-}
+/** Layotto in Go has a word of its own for it. */
+export const keyOf = ({ key, attributes }: Pick<Outgoing, "key" | "attributes">): string | undefined => key ?? attributes[SHARDING_KEY];
+
+/** What keeps messages of one key together and in order. */
+const groupOf = (key: string): string => (fitsGroup(key) ? key : createHash("sha1").update(key).digest("hex"));
 
 /** About how many bytes of a request it takes. */
 export function sizeOf({ data, attributes }: Pick<Outgoing, "data" | "attributes">): number {

@@ -1,5 +1,23 @@
-import { create, type DescMessage, type DescMethodStreaming, type DescMethodUnary, fromBinary, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import { type CallOptions, type Client, type ClientStream, connect, Metadata, type RpcError, Status, type StreamReceiver } from "layotto-transport";
+import {
+  create,
+  type DescMessage,
+  type DescMethodStreaming,
+  type DescMethodUnary,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import {
+  type CallOptions,
+  type Client,
+  type ClientStream,
+  connect,
+  Metadata,
+  type RpcError,
+  Status,
+  type StreamReceiver,
+} from "layotto-transport";
 import type { Clock } from "../../pubsub/clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import type { HostPort, RocketmqOptions } from "./config.ts";

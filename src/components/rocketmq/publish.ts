@@ -6,7 +6,7 @@ import type { RocketmqOptions } from "./config.ts";
 import { abortError, asPubSubError, failureOf, isOtherType, ProxyError } from "./errors.ts";
 import { Code, MessageType } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { MessagingService, SendMessageRequestSchema, SendMessageResponseSchema } from "./gen/apache/rocketmq/v2/service_pb.ts";
-import { groupOf, sizeOf, toMessage } from "./message.ts";
+import { keyOf, sizeOf, toMessage } from "./message.ts";
 import { MessageIds } from "./message-id.ts";
 import type { Proxies } from "./proxies.ts";
 import type { Route, Routes } from "./routes.ts";
@@ -26,13 +26,6 @@ export interface PublishGround {
   topic(topic: string, signal: AbortSignal): Promise<Route>;
   /** Something was published there. */
   used(topic: string): void;
-}
-
-/** Messages that go one request after the other, so that none of a key can pass by one before it. */
-interface Lane {
-  readonly messages: Outgoing[];
-  /** Only one in a request: the broker puts a request's messages into one queue, of its own choice unless there is one message with a group. */
-  readonly single: boolean;
 }
 
 export class Publisher {
@@ -76,26 +69,28 @@ export class Publisher {
   }
 
   #toTopic({ types }: Route, messages: readonly Outgoing[], signal: AbortSignal): void {
-    const lanes = new Map<string, Lane>();
-    const mixed = types.size > 1;
-    for (const message of messages) {
+    const lanes = new Map<string, Outgoing[]>();
+    for (const [index, message] of messages.entries()) {
       const type = typeOf(types, message);
-      const id = this.#ids.next(this.#ground.clock.now());
-      const single = type !== MessageType.NORMAL;
-      const name = single && message.key !== undefined ? `key ${groupOf(message, id)}` : single ? id : "";
-      // A key's messages of several types must not go beside one another.
-      const lane = lanes.get(mixed && message.key !== undefined ? `key ${message.key}` : name);
-      if (message.notBefore !== undefined && type !== MessageType.DELAY) message.done(noDelay(message.topic, this.#ground.clock.now()));
-      else if (lane) lane.messages.push(message);
-      else lanes.set(mixed && message.key !== undefined ? `key ${message.key}` : name, { messages: [message], single: single || mixed });
+      if (message.notBefore !== undefined && type !== MessageType.DELAY) {
+        message.done(noDelay(message.topic));
+        continue;
+      }
+      const key = keyOf(message);
+      const alone = type !== MessageType.NORMAL;
+      const name = alone && key !== undefined ? `key ${key}` : alone ? `message ${index}` : "";
+      const lane = lanes.get(name);
+      if (lane) lane.push(message);
+      else lanes.set(name, [message]);
     }
     for (const lane of lanes.values()) void this.#run(lane, types, signal);
   }
 
-  async #run({ messages, single }: Lane, types: ReadonlySet<MessageType>, signal: AbortSignal): Promise<void> {
+  /** One request after the other, so that no message of a key can pass by one before it. */
+  async #run(messages: readonly Outgoing[], types: ReadonlySet<MessageType>, signal: AbortSignal): Promise<void> {
     let failed: PubSubError | undefined;
     for (let at = 0; at < messages.length; ) {
-      const end = single ? at + 1 : requestEnd(messages, at);
+      const end = requestEnd(messages, types, at);
       const request = messages.slice(at, end);
       if (failed) {
         const why = signal.aborted ? abortError(DOING, signal, "rejected") : behind(failed);
@@ -112,7 +107,9 @@ export class Publisher {
     const ids = messages.map(() => this.#ids.next(now));
     try {
       const request = create(SendMessageRequestSchema, {
-        messages: messages.map((message, index) => toMessage(message, typeOf(types, message), ids[index] as string, now, options.nameSpace)),
+        messages: messages.map((message, index) =>
+          toMessage(message, typeOf(types, message), ids[index] as string, now, options.nameSpace),
+        ),
       });
       const bytes = toBinary(SendMessageRequestSchema, request);
       const answer = fromBinary(
@@ -156,19 +153,25 @@ export class Publisher {
 }
 
 /** What a message is on a topic that takes these types. */
-function typeOf(types: ReadonlySet<MessageType>, { key, notBefore }: Outgoing): MessageType {
+function typeOf(types: ReadonlySet<MessageType>, message: Outgoing): MessageType {
+  const { notBefore } = message;
   if (types.has(MessageType.DELAY) && (notBefore !== undefined || types.size === 1)) return MessageType.DELAY;
-  if (types.has(MessageType.FIFO) && (key !== undefined || !types.has(MessageType.NORMAL))) return MessageType.FIFO;
+  if (types.has(MessageType.FIFO) && (keyOf(message) !== undefined || !types.has(MessageType.NORMAL))) return MessageType.FIFO;
   return MessageType.NORMAL;
 }
 
-/** Where the request that begins at `from` ends: as many as go into one. */
-function requestEnd(messages: readonly Outgoing[], from: number): number {
+/**
+ * Where the request that begins at `from` ends. The broker stores a request as one, in a queue of its own choice; only a message that is alone in its
+ * request goes where its group is, or when its time has come.
+ */
+function requestEnd(messages: readonly Outgoing[], types: ReadonlySet<MessageType>, from: number): number {
   let size = 0;
   let at = from;
   for (; at < messages.length; at++) {
-    size += sizeOf(messages[at] as Outgoing);
-    if (size > REQUEST_BYTES && at > from) break;
+    const message = messages[at] as Outgoing;
+    size += sizeOf(message);
+    if (at > from && (size > REQUEST_BYTES || typeOf(types, message) !== MessageType.NORMAL)) break;
+    if (typeOf(types, message) !== MessageType.NORMAL) return at + 1;
   }
   return at;
 }
@@ -176,7 +179,7 @@ function requestEnd(messages: readonly Outgoing[], from: number): number {
 const behind = (failed: PubSubError): PubSubError =>
   new PubSubError("unavailable", `not sent, since a message before it was not stored: ${failed.message}`);
 
-const noDelay = (topic: string, _now: number): PubSubError =>
+const noDelay = (topic: string): PubSubError =>
   new PubSubError(
     "failed_precondition",
     `the topic ${topic} takes no delayed messages: that needs one of type DELAY (mqadmin updateTopic -c CLUSTER -t TOPIC -a +message.type=DELAY)`,

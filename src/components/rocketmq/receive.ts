@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { ClientStream } from "layotto-transport";
-import { PubSubError } from "../../pubsub/error.ts";
+import type { PubSubError } from "../../pubsub/error.ts";
 import { durationOf } from "./durations.ts";
 import { callError, failureOf, isNothing } from "./errors.ts";
 import { Code } from "./gen/apache/rocketmq/v2/definition_pb.ts";

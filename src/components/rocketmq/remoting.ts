@@ -187,7 +187,12 @@ function signedFields(
   const values = Object.keys(all)
     .sort()
     .map((name) => all[name]);
-  return { ...all, Signature: createHmac("sha1", secretKey).update(values.join("") + body).digest("base64") };
+  return {
+    ...all,
+    Signature: createHmac("sha1", secretKey)
+      .update(values.join("") + body)
+      .digest("base64"),
+  };
 }
 
 const nameOf = (code: number): string => Object.entries(Request).find(([, number]) => number === code)?.[0] ?? `request ${code}`;
