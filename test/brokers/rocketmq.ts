@@ -25,6 +25,8 @@ export interface RocketmqServer {
   /** Of the gRPC proxy. */
   readonly port: number;
   readonly nameServerPort: number;
+  /** Of the broker itself, in the older protocol. */
+  readonly brokerPort: number;
   /** kill -9 of proxy and broker. The data stays for `restart`. */
   kill(): Promise<void>;
   /** Starts proxy and broker again on the same ports and data; kills them first if they run. */
@@ -83,6 +85,7 @@ export async function startRocketmq(options: RocketmqServerOptions = {}): Promis
   return {
     port,
     nameServerPort,
+    brokerPort,
     kill: () => proxy.kill(),
     async restart() {
       await proxy.kill();

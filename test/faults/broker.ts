@@ -28,6 +28,8 @@ export interface Broker {
   unavailable(): string | undefined;
   /** Why something cannot hold on it: what scenarios need, or one scenario by its name. */
   readonly gaps: Readonly<Record<string, string>>;
+  /** Scenarios that take too long on it for `npm test`. Default: none. */
+  readonly byHand?: ReadonlySet<string>;
   start(): Promise<BrokerServer>;
   /** Two servers of which one takes over. */
   startPair?(safe: boolean): Promise<BrokerPair>;

@@ -69,6 +69,7 @@ export class Entities {
     await this.eachBroker(signal, async (broker) => {
       const found = (await groupShapes(broker, [group])).get(group);
       if (found === undefined) await makeGroup(broker, group, order !== "none");
+      else if (hasLimit(found)) throw limited(group, found);
       else if (order !== "none" && !found.orderly) throw notOrderly(group);
       const shape = await topicShape(broker, topic);
       const queues = Array.from({ length: shape?.queues ?? 0 }, (_, queue) => queue);
@@ -193,6 +194,15 @@ export const notFifo = (topic: string, type: string): PubSubError =>
     `the topic ${topic} is of type ${type}, and order needs one of type FIFO: make another with mqadmin updateTopic -c CLUSTER -t TOPIC -o true -a +message.type=FIFO`,
     { permanent: true },
   );
+
+/** What a limit of RocketMQ's own does, and against it. */
+export const limitOf = (group: string, { limit, orderly }: GroupShape): readonly [found: string, remedy: string] => [
+  `The group ${group} gives a message ${limit + 1} times at most, crashes included; then RocketMQ takes it out of the topic into %DLQ%${group}.`,
+  `mqadmin updateSubGroup -c CLUSTER -g ${group} -o ${orderly} -r ${NO_LIMIT}`,
+];
+
+const limited = (group: string, shape: GroupShape): PubSubError =>
+  new PubSubError("failed_precondition", limitOf(group, shape).join(" "), { permanent: true });
 
 const notOrderly = (group: string): PubSubError =>
   new PubSubError(

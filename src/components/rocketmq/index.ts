@@ -9,6 +9,7 @@ import { Reader } from "./consume.ts";
 import { checkNames, Entities, notFifo } from "./entities.ts";
 import { isNoTopic } from "./errors.ts";
 import { ClientType, Language, MessageType } from "./gen/apache/rocketmq/v2/definition_pb.ts";
+import { inspect } from "./inspect.ts";
 import { Proxies } from "./proxies.ts";
 import { Publisher } from "./publish.ts";
 import { type Route, Routes } from "./routes.ts";
@@ -58,6 +59,8 @@ class RocketMQ implements PubSub {
   readonly #session: Session;
   readonly #published = new Set<string>();
   readonly #readers = new Set<Reader>();
+  /** Whose limits are looked at. */
+  readonly #groups: Set<string>;
   #consumers = 0;
   #closed = false;
 
@@ -68,6 +71,8 @@ class RocketMQ implements PubSub {
     this.#context = context;
     this.#proxies = new Proxies(options, name, clock);
     this.#entities = new Entities(options);
+    const group = options.consumerGroup || context.appId;
+    this.#groups = new Set([group, `${group}${ORDERED}`]);
     this.#routes = new Routes(this.#proxies, options, process, clock);
     this.#publisher = new Publisher({
       proxies: this.#proxies,
@@ -129,14 +134,15 @@ class RocketMQ implements PubSub {
     await this.#ensured(topic, groups, signal);
   }
 
-  inspect(_signal: AbortSignal): Promise<readonly Finding[]> {
-    return Promise.resolve([]);
+  async inspect(signal: AbortSignal): Promise<readonly Finding[]> {
+    await this.#reach(signal);
+    await this.#ping(signal);
+    return inspect(this.#entities, [...this.#groups], signal);
   }
 
   async ping(signal: AbortSignal): Promise<void> {
     await this.#reach(signal);
-    // A topic that need not be there: any answer will do.
-    await within(this.#routes.find("TBW102").catch(unlessAnswered), signal, "ping");
+    await this.#ping(signal);
   }
 
   async close(signal: AbortSignal): Promise<void> {
@@ -167,6 +173,7 @@ class RocketMQ implements PubSub {
     if (ordered && !types.has(MessageType.FIFO)) throw notFifo(topic, [...types].map((type) => TYPE_NAMES[type]).join(", "));
     for (const request of groups) {
       const group = this.#groupOf(request);
+      this.#groups.add(group);
       if (this.#entities.managed) await this.#entities.ensureGroup(request, group, signal);
       else checkNames(topic, group);
     }
@@ -182,6 +189,11 @@ class RocketMQ implements PubSub {
       const command = `mqadmin updateTopic -c CLUSTER -t ${topic} -a +message.type=${ordered ? "FIFO" : "NORMAL"}`;
       throw new PubSubError("not_found", `there is no topic ${topic}: ${command}, or give nameServer to have it made`, { cause: error });
     }
+  }
+
+  /** A topic that need not be there: any answer will do. */
+  async #ping(signal: AbortSignal): Promise<void> {
+    await within(this.#routes.find("TBW102").catch(unlessAnswered), signal, "ping");
   }
 
   #used(topic: string): void {
