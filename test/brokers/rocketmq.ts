@@ -8,7 +8,7 @@ const VERSION = "5.5.0";
 const ARTIFACTS = [`org.apache.rocketmq:rocketmq-namesrv:${VERSION}`, `org.apache.rocketmq:rocketmq-proxy:${VERSION}`] as const;
 const CLUSTER = "DefaultCluster";
 /** Two virtual machines on a busy computer. */
-const START_MS = 60_000;
+const START_MS = 180_000;
 
 /** Why no RocketMQ can be had here; undefined: it can. */
 export const rocketmqAvailable = mavenAvailable;
