@@ -12,7 +12,7 @@ const KEYLESS = `${OURS}keyless`;
 const EMPTY = `${OURS}empty`;
 
 export const TAG = "rocketmq-tag";
-export const KEYS = "rocketmq-key";
+const KEYS = "rocketmq-key";
 /** As Layotto in Go names the key that keeps messages together. */
 export const SHARDING_KEY = "rocketmq-shardingkey";
 

@@ -13,14 +13,14 @@ const AS_GOOD_AS_NONE = 1_000_000;
 /** The topic in which a group finds again what it has not settled; a name that is too long would keep that from it for good. */
 const LONGEST_TOPIC = 127;
 
-export type TopicType = "NORMAL" | "FIFO" | "DELAY" | "MIXED" | "TRANSACTION";
+type TopicType = "NORMAL" | "FIFO" | "DELAY" | "MIXED" | "TRANSACTION";
 
-export interface TopicShape {
+interface TopicShape {
   readonly type: TopicType;
   readonly queues: number;
 }
 
-export interface GroupShape {
+interface GroupShape {
   readonly orderly: boolean;
   readonly limit: number;
 }
@@ -119,7 +119,7 @@ interface TopicConfig {
 }
 
 /** Undefined: the broker has no such topic. */
-export async function topicShape(broker: Remoting, topic: string): Promise<TopicShape | undefined> {
+async function topicShape(broker: Remoting, topic: string): Promise<TopicShape | undefined> {
   const body = await unlessMissing(broker.request(Request.topicConfig, { topic }), Answer.topicNotExist);
   if (body === undefined) return undefined;
   const { readQueueNums, attributes } = readJson(body) as TopicConfig;

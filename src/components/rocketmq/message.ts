@@ -86,6 +86,6 @@ export function fromMessage({ userProperties, systemProperties, body }: Message)
   };
 }
 
-export function timestamp(ms: number): Timestamp {
+function timestamp(ms: number): Timestamp {
   return create(TimestampSchema, { seconds: BigInt(Math.floor(ms / 1_000)), nanos: Math.floor(ms % 1_000) * 1e6 });
 }

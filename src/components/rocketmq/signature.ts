@@ -7,7 +7,7 @@ export interface Credentials {
 }
 
 /** `20261125T213027Z`. */
-export function dateTime(ms: number): string {
+function dateTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19).replace(/[-:]/g, "")}Z`;
 }
 
