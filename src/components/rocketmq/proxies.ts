@@ -26,6 +26,8 @@ import { type Credentials, signed } from "./signature.ts";
 
 /** Four megabytes, with what stands beside a message. */
 const MAX_MESSAGE_BYTES = 8 * 2 ** 20;
+/** Before the next proxy is tried, when one cannot be reached. */
+const NEXT_MS = 100;
 /** As the proxy knows a client that it need not know better. */
 const VERSION = "5.1.0";
 
@@ -49,6 +51,7 @@ export class Proxies {
   #cancelRedial: () => void = () => undefined;
   #heardAt = Number.NEGATIVE_INFINITY;
   #failed = false;
+  #told = false;
   #closed = false;
 
   constructor(options: RocketmqOptions, name: string, clock: Clock) {
@@ -171,6 +174,7 @@ export class Proxies {
   /** The proxy asks for it. */
   redial(): void {
     if (this.#closed) return;
+    this.#cancelRedial();
     this.#hangUp();
     this.#index = (this.#index + 1) % this.#options.proxies.length;
     this.#dial();
@@ -220,16 +224,16 @@ export class Proxies {
       if (client !== this.#client) return;
       if (state === "ready") {
         this.#failed = false;
+        this.#told = true;
         this.#heardAt = this.#clock.elapsed();
         for (const user of [...this.#users]) user.up();
       } else if (state === "idle") {
         this.#down();
         client.wake();
       } else if (state === "unreachable") {
-        const first = !this.#failed;
         this.#failed = true;
-        if (first) this.#down();
-        if (this.#options.proxies.length > 1) this.#cancelRedial = this.#clock.after(0, () => this.redial());
+        this.#down();
+        if (this.#options.proxies.length > 1) this.#cancelRedial = this.#clock.after(NEXT_MS, () => this.redial());
       }
     });
     client.wake();
@@ -240,10 +244,13 @@ export class Proxies {
     this.#client = undefined;
     this.#unlisten();
     client?.close();
-    if (client && !this.#closed) this.#down();
+    if (!this.#closed) this.#down();
   }
 
+  /** Calls went through, and do not any more. */
   #down(): void {
+    if (!this.#told) return;
+    this.#told = false;
     const error = this.unavailable();
     for (const user of [...this.#users]) user.down(error);
   }

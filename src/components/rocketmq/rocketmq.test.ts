@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type RocketmqServer, startRocketmq } from "../../../test/brokers/rocketmq.ts";
+import { freePort } from "../../../test/brokers/server.ts";
 import { withRocketmq } from "../../../test/brokers/with-rocketmq.ts";
 import { Recorder } from "../../conformance/recorder.ts";
 import { systemClock } from "../../pubsub/clock.ts";
@@ -231,6 +232,22 @@ withRocketmq("rocketmq, with sign-in and filters", () => {
       await connected({ enableTLS: true, insecureSkipTLSVerify: true });
       const refusing = component({ enableTLS: true });
       await expect(refusing.ping(AbortSignal.timeout(20_000))).rejects.toMatchObject({ code: "unavailable" });
+    },
+    TEST_MS,
+  );
+
+  test(
+    "of several proxies the one that answers is used",
+    async () => {
+      const dead = await freePort();
+      const pubsub = component({ endpoints: `127.0.0.1:${dead};127.0.0.1:${server.port}` });
+      const sink = new Recorder(60_000);
+      const topic = topicOf("proxies");
+      await expect
+        .poll(() => pubsub.subscribe(wanted(topic), sink).then((subscription) => subscription.window(1, 1_000)), { timeout: 60_000 })
+        .toBeUndefined();
+      await publish(pubsub, topic, "a");
+      expect(textOf(await sink.one())).toBe("a");
     },
     TEST_MS,
   );
