@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { jars, mavenAvailable } from "./maven.ts";
 import { freePort, Server } from "./server.ts";
 
@@ -9,6 +10,8 @@ const ARTIFACTS = [`org.apache.rocketmq:rocketmq-namesrv:${VERSION}`, `org.apach
 const CLUSTER = "DefaultCluster";
 /** Two virtual machines on a busy computer. */
 const START_MS = 180_000;
+const POSITIONS = join("store", "config", "consumerOffset.json");
+const LOOK_MS = 10;
 
 /** Why no RocketMQ can be had here; undefined: it can. */
 export const rocketmqAvailable = mavenAvailable;
@@ -31,6 +34,8 @@ export interface RocketmqServer {
   kill(): Promise<void>;
   /** Starts proxy and broker again on the same ports and data; kills them first if they run. */
   restart(): Promise<void>;
+  /** Resolves when the positions of all groups, which it keeps in memory for a while, are on the disk. */
+  positionsWritten(): Promise<void>;
   /** Neither answers nor closes its connections, until `thaw`. */
   freeze(): void;
   thaw(): void;
@@ -90,6 +95,11 @@ export async function startRocketmq(options: RocketmqServerOptions = {}): Promis
     async restart() {
       await proxy.kill();
       await proxy.start();
+    },
+    async positionsWritten() {
+      const written = () => statSync(join(proxy.directory, POSITIONS)).mtimeMs;
+      // What is being written may be older; what is written next is not.
+      for (let times = 0; times < 2; times++) for (const before = written(); written() === before; ) await delay(LOOK_MS);
     },
     freeze: () => proxy.freeze(),
     thaw: () => proxy.thaw(),
