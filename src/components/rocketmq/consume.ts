@@ -201,9 +201,7 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
   #take(queue: string, message: Received, safeUntil: number): void {
     const known = this.#leases.get(message.position);
     if (known && (known.state === "lent" || known.state === "held")) {
-      // The broker gave it again: what it wants to be shown now is the new handle.
-      known.handle = message.handle;
-      known.safeUntil = Math.max(known.safeUntil, safeUntil);
+      known.givenAgain(message.handle, safeUntil);
       return;
     }
     const lease = new Lease(this.#member.topic, queue, message, safeUntil, this);

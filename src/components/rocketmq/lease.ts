@@ -27,6 +27,8 @@ export class Lease implements Delivery {
   state: LeaseState = "held";
   /** What the broker wants to be shown. Each renewal gives a new one. */
   handle: string;
+  /** Those of earlier leases on it that the broker may still keep, because an answer was lost: else they would bring it back. */
+  readonly older: string[] = [];
   /** Until then, by the monotonic clock, nobody else can have got it. */
   safeUntil: number;
   /** A renewal is under way, and the handle may be an old one already. */
@@ -48,6 +50,13 @@ export class Lease implements Delivery {
     this.handle = received.handle;
     this.safeUntil = safeUntil;
     this.#keeper = keeper;
+  }
+
+  /** The broker has given it once more. */
+  givenAgain(handle: string, safeUntil: number): void {
+    this.older.push(this.handle);
+    this.handle = handle;
+    this.safeUntil = Math.max(this.safeUntil, safeUntil);
   }
 
   ack(): boolean {

@@ -101,18 +101,19 @@ export class Leases {
     const { proxies, clientId, topic, group, options, clock } = this.#member;
     const space = { resourceNamespace: options.nameSpace };
     const since = clock.elapsed();
+    const { handle } = lease;
     try {
       const { status, receiptHandle } = await proxies.call(MessagingService.method.changeInvisibleDuration, clientId, {
         group: { ...space, name: group },
         topic: { ...space, name: topic },
-        receiptHandle: lease.handle,
+        receiptHandle: handle,
         messageId: lease.position,
         invisibleDuration: durationOf(options.lease),
       });
       const failure = failureOf("ChangeInvisibleDuration", status);
       if (isNoLease(failure)) this.#lose([lease]);
       if (failure) return;
-      if (receiptHandle !== "") lease.handle = mended(receiptHandle);
+      if (receiptHandle !== "" && lease.handle === handle) lease.handle = mended(receiptHandle);
       lease.safeUntil = since + options.lease;
     } catch (error) {
       // Whether it has a new handle is not known. The next look tries again; if that is refused, the message is lost to us.

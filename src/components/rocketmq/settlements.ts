@@ -85,7 +85,9 @@ export class Settlements {
       const answer = await proxies.call(MessagingService.method.ackMessage, clientId, {
         group: { ...space, name: group },
         topic: { ...space, name: topic },
-        entries: leases.map(({ position, handle }) => ({ messageId: position, receiptHandle: handle })),
+        entries: leases.flatMap(({ position, handle, older }) =>
+          [handle, ...older].map((receiptHandle) => ({ messageId: position, receiptHandle })),
+        ),
       });
       if (answer.entries.length === 0) throw failureOf("AckMessage", answer.status);
       const results = new Map(answer.entries.map(({ receiptHandle, status }) => [receiptHandle, status]));
