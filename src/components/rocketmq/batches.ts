@@ -1,4 +1,8 @@
 import type { Lease } from "./lease.ts";
+import type { Received } from "./message.ts";
+
+/** A queue's name: of its broker, and its number there. */
+export const queueOf = (broker: string, { queue }: Received): string => `${broker}/${queue}`;
 
 type State = "open" | "acked" | "back";
 
@@ -9,11 +13,14 @@ type State = "open" | "acked" | "back";
 export class Batches {
   readonly #queues = new Map<string, Map<string, State>>();
 
-  /** Messages of one queue were received, in their order. */
-  received(queue: string, positions: readonly string[]): void {
-    const known = this.#queues.get(queue);
-    // Nothing of what it was comes again: the queue is past all of it.
-    if (known && !positions.some((position) => known.has(position))) this.#queues.delete(queue);
+  /** Messages were received. Where nothing of what a queue was comes again, it is past all of it. */
+  received(broker: string, messages: readonly Received[]): void {
+    const again = new Map<string, boolean>();
+    for (const message of messages) {
+      const queue = queueOf(broker, message);
+      again.set(queue, again.get(queue) === true || this.#queues.get(queue)?.has(message.position) === true);
+    }
+    for (const [queue, known] of again) if (!known) this.#queues.delete(queue);
   }
 
   /** Whether the app has done this one. If not it is open from now on. */

@@ -2,9 +2,10 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
-import { Batches } from "./batches.ts";
+import { Batches, queueOf } from "./batches.ts";
 import type { RocketmqOptions } from "./config.ts";
 import { Done } from "./done.ts";
+import { asPubSubError } from "./errors.ts";
 import { filterOf } from "./filter.ts";
 import { ClientType, Language, type SettingsSchema } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { Lease, type LeaseKeeper } from "./lease.ts";
@@ -25,7 +26,8 @@ export interface Ground {
   readonly clock: Clock;
   /** Names of the brokers that have the topic's queues now. Rejects with a PubSubError. */
   brokers(topic: string): Promise<readonly string[]>;
-  backlog(topic: string, group: string, signal: AbortSignal): Promise<Backlog>;
+  /** Messages that nobody was given yet. Absent where nobody can be asked. Rejects with a PubSubError. */
+  unread?(topic: string, group: string, signal: AbortSignal): Promise<number>;
   left(reader: Reader): void;
 }
 
@@ -53,7 +55,7 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
   #cancelLook: () => void = () => undefined;
   #over = false;
 
-  constructor(request: SubscribeRequest, group: string, clientId: string, sink: Sink, ground: Ground, tellsBacklog: boolean) {
+  constructor(request: SubscribeRequest, group: string, clientId: string, sink: Sink, ground: Ground) {
     const { proxies, options, clock } = ground;
     const ordered = request.order !== "none";
     this.closed = this.#end.promise;
@@ -65,7 +67,7 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
     this.#leases = new Leases(this.#member, this);
     this.#settlements = new Settlements(this.#member, this);
     this.#session = new Session(proxies, clock, this);
-    if (tellsBacklog) this.backlog = (signal) => ground.backlog(request.topic, group, signal);
+    if (ground.unread) this.backlog = (signal) => this.#backlog(signal);
   }
 
   get group() {
@@ -133,11 +135,9 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
   }
 
   received(broker: string, messages: readonly Received[], since: number): void {
-    if (this.#batches) {
-      for (const [queue, positions] of positionsByQueue(broker, messages)) this.#batches.received(queue, positions);
-    }
+    this.#batches?.received(broker, messages);
     const safeUntil = since + this.#member.options.lease;
-    for (const message of messages) this.#take(`${broker}/${message.queue}`, message, safeUntil);
+    for (const message of messages) this.#take(queueOf(broker, message), message, safeUntil);
     this.#lend();
   }
 
@@ -198,6 +198,15 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
     }
   }
 
+  /** What other readers hold at the moment nobody tells. */
+  async #backlog(signal: AbortSignal): Promise<Backlog> {
+    const unread = await this.#ground.unread?.(this.#member.topic, this.#member.group, signal);
+    const ours = this.#leases.all.filter(({ state }) => state === "lent" || state === "held");
+    const oldest = Math.min(...ours.map(({ publishedAt }) => publishedAt ?? Number.POSITIVE_INFINITY));
+    const oldestMs = Number.isFinite(oldest) ? Math.max(0, this.#member.clock.now() - oldest) : undefined;
+    return { messages: unread === undefined ? undefined : unread + ours.length, oldestMs };
+  }
+
   #take(queue: string, message: Received, safeUntil: number): void {
     const known = this.#leases.get(message.position);
     if (known && (known.state === "lent" || known.state === "held")) {
@@ -252,7 +261,7 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
         this.#poll();
       } catch (error) {
         // The next look tries again; what is known goes on.
-        void (error as PubSubError);
+        asPubSubError(error);
       }
       if (!this.#over) this.#lookLater();
     });
@@ -281,15 +290,4 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
     this.#ground.left(this);
     this.#end.resolve(error);
   }
-}
-
-function positionsByQueue(broker: string, messages: readonly Received[]): ReadonlyMap<string, readonly string[]> {
-  const queues = new Map<string, string[]>();
-  for (const { queue, position } of messages) {
-    const name = `${broker}/${queue}`;
-    const positions = queues.get(name);
-    if (positions) positions.push(position);
-    else queues.set(name, [position]);
-  }
-  return queues;
 }

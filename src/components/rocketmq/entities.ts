@@ -77,6 +77,14 @@ export class Entities {
     });
   }
 
+  /** Messages of the topic that no reader of the group was given yet, or that wait to be given again. */
+  async unread(topic: string, group: string, signal: AbortSignal): Promise<number> {
+    const counts = await this.eachBroker(signal, (broker) =>
+      Promise.all([topic, retryTopic(topic, group)].map((one) => unreadOf(broker, one, group))),
+    );
+    return counts.flat().reduce((sum, count) => sum + count, 0);
+  }
+
   async #makeTopic(broker: Remoting, topic: string, type: TopicType): Promise<void> {
     const queues = String(this.#options.topicQueues);
     const shape = { readQueueNums: queues, writeQueueNums: queues, perm: "6", topicFilterType: "SINGLE_TAG", topicSysFlag: "0" };
@@ -124,6 +132,16 @@ async function topicShape(broker: Remoting, topic: string): Promise<TopicShape |
   if (body === undefined) return undefined;
   const { readQueueNums, attributes } = readJson(body) as TopicConfig;
   return { queues: readQueueNums, type: (attributes?.["message.type"] ?? "NORMAL") as TopicType };
+}
+
+async function unreadOf(broker: Remoting, topic: string, consumerGroup: string): Promise<number> {
+  const { body } = await broker.request(Request.consumeStats, { consumerGroup, topic });
+  let unread = 0;
+  // No JSON: its maps have objects for keys.
+  for (const [, stored, read] of body.matchAll(/"brokerOffset":(\d+),"consumerOffset":(-?\d+)/g)) {
+    unread += Math.max(0, Number(stored) - Math.max(0, Number(read)));
+  }
+  return unread;
 }
 
 interface GroupConfig {
@@ -181,8 +199,10 @@ async function unlessMissing(asked: Promise<{ readonly body: string }>, missing:
   }
 }
 
+const retryTopic = (topic: string, group: string): string => `%RETRY%${group}_${topic}`;
+
 export function checkNames(topic: string, group: string): void {
-  const length = `%RETRY%${group}_${topic}`.length;
+  const { length } = retryTopic(topic, group);
   if (length <= LONGEST_TOPIC) return;
   const why = `RocketMQ would need a topic of ${length} characters for what the group ${group} has to get again of ${topic}, and it has at most ${LONGEST_TOPIC}`;
   throw new PubSubError("invalid_argument", `${why}: choose shorter names`, { permanent: true });

@@ -35,7 +35,7 @@ const capabilities: Capabilities = {
   delay: true,
   replay: false,
   broadcast: false,
-  backlog: false,
+  backlog: true,
   browse: false,
   maxBatch: 500,
   maxBatchBytes: 2 * 2 ** 20,
@@ -66,7 +66,7 @@ class RocketMQ implements PubSub {
 
   constructor(options: RocketmqOptions, context: ComponentContext) {
     const { name, clock, process } = context;
-    this.capabilities = options.topicType === "normal" ? { ...capabilities, delay: false } : capabilities;
+    this.capabilities = { ...capabilities, delay: options.topicType !== "normal", backlog: options.nameServers.length > 0 };
     this.#options = options;
     this.#context = context;
     this.#proxies = new Proxies(options, name, clock);
@@ -110,21 +110,16 @@ class RocketMQ implements PubSub {
     if (this.#closed) throw closed();
     this.#consumers += 1;
     const clientId = `${this.#context.process}@${this.#consumers}`;
-    const reader = new Reader(
-      request,
-      this.#groupOf(request),
-      clientId,
-      sink,
-      {
-        proxies: this.#proxies,
-        options: this.#options,
-        clock: this.#context.clock,
-        brokers: async (topic) => (await this.#routes.find(topic)).brokers,
-        backlog: () => Promise.reject(new PubSubError("unimplemented", "the backlog is not known")),
-        left: (one) => this.#readers.delete(one),
-      },
-      capabilities.backlog,
-    );
+    const reader = new Reader(request, this.#groupOf(request), clientId, sink, {
+      proxies: this.#proxies,
+      options: this.#options,
+      clock: this.#context.clock,
+      brokers: async (topic) => (await this.#routes.find(topic)).brokers,
+      ...(this.capabilities.backlog && {
+        unread: (topic: string, group: string, late: AbortSignal) => this.#entities.unread(topic, group, late),
+      }),
+      left: (one) => this.#readers.delete(one),
+    });
     await reader.open(brokers, signal);
     this.#readers.add(reader);
     return reader;
