@@ -2,6 +2,7 @@ import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { Remoting, Request } from "../../src/components/rocketmq/remoting.ts";
 import { jars, mavenAvailable } from "./maven.ts";
 import { freePort, Server } from "./server.ts";
 
@@ -72,7 +73,7 @@ export async function startRocketmq(options: RocketmqServerOptions = {}): Promis
       const files = ["-n", nameServer, "-bc", brokerFile, "-pc", proxyFile];
       return [...java(folder, library, 384), "org.apache.rocketmq.proxy.ProxyStartup", "-pm", "local", ...files];
     },
-    () => listens(port),
+    async () => (await listens(port)) && (await knows(nameServerPort, brokerPort)),
     START_MS,
   );
   const stop = async (): Promise<void> => {
@@ -159,6 +160,16 @@ function java(folder: string, library: string, heapMiB: number): readonly string
     ...["--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED", "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED"],
     ...[`-Duser.home=${folder}`, `-Drocketmq.home.dir=${folder}`, "-cp", join(library, "*")],
   ];
+}
+
+/** Whether the name server tells of the broker, which the broker sees to by itself, later than it serves. */
+async function knows(nameServerPort: number, brokerPort: number): Promise<boolean> {
+  const server = new Remoting({ host: "127.0.0.1", port: nameServerPort }, undefined);
+  try {
+    return (await server.request(Request.brokerCluster, {})).body.includes(`:${brokerPort}"`);
+  } finally {
+    server.close();
+  }
 }
 
 function listens(port: number): Promise<boolean> {
