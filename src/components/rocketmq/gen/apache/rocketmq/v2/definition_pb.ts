@@ -17,21 +17,17 @@
 // @generated from file apache/rocketmq/v2/definition.proto (package apache.rocketmq.v2, syntax proto3)
 /* eslint-disable */
 
-import type { Message as Message$1, UnknownEnum } from "@bufbuild/protobuf";
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Message as Message$1, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file apache/rocketmq/v2/definition.proto.
  */
-export const file_apache_rocketmq_v2_definition: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    "CiNhcGFjaGUvcm9ja2V0bXEvdjIvZGVmaW5pdGlvbi5wcm90bxISYXBhY2hlLnJvY2tldG1xLnYyIlQKEEZpbHRlckV4cHJlc3Npb24SLAoEdHlwZRgBIAEoDjIeLmFwYWNoZS5yb2NrZXRtcS52Mi5GaWx0ZXJUeXBlEhIKCmV4cHJlc3Npb24YAiABKAkiuwEKC1JldHJ5UG9saWN5EhQKDG1heF9hdHRlbXB0cxgBIAEoBRJFChNleHBvbmVudGlhbF9iYWNrb2ZmGAIgASgLMiYuYXBhY2hlLnJvY2tldG1xLnYyLkV4cG9uZW50aWFsQmFja29mZkgAEkMKEmN1c3RvbWl6ZWRfYmFja29mZhgDIAEoCzIlLmFwYWNoZS5yb2NrZXRtcS52Mi5DdXN0b21pemVkQmFja29mZkgAQgoKCHN0cmF0ZWd5InwKEkV4cG9uZW50aWFsQmFja29mZhIqCgdpbml0aWFsGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKA21heBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgptdWx0aXBsaWVyGAMgASgCIjwKEUN1c3RvbWl6ZWRCYWNrb2ZmEicKBG5leHQYASADKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iNAoIUmVzb3VyY2USGgoScmVzb3VyY2VfbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiegoRU3Vic2NyaXB0aW9uRW50cnkSKwoFdG9waWMYASABKAsyHC5hcGFjaGUucm9ja2V0bXEudjIuUmVzb3VyY2USOAoKZXhwcmVzc2lvbhgCIAEoCzIkLmFwYWNoZS5yb2NrZXRtcS52Mi5GaWx0ZXJFeHByZXNzaW9uIiUKB0FkZHJlc3MSDAoEaG9zdBgBIAEoCRIMCgRwb3J0GAIgASgFIm4KCUVuZHBvaW50cxIxCgZzY2hlbWUYASABKA4yIS5hcGFjaGUucm9ja2V0bXEudjIuQWRkcmVzc1NjaGVtZRIuCglhZGRyZXNzZXMYAiADKAsyGy5hcGFjaGUucm9ja2V0bXEudjIuQWRkcmVzcyJUCgZCcm9rZXISDAoEbmFtZRgBIAEoCRIKCgJpZBgCIAEoBRIwCgllbmRwb2ludHMYAyABKAsyHS5hcGFjaGUucm9ja2V0bXEudjIuRW5kcG9pbnRzIuYBCgxNZXNzYWdlUXVldWUSKwoFdG9waWMYASABKAsyHC5hcGFjaGUucm9ja2V0bXEudjIuUmVzb3VyY2USCgoCaWQYAiABKAUSMgoKcGVybWlzc2lvbhgDIAEoDjIeLmFwYWNoZS5yb2NrZXRtcS52Mi5QZXJtaXNzaW9uEioKBmJyb2tlchgEIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5Ccm9rZXISPQoUYWNjZXB0X21lc3NhZ2VfdHlwZXMYBSADKA4yHy5hcGFjaGUucm9ja2V0bXEudjIuTWVzc2FnZVR5cGUiSAoGRGlnZXN0EiwKBHR5cGUYASABKA4yHi5hcGFjaGUucm9ja2V0bXEudjIuRGlnZXN0VHlwZRIQCghjaGVja3N1bRgCIAEoCSLbCAoQU3lzdGVtUHJvcGVydGllcxIQCgN0YWcYASABKAlIAIgBARIMCgRrZXlzGAIgAygJEhIKCm1lc3NhZ2VfaWQYAyABKAkSLwoLYm9keV9kaWdlc3QYBCABKAsyGi5hcGFjaGUucm9ja2V0bXEudjIuRGlnZXN0EjMKDWJvZHlfZW5jb2RpbmcYBSABKA4yHC5hcGFjaGUucm9ja2V0bXEudjIuRW5jb2RpbmcSNQoMbWVzc2FnZV90eXBlGAYgASgOMh8uYXBhY2hlLnJvY2tldG1xLnYyLk1lc3NhZ2VUeXBlEjIKDmJvcm5fdGltZXN0YW1wGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglib3JuX2hvc3QYCCABKAkSOAoPc3RvcmVfdGltZXN0YW1wGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBiAEBEhIKCnN0b3JlX2hvc3QYCiABKAkSOwoSZGVsaXZlcnlfdGltZXN0YW1wGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgCiAEBEhsKDnJlY2VpcHRfaGFuZGxlGAwgASgJSAOIAQESEAoIcXVldWVfaWQYDSABKAUSGQoMcXVldWVfb2Zmc2V0GA4gASgDSASIAQESOgoSaW52aXNpYmxlX2R1cmF0aW9uGA8gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uSAWIAQESHQoQZGVsaXZlcnlfYXR0ZW1wdBgQIAEoBUgGiAEBEhoKDW1lc3NhZ2VfZ3JvdXAYESABKAlIB4gBARIaCg10cmFjZV9jb250ZXh0GBIgASgJSAiIAQESTgomb3JwaGFuZWRfdHJhbnNhY3Rpb25fcmVjb3ZlcnlfZHVyYXRpb24YEyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25ICYgBARJDChFkZWFkX2xldHRlcl9xdWV1ZRgUIAEoCzIjLmFwYWNoZS5yb2NrZXRtcS52Mi5EZWFkTGV0dGVyUXVldWVICogBARIXCgpsaXRlX3RvcGljGBUgASgJSAuIAQESFQoIcHJpb3JpdHkYFiABKAVIDIgBAUIGCgRfdGFnQhIKEF9zdG9yZV90aW1lc3RhbXBCFQoTX2RlbGl2ZXJ5X3RpbWVzdGFtcEIRCg9fcmVjZWlwdF9oYW5kbGVCDwoNX3F1ZXVlX29mZnNldEIVChNfaW52aXNpYmxlX2R1cmF0aW9uQhMKEV9kZWxpdmVyeV9hdHRlbXB0QhAKDl9tZXNzYWdlX2dyb3VwQhAKDl90cmFjZV9jb250ZXh0QikKJ19vcnBoYW5lZF90cmFuc2FjdGlvbl9yZWNvdmVyeV9kdXJhdGlvbkIUChJfZGVhZF9sZXR0ZXJfcXVldWVCDQoLX2xpdGVfdG9waWNCCwoJX3ByaW9yaXR5IjQKD0RlYWRMZXR0ZXJRdWV1ZRINCgV0b3BpYxgBIAEoCRISCgptZXNzYWdlX2lkGAIgASgJIoYCCgdNZXNzYWdlEisKBXRvcGljGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEkgKD3VzZXJfcHJvcGVydGllcxgCIAMoCzIvLmFwYWNoZS5yb2NrZXRtcS52Mi5NZXNzYWdlLlVzZXJQcm9wZXJ0aWVzRW50cnkSPwoRc3lzdGVtX3Byb3BlcnRpZXMYAyABKAsyJC5hcGFjaGUucm9ja2V0bXEudjIuU3lzdGVtUHJvcGVydGllcxIMCgRib2R5GAQgASgMGjUKE1VzZXJQcm9wZXJ0aWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJFCgpBc3NpZ25tZW50EjcKDW1lc3NhZ2VfcXVldWUYASABKAsyIC5hcGFjaGUucm9ja2V0bXEudjIuTWVzc2FnZVF1ZXVlIkEKBlN0YXR1cxImCgRjb2RlGAEgASgOMhguYXBhY2hlLnJvY2tldG1xLnYyLkNvZGUSDwoHbWVzc2FnZRgCIAEoCSJpCgJVQRIuCghsYW5ndWFnZRgBIAEoDjIcLmFwYWNoZS5yb2NrZXRtcS52Mi5MYW5ndWFnZRIPCgd2ZXJzaW9uGAIgASgJEhAKCHBsYXRmb3JtGAMgASgJEhAKCGhvc3RuYW1lGAQgASgJIpgFCghTZXR0aW5ncxI4CgtjbGllbnRfdHlwZRgBIAEoDjIeLmFwYWNoZS5yb2NrZXRtcS52Mi5DbGllbnRUeXBlSAGIAQESOAoMYWNjZXNzX3BvaW50GAIgASgLMh0uYXBhY2hlLnJvY2tldG1xLnYyLkVuZHBvaW50c0gCiAEBEjwKDmJhY2tvZmZfcG9saWN5GAMgASgLMh8uYXBhY2hlLnJvY2tldG1xLnYyLlJldHJ5UG9saWN5SAOIAQESNwoPcmVxdWVzdF90aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uSASIAQESNAoKcHVibGlzaGluZxgFIAEoCzIeLmFwYWNoZS5yb2NrZXRtcS52Mi5QdWJsaXNoaW5nSAASOAoMc3Vic2NyaXB0aW9uGAYgASgLMiAuYXBhY2hlLnJvY2tldG1xLnYyLlN1YnNjcmlwdGlvbkgAEioKCnVzZXJfYWdlbnQYByABKAsyFi5hcGFjaGUucm9ja2V0bXEudjIuVUESKgoGbWV0cmljGAggASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLk1ldHJpYxJNChFjbGllbnRfcHJvcGVydGllcxgJIAMoCzIyLmFwYWNoZS5yb2NrZXRtcS52Mi5TZXR0aW5ncy5DbGllbnRQcm9wZXJ0aWVzRW50cnkaNwoVQ2xpZW50UHJvcGVydGllc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCQoHcHViX3N1YkIOCgxfY2xpZW50X3R5cGVCDwoNX2FjY2Vzc19wb2ludEIRCg9fYmFja29mZl9wb2xpY3lCEgoQX3JlcXVlc3RfdGltZW91dCJwCgpQdWJsaXNoaW5nEiwKBnRvcGljcxgBIAMoCzIcLmFwYWNoZS5yb2NrZXRtcS52Mi5SZXNvdXJjZRIVCg1tYXhfYm9keV9zaXplGAIgASgFEh0KFXZhbGlkYXRlX21lc3NhZ2VfdHlwZRgDIAEoCCKvAwoMU3Vic2NyaXB0aW9uEjAKBWdyb3VwGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlSACIAQESPAoNc3Vic2NyaXB0aW9ucxgCIAMoCzIlLmFwYWNoZS5yb2NrZXRtcS52Mi5TdWJzY3JpcHRpb25FbnRyeRIRCgRmaWZvGAMgASgISAGIAQESHwoScmVjZWl2ZV9iYXRjaF9zaXplGAQgASgFSAKIAQESPAoUbG9uZ19wb2xsaW5nX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IA4gBARIkChdsaXRlX3N1YnNjcmlwdGlvbl9xdW90YRgGIAEoBUgEiAEBEiAKE21heF9saXRlX3RvcGljX3NpemUYByABKAVIBYgBAUIICgZfZ3JvdXBCBwoFX2ZpZm9CFQoTX3JlY2VpdmVfYmF0Y2hfc2l6ZUIXChVfbG9uZ19wb2xsaW5nX3RpbWVvdXRCGgoYX2xpdGVfc3Vic2NyaXB0aW9uX3F1b3RhQhYKFF9tYXhfbGl0ZV90b3BpY19zaXplIlkKBk1ldHJpYxIKCgJvbhgBIAEoCBI1CgllbmRwb2ludHMYAiABKAsyHS5hcGFjaGUucm9ja2V0bXEudjIuRW5kcG9pbnRzSACIAQFCDAoKX2VuZHBvaW50cyK3AQoMT2Zmc2V0T3B0aW9uEjkKBnBvbGljeRgBIAEoDjInLmFwYWNoZS5yb2NrZXRtcS52Mi5PZmZzZXRPcHRpb24uUG9saWN5SAASEAoGb2Zmc2V0GAIgASgDSAASEAoGdGFpbF9uGAMgASgDSAASEwoJdGltZXN0YW1wGAQgASgDSAAiJAoGUG9saWN5EggKBExBU1QQABIHCgNNSU4QARIHCgNNQVgQAkINCgtvZmZzZXRfdHlwZSpZChVUcmFuc2FjdGlvblJlc29sdXRpb24SJgoiVFJBTlNBQ1RJT05fUkVTT0xVVElPTl9VTlNQRUNJRklFRBAAEgoKBkNPTU1JVBABEgwKCFJPTExCQUNLEAIqVwoRVHJhbnNhY3Rpb25Tb3VyY2USFgoSU09VUkNFX1VOU1BFQ0lGSUVEEAASEQoNU09VUkNFX0NMSUVOVBABEhcKE1NPVVJDRV9TRVJWRVJfQ0hFQ0sQAipXCgpQZXJtaXNzaW9uEhoKFlBFUk1JU1NJT05fVU5TUEVDSUZJRUQQABIICgROT05FEAESCAoEUkVBRBACEgkKBVdSSVRFEAMSDgoKUkVBRF9XUklURRAEKjsKCkZpbHRlclR5cGUSGwoXRklMVEVSX1RZUEVfVU5TUEVDSUZJRUQQABIHCgNUQUcQARIHCgNTUUwQAipUCg1BZGRyZXNzU2NoZW1lEh4KGkFERFJFU1NfU0NIRU1FX1VOU1BFQ0lGSUVEEAASCAoESVB2NBABEggKBElQdjYQAhIPCgtET01BSU5fTkFNRRADKnUKC01lc3NhZ2VUeXBlEhwKGE1FU1NBR0VfVFlQRV9VTlNQRUNJRklFRBAAEgoKBk5PUk1BTBABEggKBEZJRk8QAhIJCgVERUxBWRADEg8KC1RSQU5TQUNUSU9OEAQSCAoETElURRAFEgwKCFBSSU9SSVRZEAYqRwoKRGlnZXN0VHlwZRIbChdESUdFU1RfVFlQRV9VTlNQRUNJRklFRBAAEgkKBUNSQzMyEAESBwoDTUQ1EAISCAoEU0hBMRADKqQBCgpDbGllbnRUeXBlEhsKF0NMSUVOVF9UWVBFX1VOU1BFQ0lGSUVEEAASDAoIUFJPRFVDRVIQARIRCg1QVVNIX0NPTlNVTUVSEAISEwoPU0lNUExFX0NPTlNVTUVSEAMSEQoNUFVMTF9DT05TVU1FUhAEEhYKEkxJVEVfUFVTSF9DT05TVU1FUhAFEhgKFExJVEVfU0lNUExFX0NPTlNVTUVSEAYqPAoIRW5jb2RpbmcSGAoURU5DT0RJTkdfVU5TUEVDSUZJRUQQABIMCghJREVOVElUWRABEggKBEdaSVAQAirKCwoEQ29kZRIUChBDT0RFX1VOU1BFQ0lGSUVEEAASCAoCT0sQoJwBEhYKEE1VTFRJUExFX1JFU1VMVFMQsOoBEhEKC0JBRF9SRVFVRVNUEMC4AhIaChRJTExFR0FMX0FDQ0VTU19QT0lOVBDBuAISEwoNSUxMRUdBTF9UT1BJQxDCuAISHAoWSUxMRUdBTF9DT05TVU1FUl9HUk9VUBDDuAISGQoTSUxMRUdBTF9NRVNTQUdFX1RBRxDEuAISGQoTSUxMRUdBTF9NRVNTQUdFX0tFWRDFuAISGwoVSUxMRUdBTF9NRVNTQUdFX0dST1VQEMa4AhIiChxJTExFR0FMX01FU1NBR0VfUFJPUEVSVFlfS0VZEMe4AhIcChZJTlZBTElEX1RSQU5TQUNUSU9OX0lEEMi4AhIYChJJTExFR0FMX01FU1NBR0VfSUQQybgCEh8KGUlMTEVHQUxfRklMVEVSX0VYUFJFU1NJT04QyrgCEhwKFklMTEVHQUxfSU5WSVNJQkxFX1RJTUUQy7gCEhsKFUlMTEVHQUxfREVMSVZFUllfVElNRRDMuAISHAoWSU5WQUxJRF9SRUNFSVBUX0hBTkRMRRDNuAISKQojTUVTU0FHRV9QUk9QRVJUWV9DT05GTElDVF9XSVRIX1RZUEUQzrgCEh4KGFVOUkVDT0dOSVpFRF9DTElFTlRfVFlQRRDPuAISFwoRTUVTU0FHRV9DT1JSVVBURUQQ0LgCEhgKEkNMSUVOVF9JRF9SRVFVSVJFRBDRuAISGgoUSUxMRUdBTF9QT0xMSU5HX1RJTUUQ0rgCEhQKDklMTEVHQUxfT0ZGU0VUENO4AhIYChJJTExFR0FMX0xJVEVfVE9QSUMQ1LgCEh8KGUlOVkFMSURfQ0xJRU5UX1BST1BFUlRJRVMQ1bgCEhIKDFVOQVVUSE9SSVpFRBCkuQISFgoQUEFZTUVOVF9SRVFVSVJFRBCIugISDwoJRk9SQklEREVOEOy6AhIPCglOT1RfRk9VTkQQ0LsCEhcKEU1FU1NBR0VfTk9UX0ZPVU5EENG7AhIVCg9UT1BJQ19OT1RfRk9VTkQQ0rsCEh4KGENPTlNVTUVSX0dST1VQX05PVF9GT1VORBDTuwISFgoQT0ZGU0VUX05PVF9GT1VORBDUuwISFQoPUkVRVUVTVF9USU1FT1VUEOC+AhIXChFQQVlMT0FEX1RPT19MQVJHRRDUwgISHAoWTUVTU0FHRV9CT0RZX1RPT19MQVJHRRDVwgISGAoSTUVTU0FHRV9CT0RZX0VNUFRZENbCAhIZChNQUkVDT05ESVRJT05fRkFJTEVEELDOAhIXChFUT09fTUFOWV9SRVFVRVNUUxCUzwISHwoZTElURV9UT1BJQ19RVU9UQV9FWENFRURFRBCVzwISJgogTElURV9TVUJTQ1JJUFRJT05fUVVPVEFfRVhDRUVERUQQls8CEiUKH1JFUVVFU1RfSEVBREVSX0ZJRUxEU19UT09fTEFSR0UQ3NACEiIKHE1FU1NBR0VfUFJPUEVSVElFU19UT09fTEFSR0UQ3dACEhQKDklOVEVSTkFMX0VSUk9SENCGAxIbChVJTlRFUk5BTF9TRVJWRVJfRVJST1IQ0YYDEhYKEEhBX05PVF9BVkFJTEFCTEUQ0oYDEhUKD05PVF9JTVBMRU1FTlRFRBC0hwMSEwoNUFJPWFlfVElNRU9VVBDgiQMSIAoaTUFTVEVSX1BFUlNJU1RFTkNFX1RJTUVPVVQQ4YkDEh8KGVNMQVZFX1BFUlNJU1RFTkNFX1RJTUVPVVQQ4okDEhEKC1VOU1VQUE9SVEVEEMSKAxIZChNWRVJTSU9OX1VOU1VQUE9SVEVEEMWKAxIlCh9WRVJJRllfRklGT19NRVNTQUdFX1VOU1VQUE9SVEVEEMaKAxIfChlGQUlMRURfVE9fQ09OU1VNRV9NRVNTQUdFEODUAyqtAQoITGFuZ3VhZ2USGAoUTEFOR1VBR0VfVU5TUEVDSUZJRUQQABIICgRKQVZBEAESBwoDQ1BQEAISCwoHRE9UX05FVBADEgoKBkdPTEFORxAEEggKBFJVU1QQBRIKCgZQWVRIT04QBhIHCgNQSFAQBxILCgdOT0RFX0pTEAgSCAoEUlVCWRAJEg8KC09CSkVDVElWRV9DEAoSCAoEREFSVBALEgoKBktPVExJThAMKmQKFkxpdGVTdWJzY3JpcHRpb25BY3Rpb24SDwoLUEFSVElBTF9BREQQABISCg5QQVJUSUFMX1JFTU9WRRABEhAKDENPTVBMRVRFX0FERBACEhMKD0NPTVBMRVRFX1JFTU9WRRADKjoKEVF1ZXJ5T2Zmc2V0UG9saWN5Eg0KCUJFR0lOTklORxAAEgcKA0VORBABEg0KCVRJTUVTVEFNUBACQjsKEmFwYWNoZS5yb2NrZXRtcS52MkIITVFEb21haW5QAaABAdgBAaoCEkFwYWNoZS5Sb2NrZXRtcS5WMmIGcHJvdG8z",
-    [file_google_protobuf_timestamp, file_google_protobuf_duration],
-  );
+export const file_apache_rocketmq_v2_definition: GenFile = /*@__PURE__*/
+  fileDesc("CiNhcGFjaGUvcm9ja2V0bXEvdjIvZGVmaW5pdGlvbi5wcm90bxISYXBhY2hlLnJvY2tldG1xLnYyIlQKEEZpbHRlckV4cHJlc3Npb24SLAoEdHlwZRgBIAEoDjIeLmFwYWNoZS5yb2NrZXRtcS52Mi5GaWx0ZXJUeXBlEhIKCmV4cHJlc3Npb24YAiABKAkiuwEKC1JldHJ5UG9saWN5EhQKDG1heF9hdHRlbXB0cxgBIAEoBRJFChNleHBvbmVudGlhbF9iYWNrb2ZmGAIgASgLMiYuYXBhY2hlLnJvY2tldG1xLnYyLkV4cG9uZW50aWFsQmFja29mZkgAEkMKEmN1c3RvbWl6ZWRfYmFja29mZhgDIAEoCzIlLmFwYWNoZS5yb2NrZXRtcS52Mi5DdXN0b21pemVkQmFja29mZkgAQgoKCHN0cmF0ZWd5InwKEkV4cG9uZW50aWFsQmFja29mZhIqCgdpbml0aWFsGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKA21heBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgptdWx0aXBsaWVyGAMgASgCIjwKEUN1c3RvbWl6ZWRCYWNrb2ZmEicKBG5leHQYASADKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iNAoIUmVzb3VyY2USGgoScmVzb3VyY2VfbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiegoRU3Vic2NyaXB0aW9uRW50cnkSKwoFdG9waWMYASABKAsyHC5hcGFjaGUucm9ja2V0bXEudjIuUmVzb3VyY2USOAoKZXhwcmVzc2lvbhgCIAEoCzIkLmFwYWNoZS5yb2NrZXRtcS52Mi5GaWx0ZXJFeHByZXNzaW9uIiUKB0FkZHJlc3MSDAoEaG9zdBgBIAEoCRIMCgRwb3J0GAIgASgFIm4KCUVuZHBvaW50cxIxCgZzY2hlbWUYASABKA4yIS5hcGFjaGUucm9ja2V0bXEudjIuQWRkcmVzc1NjaGVtZRIuCglhZGRyZXNzZXMYAiADKAsyGy5hcGFjaGUucm9ja2V0bXEudjIuQWRkcmVzcyJUCgZCcm9rZXISDAoEbmFtZRgBIAEoCRIKCgJpZBgCIAEoBRIwCgllbmRwb2ludHMYAyABKAsyHS5hcGFjaGUucm9ja2V0bXEudjIuRW5kcG9pbnRzIuYBCgxNZXNzYWdlUXVldWUSKwoFdG9waWMYASABKAsyHC5hcGFjaGUucm9ja2V0bXEudjIuUmVzb3VyY2USCgoCaWQYAiABKAUSMgoKcGVybWlzc2lvbhgDIAEoDjIeLmFwYWNoZS5yb2NrZXRtcS52Mi5QZXJtaXNzaW9uEioKBmJyb2tlchgEIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5Ccm9rZXISPQoUYWNjZXB0X21lc3NhZ2VfdHlwZXMYBSADKA4yHy5hcGFjaGUucm9ja2V0bXEudjIuTWVzc2FnZVR5cGUiSAoGRGlnZXN0EiwKBHR5cGUYASABKA4yHi5hcGFjaGUucm9ja2V0bXEudjIuRGlnZXN0VHlwZRIQCghjaGVja3N1bRgCIAEoCSLbCAoQU3lzdGVtUHJvcGVydGllcxIQCgN0YWcYASABKAlIAIgBARIMCgRrZXlzGAIgAygJEhIKCm1lc3NhZ2VfaWQYAyABKAkSLwoLYm9keV9kaWdlc3QYBCABKAsyGi5hcGFjaGUucm9ja2V0bXEudjIuRGlnZXN0EjMKDWJvZHlfZW5jb2RpbmcYBSABKA4yHC5hcGFjaGUucm9ja2V0bXEudjIuRW5jb2RpbmcSNQoMbWVzc2FnZV90eXBlGAYgASgOMh8uYXBhY2hlLnJvY2tldG1xLnYyLk1lc3NhZ2VUeXBlEjIKDmJvcm5fdGltZXN0YW1wGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglib3JuX2hvc3QYCCABKAkSOAoPc3RvcmVfdGltZXN0YW1wGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBiAEBEhIKCnN0b3JlX2hvc3QYCiABKAkSOwoSZGVsaXZlcnlfdGltZXN0YW1wGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgCiAEBEhsKDnJlY2VpcHRfaGFuZGxlGAwgASgJSAOIAQESEAoIcXVldWVfaWQYDSABKAUSGQoMcXVldWVfb2Zmc2V0GA4gASgDSASIAQESOgoSaW52aXNpYmxlX2R1cmF0aW9uGA8gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uSAWIAQESHQoQZGVsaXZlcnlfYXR0ZW1wdBgQIAEoBUgGiAEBEhoKDW1lc3NhZ2VfZ3JvdXAYESABKAlIB4gBARIaCg10cmFjZV9jb250ZXh0GBIgASgJSAiIAQESTgomb3JwaGFuZWRfdHJhbnNhY3Rpb25fcmVjb3ZlcnlfZHVyYXRpb24YEyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25ICYgBARJDChFkZWFkX2xldHRlcl9xdWV1ZRgUIAEoCzIjLmFwYWNoZS5yb2NrZXRtcS52Mi5EZWFkTGV0dGVyUXVldWVICogBARIXCgpsaXRlX3RvcGljGBUgASgJSAuIAQESFQoIcHJpb3JpdHkYFiABKAVIDIgBAUIGCgRfdGFnQhIKEF9zdG9yZV90aW1lc3RhbXBCFQoTX2RlbGl2ZXJ5X3RpbWVzdGFtcEIRCg9fcmVjZWlwdF9oYW5kbGVCDwoNX3F1ZXVlX29mZnNldEIVChNfaW52aXNpYmxlX2R1cmF0aW9uQhMKEV9kZWxpdmVyeV9hdHRlbXB0QhAKDl9tZXNzYWdlX2dyb3VwQhAKDl90cmFjZV9jb250ZXh0QikKJ19vcnBoYW5lZF90cmFuc2FjdGlvbl9yZWNvdmVyeV9kdXJhdGlvbkIUChJfZGVhZF9sZXR0ZXJfcXVldWVCDQoLX2xpdGVfdG9waWNCCwoJX3ByaW9yaXR5IjQKD0RlYWRMZXR0ZXJRdWV1ZRINCgV0b3BpYxgBIAEoCRISCgptZXNzYWdlX2lkGAIgASgJIoYCCgdNZXNzYWdlEisKBXRvcGljGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEkgKD3VzZXJfcHJvcGVydGllcxgCIAMoCzIvLmFwYWNoZS5yb2NrZXRtcS52Mi5NZXNzYWdlLlVzZXJQcm9wZXJ0aWVzRW50cnkSPwoRc3lzdGVtX3Byb3BlcnRpZXMYAyABKAsyJC5hcGFjaGUucm9ja2V0bXEudjIuU3lzdGVtUHJvcGVydGllcxIMCgRib2R5GAQgASgMGjUKE1VzZXJQcm9wZXJ0aWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJFCgpBc3NpZ25tZW50EjcKDW1lc3NhZ2VfcXVldWUYASABKAsyIC5hcGFjaGUucm9ja2V0bXEudjIuTWVzc2FnZVF1ZXVlIkEKBlN0YXR1cxImCgRjb2RlGAEgASgOMhguYXBhY2hlLnJvY2tldG1xLnYyLkNvZGUSDwoHbWVzc2FnZRgCIAEoCSJpCgJVQRIuCghsYW5ndWFnZRgBIAEoDjIcLmFwYWNoZS5yb2NrZXRtcS52Mi5MYW5ndWFnZRIPCgd2ZXJzaW9uGAIgASgJEhAKCHBsYXRmb3JtGAMgASgJEhAKCGhvc3RuYW1lGAQgASgJIpgFCghTZXR0aW5ncxI4CgtjbGllbnRfdHlwZRgBIAEoDjIeLmFwYWNoZS5yb2NrZXRtcS52Mi5DbGllbnRUeXBlSAGIAQESOAoMYWNjZXNzX3BvaW50GAIgASgLMh0uYXBhY2hlLnJvY2tldG1xLnYyLkVuZHBvaW50c0gCiAEBEjwKDmJhY2tvZmZfcG9saWN5GAMgASgLMh8uYXBhY2hlLnJvY2tldG1xLnYyLlJldHJ5UG9saWN5SAOIAQESNwoPcmVxdWVzdF90aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uSASIAQESNAoKcHVibGlzaGluZxgFIAEoCzIeLmFwYWNoZS5yb2NrZXRtcS52Mi5QdWJsaXNoaW5nSAASOAoMc3Vic2NyaXB0aW9uGAYgASgLMiAuYXBhY2hlLnJvY2tldG1xLnYyLlN1YnNjcmlwdGlvbkgAEioKCnVzZXJfYWdlbnQYByABKAsyFi5hcGFjaGUucm9ja2V0bXEudjIuVUESKgoGbWV0cmljGAggASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLk1ldHJpYxJNChFjbGllbnRfcHJvcGVydGllcxgJIAMoCzIyLmFwYWNoZS5yb2NrZXRtcS52Mi5TZXR0aW5ncy5DbGllbnRQcm9wZXJ0aWVzRW50cnkaNwoVQ2xpZW50UHJvcGVydGllc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCQoHcHViX3N1YkIOCgxfY2xpZW50X3R5cGVCDwoNX2FjY2Vzc19wb2ludEIRCg9fYmFja29mZl9wb2xpY3lCEgoQX3JlcXVlc3RfdGltZW91dCJwCgpQdWJsaXNoaW5nEiwKBnRvcGljcxgBIAMoCzIcLmFwYWNoZS5yb2NrZXRtcS52Mi5SZXNvdXJjZRIVCg1tYXhfYm9keV9zaXplGAIgASgFEh0KFXZhbGlkYXRlX21lc3NhZ2VfdHlwZRgDIAEoCCKvAwoMU3Vic2NyaXB0aW9uEjAKBWdyb3VwGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlSACIAQESPAoNc3Vic2NyaXB0aW9ucxgCIAMoCzIlLmFwYWNoZS5yb2NrZXRtcS52Mi5TdWJzY3JpcHRpb25FbnRyeRIRCgRmaWZvGAMgASgISAGIAQESHwoScmVjZWl2ZV9iYXRjaF9zaXplGAQgASgFSAKIAQESPAoUbG9uZ19wb2xsaW5nX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IA4gBARIkChdsaXRlX3N1YnNjcmlwdGlvbl9xdW90YRgGIAEoBUgEiAEBEiAKE21heF9saXRlX3RvcGljX3NpemUYByABKAVIBYgBAUIICgZfZ3JvdXBCBwoFX2ZpZm9CFQoTX3JlY2VpdmVfYmF0Y2hfc2l6ZUIXChVfbG9uZ19wb2xsaW5nX3RpbWVvdXRCGgoYX2xpdGVfc3Vic2NyaXB0aW9uX3F1b3RhQhYKFF9tYXhfbGl0ZV90b3BpY19zaXplIlkKBk1ldHJpYxIKCgJvbhgBIAEoCBI1CgllbmRwb2ludHMYAiABKAsyHS5hcGFjaGUucm9ja2V0bXEudjIuRW5kcG9pbnRzSACIAQFCDAoKX2VuZHBvaW50cyK3AQoMT2Zmc2V0T3B0aW9uEjkKBnBvbGljeRgBIAEoDjInLmFwYWNoZS5yb2NrZXRtcS52Mi5PZmZzZXRPcHRpb24uUG9saWN5SAASEAoGb2Zmc2V0GAIgASgDSAASEAoGdGFpbF9uGAMgASgDSAASEwoJdGltZXN0YW1wGAQgASgDSAAiJAoGUG9saWN5EggKBExBU1QQABIHCgNNSU4QARIHCgNNQVgQAkINCgtvZmZzZXRfdHlwZSpZChVUcmFuc2FjdGlvblJlc29sdXRpb24SJgoiVFJBTlNBQ1RJT05fUkVTT0xVVElPTl9VTlNQRUNJRklFRBAAEgoKBkNPTU1JVBABEgwKCFJPTExCQUNLEAIqVwoRVHJhbnNhY3Rpb25Tb3VyY2USFgoSU09VUkNFX1VOU1BFQ0lGSUVEEAASEQoNU09VUkNFX0NMSUVOVBABEhcKE1NPVVJDRV9TRVJWRVJfQ0hFQ0sQAipXCgpQZXJtaXNzaW9uEhoKFlBFUk1JU1NJT05fVU5TUEVDSUZJRUQQABIICgROT05FEAESCAoEUkVBRBACEgkKBVdSSVRFEAMSDgoKUkVBRF9XUklURRAEKjsKCkZpbHRlclR5cGUSGwoXRklMVEVSX1RZUEVfVU5TUEVDSUZJRUQQABIHCgNUQUcQARIHCgNTUUwQAipUCg1BZGRyZXNzU2NoZW1lEh4KGkFERFJFU1NfU0NIRU1FX1VOU1BFQ0lGSUVEEAASCAoESVB2NBABEggKBElQdjYQAhIPCgtET01BSU5fTkFNRRADKnUKC01lc3NhZ2VUeXBlEhwKGE1FU1NBR0VfVFlQRV9VTlNQRUNJRklFRBAAEgoKBk5PUk1BTBABEggKBEZJRk8QAhIJCgVERUxBWRADEg8KC1RSQU5TQUNUSU9OEAQSCAoETElURRAFEgwKCFBSSU9SSVRZEAYqRwoKRGlnZXN0VHlwZRIbChdESUdFU1RfVFlQRV9VTlNQRUNJRklFRBAAEgkKBUNSQzMyEAESBwoDTUQ1EAISCAoEU0hBMRADKqQBCgpDbGllbnRUeXBlEhsKF0NMSUVOVF9UWVBFX1VOU1BFQ0lGSUVEEAASDAoIUFJPRFVDRVIQARIRCg1QVVNIX0NPTlNVTUVSEAISEwoPU0lNUExFX0NPTlNVTUVSEAMSEQoNUFVMTF9DT05TVU1FUhAEEhYKEkxJVEVfUFVTSF9DT05TVU1FUhAFEhgKFExJVEVfU0lNUExFX0NPTlNVTUVSEAYqPAoIRW5jb2RpbmcSGAoURU5DT0RJTkdfVU5TUEVDSUZJRUQQABIMCghJREVOVElUWRABEggKBEdaSVAQAirKCwoEQ29kZRIUChBDT0RFX1VOU1BFQ0lGSUVEEAASCAoCT0sQoJwBEhYKEE1VTFRJUExFX1JFU1VMVFMQsOoBEhEKC0JBRF9SRVFVRVNUEMC4AhIaChRJTExFR0FMX0FDQ0VTU19QT0lOVBDBuAISEwoNSUxMRUdBTF9UT1BJQxDCuAISHAoWSUxMRUdBTF9DT05TVU1FUl9HUk9VUBDDuAISGQoTSUxMRUdBTF9NRVNTQUdFX1RBRxDEuAISGQoTSUxMRUdBTF9NRVNTQUdFX0tFWRDFuAISGwoVSUxMRUdBTF9NRVNTQUdFX0dST1VQEMa4AhIiChxJTExFR0FMX01FU1NBR0VfUFJPUEVSVFlfS0VZEMe4AhIcChZJTlZBTElEX1RSQU5TQUNUSU9OX0lEEMi4AhIYChJJTExFR0FMX01FU1NBR0VfSUQQybgCEh8KGUlMTEVHQUxfRklMVEVSX0VYUFJFU1NJT04QyrgCEhwKFklMTEVHQUxfSU5WSVNJQkxFX1RJTUUQy7gCEhsKFUlMTEVHQUxfREVMSVZFUllfVElNRRDMuAISHAoWSU5WQUxJRF9SRUNFSVBUX0hBTkRMRRDNuAISKQojTUVTU0FHRV9QUk9QRVJUWV9DT05GTElDVF9XSVRIX1RZUEUQzrgCEh4KGFVOUkVDT0dOSVpFRF9DTElFTlRfVFlQRRDPuAISFwoRTUVTU0FHRV9DT1JSVVBURUQQ0LgCEhgKEkNMSUVOVF9JRF9SRVFVSVJFRBDRuAISGgoUSUxMRUdBTF9QT0xMSU5HX1RJTUUQ0rgCEhQKDklMTEVHQUxfT0ZGU0VUENO4AhIYChJJTExFR0FMX0xJVEVfVE9QSUMQ1LgCEh8KGUlOVkFMSURfQ0xJRU5UX1BST1BFUlRJRVMQ1bgCEhIKDFVOQVVUSE9SSVpFRBCkuQISFgoQUEFZTUVOVF9SRVFVSVJFRBCIugISDwoJRk9SQklEREVOEOy6AhIPCglOT1RfRk9VTkQQ0LsCEhcKEU1FU1NBR0VfTk9UX0ZPVU5EENG7AhIVCg9UT1BJQ19OT1RfRk9VTkQQ0rsCEh4KGENPTlNVTUVSX0dST1VQX05PVF9GT1VORBDTuwISFgoQT0ZGU0VUX05PVF9GT1VORBDUuwISFQoPUkVRVUVTVF9USU1FT1VUEOC+AhIXChFQQVlMT0FEX1RPT19MQVJHRRDUwgISHAoWTUVTU0FHRV9CT0RZX1RPT19MQVJHRRDVwgISGAoSTUVTU0FHRV9CT0RZX0VNUFRZENbCAhIZChNQUkVDT05ESVRJT05fRkFJTEVEELDOAhIXChFUT09fTUFOWV9SRVFVRVNUUxCUzwISHwoZTElURV9UT1BJQ19RVU9UQV9FWENFRURFRBCVzwISJgogTElURV9TVUJTQ1JJUFRJT05fUVVPVEFfRVhDRUVERUQQls8CEiUKH1JFUVVFU1RfSEVBREVSX0ZJRUxEU19UT09fTEFSR0UQ3NACEiIKHE1FU1NBR0VfUFJPUEVSVElFU19UT09fTEFSR0UQ3dACEhQKDklOVEVSTkFMX0VSUk9SENCGAxIbChVJTlRFUk5BTF9TRVJWRVJfRVJST1IQ0YYDEhYKEEhBX05PVF9BVkFJTEFCTEUQ0oYDEhUKD05PVF9JTVBMRU1FTlRFRBC0hwMSEwoNUFJPWFlfVElNRU9VVBDgiQMSIAoaTUFTVEVSX1BFUlNJU1RFTkNFX1RJTUVPVVQQ4YkDEh8KGVNMQVZFX1BFUlNJU1RFTkNFX1RJTUVPVVQQ4okDEhEKC1VOU1VQUE9SVEVEEMSKAxIZChNWRVJTSU9OX1VOU1VQUE9SVEVEEMWKAxIlCh9WRVJJRllfRklGT19NRVNTQUdFX1VOU1VQUE9SVEVEEMaKAxIfChlGQUlMRURfVE9fQ09OU1VNRV9NRVNTQUdFEODUAyqtAQoITGFuZ3VhZ2USGAoUTEFOR1VBR0VfVU5TUEVDSUZJRUQQABIICgRKQVZBEAESBwoDQ1BQEAISCwoHRE9UX05FVBADEgoKBkdPTEFORxAEEggKBFJVU1QQBRIKCgZQWVRIT04QBhIHCgNQSFAQBxILCgdOT0RFX0pTEAgSCAoEUlVCWRAJEg8KC09CSkVDVElWRV9DEAoSCAoEREFSVBALEgoKBktPVExJThAMKmQKFkxpdGVTdWJzY3JpcHRpb25BY3Rpb24SDwoLUEFSVElBTF9BREQQABISCg5QQVJUSUFMX1JFTU9WRRABEhAKDENPTVBMRVRFX0FERBACEhMKD0NPTVBMRVRFX1JFTU9WRRADKjoKEVF1ZXJ5T2Zmc2V0UG9saWN5Eg0KCUJFR0lOTklORxAAEgcKA0VORBABEg0KCVRJTUVTVEFNUBACQjsKEmFwYWNoZS5yb2NrZXRtcS52MkIITVFEb21haW5QAaABAdgBAaoCEkFwYWNoZS5Sb2NrZXRtcS5WMmIGcHJvdG8z", [file_google_protobuf_timestamp, file_google_protobuf_duration]);
 
 /**
  * @generated from message apache.rocketmq.v2.FilterExpression
@@ -52,7 +48,8 @@ export type FilterExpression = Message$1<"apache.rocketmq.v2.FilterExpression"> 
  * Describes the message apache.rocketmq.v2.FilterExpression.
  * Use `create(FilterExpressionSchema)` to create a new message.
  */
-export const FilterExpressionSchema: GenMessage<FilterExpression> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 0);
+export const FilterExpressionSchema: GenMessage<FilterExpression> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 0);
 
 /**
  * @generated from message apache.rocketmq.v2.RetryPolicy
@@ -66,29 +63,27 @@ export type RetryPolicy = Message$1<"apache.rocketmq.v2.RetryPolicy"> & {
   /**
    * @generated from oneof apache.rocketmq.v2.RetryPolicy.strategy
    */
-  strategy:
-    | {
-        /**
-         * @generated from field: apache.rocketmq.v2.ExponentialBackoff exponential_backoff = 2;
-         */
-        value: ExponentialBackoff;
-        case: "exponentialBackoff";
-      }
-    | {
-        /**
-         * @generated from field: apache.rocketmq.v2.CustomizedBackoff customized_backoff = 3;
-         */
-        value: CustomizedBackoff;
-        case: "customizedBackoff";
-      }
-    | { case: undefined; value?: undefined };
+  strategy: {
+    /**
+     * @generated from field: apache.rocketmq.v2.ExponentialBackoff exponential_backoff = 2;
+     */
+    value: ExponentialBackoff;
+    case: "exponentialBackoff";
+  } | {
+    /**
+     * @generated from field: apache.rocketmq.v2.CustomizedBackoff customized_backoff = 3;
+     */
+    value: CustomizedBackoff;
+    case: "customizedBackoff";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
  * Describes the message apache.rocketmq.v2.RetryPolicy.
  * Use `create(RetryPolicySchema)` to create a new message.
  */
-export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 1);
+export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 1);
 
 /**
  * https://en.wikipedia.org/wiki/Exponential_backoff
@@ -116,7 +111,8 @@ export type ExponentialBackoff = Message$1<"apache.rocketmq.v2.ExponentialBackof
  * Describes the message apache.rocketmq.v2.ExponentialBackoff.
  * Use `create(ExponentialBackoffSchema)` to create a new message.
  */
-export const ExponentialBackoffSchema: GenMessage<ExponentialBackoff> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 2);
+export const ExponentialBackoffSchema: GenMessage<ExponentialBackoff> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 2);
 
 /**
  * @generated from message apache.rocketmq.v2.CustomizedBackoff
@@ -135,7 +131,8 @@ export type CustomizedBackoff = Message$1<"apache.rocketmq.v2.CustomizedBackoff"
  * Describes the message apache.rocketmq.v2.CustomizedBackoff.
  * Use `create(CustomizedBackoffSchema)` to create a new message.
  */
-export const CustomizedBackoffSchema: GenMessage<CustomizedBackoff> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 3);
+export const CustomizedBackoffSchema: GenMessage<CustomizedBackoff> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 3);
 
 /**
  * @generated from message apache.rocketmq.v2.Resource
@@ -159,7 +156,8 @@ export type Resource = Message$1<"apache.rocketmq.v2.Resource"> & {
  * Describes the message apache.rocketmq.v2.Resource.
  * Use `create(ResourceSchema)` to create a new message.
  */
-export const ResourceSchema: GenMessage<Resource> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 4);
+export const ResourceSchema: GenMessage<Resource> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 4);
 
 /**
  * @generated from message apache.rocketmq.v2.SubscriptionEntry
@@ -180,7 +178,8 @@ export type SubscriptionEntry = Message$1<"apache.rocketmq.v2.SubscriptionEntry"
  * Describes the message apache.rocketmq.v2.SubscriptionEntry.
  * Use `create(SubscriptionEntrySchema)` to create a new message.
  */
-export const SubscriptionEntrySchema: GenMessage<SubscriptionEntry> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 5);
+export const SubscriptionEntrySchema: GenMessage<SubscriptionEntry> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 5);
 
 /**
  * @generated from message apache.rocketmq.v2.Address
@@ -201,7 +200,8 @@ export type Address = Message$1<"apache.rocketmq.v2.Address"> & {
  * Describes the message apache.rocketmq.v2.Address.
  * Use `create(AddressSchema)` to create a new message.
  */
-export const AddressSchema: GenMessage<Address> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 6);
+export const AddressSchema: GenMessage<Address> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 6);
 
 /**
  * @generated from message apache.rocketmq.v2.Endpoints
@@ -222,7 +222,8 @@ export type Endpoints = Message$1<"apache.rocketmq.v2.Endpoints"> & {
  * Describes the message apache.rocketmq.v2.Endpoints.
  * Use `create(EndpointsSchema)` to create a new message.
  */
-export const EndpointsSchema: GenMessage<Endpoints> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 7);
+export const EndpointsSchema: GenMessage<Endpoints> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 7);
 
 /**
  * @generated from message apache.rocketmq.v2.Broker
@@ -258,7 +259,8 @@ export type Broker = Message$1<"apache.rocketmq.v2.Broker"> & {
  * Describes the message apache.rocketmq.v2.Broker.
  * Use `create(BrokerSchema)` to create a new message.
  */
-export const BrokerSchema: GenMessage<Broker> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 8);
+export const BrokerSchema: GenMessage<Broker> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 8);
 
 /**
  * @generated from message apache.rocketmq.v2.MessageQueue
@@ -294,7 +296,8 @@ export type MessageQueue = Message$1<"apache.rocketmq.v2.MessageQueue"> & {
  * Describes the message apache.rocketmq.v2.MessageQueue.
  * Use `create(MessageQueueSchema)` to create a new message.
  */
-export const MessageQueueSchema: GenMessage<MessageQueue> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 9);
+export const MessageQueueSchema: GenMessage<MessageQueue> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 9);
 
 /**
  * When publishing messages to or subscribing messages from brokers, clients
@@ -327,7 +330,8 @@ export type Digest = Message$1<"apache.rocketmq.v2.Digest"> & {
  * Describes the message apache.rocketmq.v2.Digest.
  * Use `create(DigestSchema)` to create a new message.
  */
-export const DigestSchema: GenMessage<Digest> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 10);
+export const DigestSchema: GenMessage<Digest> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 10);
 
 /**
  * @generated from message apache.rocketmq.v2.SystemProperties
@@ -506,7 +510,8 @@ export type SystemProperties = Message$1<"apache.rocketmq.v2.SystemProperties"> 
  * Describes the message apache.rocketmq.v2.SystemProperties.
  * Use `create(SystemPropertiesSchema)` to create a new message.
  */
-export const SystemPropertiesSchema: GenMessage<SystemProperties> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 11);
+export const SystemPropertiesSchema: GenMessage<SystemProperties> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 11);
 
 /**
  * @generated from message apache.rocketmq.v2.DeadLetterQueue
@@ -531,7 +536,8 @@ export type DeadLetterQueue = Message$1<"apache.rocketmq.v2.DeadLetterQueue"> & 
  * Describes the message apache.rocketmq.v2.DeadLetterQueue.
  * Use `create(DeadLetterQueueSchema)` to create a new message.
  */
-export const DeadLetterQueueSchema: GenMessage<DeadLetterQueue> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 12);
+export const DeadLetterQueueSchema: GenMessage<DeadLetterQueue> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 12);
 
 /**
  * @generated from message apache.rocketmq.v2.Message
@@ -568,7 +574,8 @@ export type Message = Message$1<"apache.rocketmq.v2.Message"> & {
  * Describes the message apache.rocketmq.v2.Message.
  * Use `create(MessageSchema)` to create a new message.
  */
-export const MessageSchema: GenMessage<Message> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 13);
+export const MessageSchema: GenMessage<Message> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 13);
 
 /**
  * @generated from message apache.rocketmq.v2.Assignment
@@ -584,7 +591,8 @@ export type Assignment = Message$1<"apache.rocketmq.v2.Assignment"> & {
  * Describes the message apache.rocketmq.v2.Assignment.
  * Use `create(AssignmentSchema)` to create a new message.
  */
-export const AssignmentSchema: GenMessage<Assignment> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 14);
+export const AssignmentSchema: GenMessage<Assignment> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 14);
 
 /**
  * @generated from message apache.rocketmq.v2.Status
@@ -605,7 +613,8 @@ export type Status = Message$1<"apache.rocketmq.v2.Status"> & {
  * Describes the message apache.rocketmq.v2.Status.
  * Use `create(StatusSchema)` to create a new message.
  */
-export const StatusSchema: GenMessage<Status> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 15);
+export const StatusSchema: GenMessage<Status> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 15);
 
 /**
  * User Agent
@@ -646,7 +655,8 @@ export type UA = Message$1<"apache.rocketmq.v2.UA"> & {
  * Describes the message apache.rocketmq.v2.UA.
  * Use `create(UASchema)` to create a new message.
  */
-export const UASchema: GenMessage<UA> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 16);
+export const UASchema: GenMessage<UA> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 16);
 
 /**
  * @generated from message apache.rocketmq.v2.Settings
@@ -690,22 +700,19 @@ export type Settings = Message$1<"apache.rocketmq.v2.Settings"> & {
   /**
    * @generated from oneof apache.rocketmq.v2.Settings.pub_sub
    */
-  pubSub:
-    | {
-        /**
-         * @generated from field: apache.rocketmq.v2.Publishing publishing = 5;
-         */
-        value: Publishing;
-        case: "publishing";
-      }
-    | {
-        /**
-         * @generated from field: apache.rocketmq.v2.Subscription subscription = 6;
-         */
-        value: Subscription;
-        case: "subscription";
-      }
-    | { case: undefined; value?: undefined };
+  pubSub: {
+    /**
+     * @generated from field: apache.rocketmq.v2.Publishing publishing = 5;
+     */
+    value: Publishing;
+    case: "publishing";
+  } | {
+    /**
+     * @generated from field: apache.rocketmq.v2.Subscription subscription = 6;
+     */
+    value: Subscription;
+    case: "subscription";
+  } | { case: undefined; value?: undefined };
 
   /**
    * User agent details
@@ -752,7 +759,8 @@ export type Settings = Message$1<"apache.rocketmq.v2.Settings"> & {
  * Describes the message apache.rocketmq.v2.Settings.
  * Use `create(SettingsSchema)` to create a new message.
  */
-export const SettingsSchema: GenMessage<Settings> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 17);
+export const SettingsSchema: GenMessage<Settings> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 17);
 
 /**
  * @generated from message apache.rocketmq.v2.Publishing
@@ -790,7 +798,8 @@ export type Publishing = Message$1<"apache.rocketmq.v2.Publishing"> & {
  * Describes the message apache.rocketmq.v2.Publishing.
  * Use `create(PublishingSchema)` to create a new message.
  */
-export const PublishingSchema: GenMessage<Publishing> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 18);
+export const PublishingSchema: GenMessage<Publishing> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 18);
 
 /**
  * @generated from message apache.rocketmq.v2.Subscription
@@ -863,7 +872,8 @@ export type Subscription = Message$1<"apache.rocketmq.v2.Subscription"> & {
  * Describes the message apache.rocketmq.v2.Subscription.
  * Use `create(SubscriptionSchema)` to create a new message.
  */
-export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 19);
+export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 19);
 
 /**
  * @generated from message apache.rocketmq.v2.Metric
@@ -888,7 +898,8 @@ export type Metric = Message$1<"apache.rocketmq.v2.Metric"> & {
  * Describes the message apache.rocketmq.v2.Metric.
  * Use `create(MetricSchema)` to create a new message.
  */
-export const MetricSchema: GenMessage<Metric> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 20);
+export const MetricSchema: GenMessage<Metric> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 20);
 
 /**
  * @generated from message apache.rocketmq.v2.OffsetOption
@@ -897,43 +908,39 @@ export type OffsetOption = Message$1<"apache.rocketmq.v2.OffsetOption"> & {
   /**
    * @generated from oneof apache.rocketmq.v2.OffsetOption.offset_type
    */
-  offsetType:
-    | {
-        /**
-         * @generated from field: apache.rocketmq.v2.OffsetOption.Policy policy = 1;
-         */
-        value: OffsetOption_Policy;
-        case: "policy";
-      }
-    | {
-        /**
-         * @generated from field: int64 offset = 2;
-         */
-        value: bigint;
-        case: "offset";
-      }
-    | {
-        /**
-         * @generated from field: int64 tail_n = 3;
-         */
-        value: bigint;
-        case: "tailN";
-      }
-    | {
-        /**
-         * @generated from field: int64 timestamp = 4;
-         */
-        value: bigint;
-        case: "timestamp";
-      }
-    | { case: undefined; value?: undefined };
+  offsetType: {
+    /**
+     * @generated from field: apache.rocketmq.v2.OffsetOption.Policy policy = 1;
+     */
+    value: OffsetOption_Policy;
+    case: "policy";
+  } | {
+    /**
+     * @generated from field: int64 offset = 2;
+     */
+    value: bigint;
+    case: "offset";
+  } | {
+    /**
+     * @generated from field: int64 tail_n = 3;
+     */
+    value: bigint;
+    case: "tailN";
+  } | {
+    /**
+     * @generated from field: int64 timestamp = 4;
+     */
+    value: bigint;
+    case: "timestamp";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
  * Describes the message apache.rocketmq.v2.OffsetOption.
  * Use `create(OffsetOptionSchema)` to create a new message.
  */
-export const OffsetOptionSchema: GenMessage<OffsetOption> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_definition, 21);
+export const OffsetOptionSchema: GenMessage<OffsetOption> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_definition, 21);
 
 /**
  * @generated from enum apache.rocketmq.v2.OffsetOption.Policy
@@ -963,7 +970,8 @@ export type OffsetOption_Policy = (typeof OffsetOption_Policy)[keyof typeof Offs
 /**
  * Describes the enum apache.rocketmq.v2.OffsetOption.Policy.
  */
-export const OffsetOption_PolicySchema: GenEnum<OffsetOption_Policy> = /*@__PURE__*/ enumDesc(file_apache_rocketmq_v2_definition, 21, 0);
+export const OffsetOption_PolicySchema: GenEnum<OffsetOption_Policy> = /*@__PURE__*/
+  enumDesc(file_apache_rocketmq_v2_definition, 21, 0);
 
 /**
  * @generated from enum apache.rocketmq.v2.TransactionResolution
@@ -993,7 +1001,8 @@ export type TransactionResolution = (typeof TransactionResolution)[keyof typeof 
 /**
  * Describes the enum apache.rocketmq.v2.TransactionResolution.
  */
-export const TransactionResolutionSchema: GenEnum<TransactionResolution> = /*@__PURE__*/ enumDesc(file_apache_rocketmq_v2_definition, 0);
+export const TransactionResolutionSchema: GenEnum<TransactionResolution> = /*@__PURE__*/
+  enumDesc(file_apache_rocketmq_v2_definition, 0);
 
 /**
  * @generated from enum apache.rocketmq.v2.TransactionSource
@@ -1023,7 +1032,8 @@ export type TransactionSource = (typeof TransactionSource)[keyof typeof Transact
 /**
  * Describes the enum apache.rocketmq.v2.TransactionSource.
  */
-export const TransactionSourceSchema: GenEnum<TransactionSource> = /*@__PURE__*/ enumDesc(file_apache_rocketmq_v2_definition, 1);
+export const TransactionSourceSchema: GenEnum<TransactionSource> = /*@__PURE__*/
+  enumDesc(file_apache_rocketmq_v2_definition, 1);
 
 /**
  * @generated from enum apache.rocketmq.v2.Permission
@@ -1063,7 +1073,8 @@ export type Permission = (typeof Permission)[keyof typeof Permission] | UnknownE
 /**
  * Describes the enum apache.rocketmq.v2.Permission.
  */
-export const PermissionSchema: GenEnum<Permission> = /*@__PURE__*/ enumDesc(file_apache_rocketmq_v2_definition, 2);
+export const PermissionSchema: GenEnum<Permission> = /*@__PURE__*/
+  enumDesc(file_apache_rocketmq_v2_definition, 2);
 
 /**
  * @generated from enum apache.rocketmq.v2.FilterType
@@ -1093,7 +1104,8 @@ export type FilterType = (typeof FilterType)[keyof typeof FilterType] | UnknownE
 /**
  * Describes the enum apache.rocketmq.v2.FilterType.
  */
-export const FilterTypeSchema: GenEnum<FilterType> = /*@__PURE__*/ enumDesc(file_apache_rocketmq_v2_definition, 3);
+export const FilterTypeSchema: GenEnum<FilterType> = /*@__PURE__*/
+  enumDesc(file_apache_rocketmq_v2_definition, 3);
 
 /**
  * @generated from enum apache.rocketmq.v2.AddressScheme
@@ -1128,7 +1140,8 @@ export type AddressScheme = (typeof AddressScheme)[keyof typeof AddressScheme] |
 /**
  * Describes the enum apache.rocketmq.v2.AddressScheme.
  */
-export const AddressSchemeSchema: GenEnum<AddressScheme> = /*@__PURE__*/ enumDesc(file_apache_rocketmq_v2_definition, 4);
+export const AddressSchemeSchema: GenEnum<AddressScheme> = /*@__PURE__*/
+  enumDesc(file_apache_rocketmq_v2_definition, 4);
 
 /**
  * @generated from enum apache.rocketmq.v2.MessageType
@@ -1189,7 +1202,8 @@ export type MessageType = (typeof MessageType)[keyof typeof MessageType] | Unkno
 /**
  * Describes the enum apache.rocketmq.v2.MessageType.
  */
-export const MessageTypeSchema: GenEnum<MessageType> = /*@__PURE__*/ enumDesc(file_apache_rocketmq_v2_definition, 5);
+export const MessageTypeSchema: GenEnum<MessageType> = /*@__PURE__*/
+  enumDesc(file_apache_rocketmq_v2_definition, 5);
 
 /**
  * @generated from enum apache.rocketmq.v2.DigestType
@@ -1233,7 +1247,8 @@ export type DigestType = (typeof DigestType)[keyof typeof DigestType] | UnknownE
 /**
  * Describes the enum apache.rocketmq.v2.DigestType.
  */
-export const DigestTypeSchema: GenEnum<DigestType> = /*@__PURE__*/ enumDesc(file_apache_rocketmq_v2_definition, 6);
+export const DigestTypeSchema: GenEnum<DigestType> = /*@__PURE__*/
+  enumDesc(file_apache_rocketmq_v2_definition, 6);
 
 /**
  * @generated from enum apache.rocketmq.v2.ClientType
@@ -1283,7 +1298,8 @@ export type ClientType = (typeof ClientType)[keyof typeof ClientType] | UnknownE
 /**
  * Describes the enum apache.rocketmq.v2.ClientType.
  */
-export const ClientTypeSchema: GenEnum<ClientType> = /*@__PURE__*/ enumDesc(file_apache_rocketmq_v2_definition, 7);
+export const ClientTypeSchema: GenEnum<ClientType> = /*@__PURE__*/
+  enumDesc(file_apache_rocketmq_v2_definition, 7);
 
 /**
  * @generated from enum apache.rocketmq.v2.Encoding
@@ -1313,7 +1329,8 @@ export type Encoding = (typeof Encoding)[keyof typeof Encoding] | UnknownEnum;
 /**
  * Describes the enum apache.rocketmq.v2.Encoding.
  */
-export const EncodingSchema: GenEnum<Encoding> = /*@__PURE__*/ enumDesc(file_apache_rocketmq_v2_definition, 8);
+export const EncodingSchema: GenEnum<Encoding> = /*@__PURE__*/
+  enumDesc(file_apache_rocketmq_v2_definition, 8);
 
 /**
  * @generated from enum apache.rocketmq.v2.Code
@@ -1725,7 +1742,8 @@ export type Code = (typeof Code)[keyof typeof Code] | UnknownEnum;
 /**
  * Describes the enum apache.rocketmq.v2.Code.
  */
-export const CodeSchema: GenEnum<Code> = /*@__PURE__*/ enumDesc(file_apache_rocketmq_v2_definition, 9);
+export const CodeSchema: GenEnum<Code> = /*@__PURE__*/
+  enumDesc(file_apache_rocketmq_v2_definition, 9);
 
 /**
  * @generated from enum apache.rocketmq.v2.Language
@@ -1805,7 +1823,8 @@ export type Language = (typeof Language)[keyof typeof Language] | UnknownEnum;
 /**
  * Describes the enum apache.rocketmq.v2.Language.
  */
-export const LanguageSchema: GenEnum<Language> = /*@__PURE__*/ enumDesc(file_apache_rocketmq_v2_definition, 10);
+export const LanguageSchema: GenEnum<Language> = /*@__PURE__*/
+  enumDesc(file_apache_rocketmq_v2_definition, 10);
 
 /**
  * @generated from enum apache.rocketmq.v2.LiteSubscriptionAction
@@ -1840,7 +1859,8 @@ export type LiteSubscriptionAction = (typeof LiteSubscriptionAction)[keyof typeo
 /**
  * Describes the enum apache.rocketmq.v2.LiteSubscriptionAction.
  */
-export const LiteSubscriptionActionSchema: GenEnum<LiteSubscriptionAction> = /*@__PURE__*/ enumDesc(file_apache_rocketmq_v2_definition, 11);
+export const LiteSubscriptionActionSchema: GenEnum<LiteSubscriptionAction> = /*@__PURE__*/
+  enumDesc(file_apache_rocketmq_v2_definition, 11);
 
 /**
  * @generated from enum apache.rocketmq.v2.QueryOffsetPolicy
@@ -1876,4 +1896,6 @@ export type QueryOffsetPolicy = (typeof QueryOffsetPolicy)[keyof typeof QueryOff
 /**
  * Describes the enum apache.rocketmq.v2.QueryOffsetPolicy.
  */
-export const QueryOffsetPolicySchema: GenEnum<QueryOffsetPolicy> = /*@__PURE__*/ enumDesc(file_apache_rocketmq_v2_definition, 12);
+export const QueryOffsetPolicySchema: GenEnum<QueryOffsetPolicy> = /*@__PURE__*/
+  enumDesc(file_apache_rocketmq_v2_definition, 12);
+

@@ -17,38 +17,19 @@
 // @generated from file apache/rocketmq/v2/service.proto (package apache.rocketmq.v2, syntax proto3)
 /* eslint-disable */
 
-import type { Message } from "@bufbuild/protobuf";
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type {
-  Assignment,
-  ClientType,
-  Endpoints,
-  FilterExpression,
-  LiteSubscriptionAction,
-  Message as Message$1,
-  MessageQueue,
-  OffsetOption,
-  QueryOffsetPolicy,
-  Resource,
-  Settings,
-  Status,
-  TransactionResolution,
-  TransactionSource,
-} from "./definition_pb.ts";
+import type { Assignment, ClientType, Endpoints, FilterExpression, LiteSubscriptionAction, Message as Message$1, MessageQueue, OffsetOption, QueryOffsetPolicy, Resource, Settings, Status, TransactionResolution, TransactionSource } from "./definition_pb.ts";
 import { file_apache_rocketmq_v2_definition } from "./definition_pb.ts";
+import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file apache/rocketmq/v2/service.proto.
  */
-export const file_apache_rocketmq_v2_service: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    "CiBhcGFjaGUvcm9ja2V0bXEvdjIvc2VydmljZS5wcm90bxISYXBhY2hlLnJvY2tldG1xLnYyInIKEVF1ZXJ5Um91dGVSZXF1ZXN0EisKBXRvcGljGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEjAKCWVuZHBvaW50cxgCIAEoCzIdLmFwYWNoZS5yb2NrZXRtcS52Mi5FbmRwb2ludHMiegoSUXVlcnlSb3V0ZVJlc3BvbnNlEioKBnN0YXR1cxgBIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXMSOAoObWVzc2FnZV9xdWV1ZXMYAiADKAsyIC5hcGFjaGUucm9ja2V0bXEudjIuTWVzc2FnZVF1ZXVlIkMKElNlbmRNZXNzYWdlUmVxdWVzdBItCghtZXNzYWdlcxgBIAMoCzIbLmFwYWNoZS5yb2NrZXRtcS52Mi5NZXNzYWdlIpABCg9TZW5kUmVzdWx0RW50cnkSKgoGc3RhdHVzGAEgASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLlN0YXR1cxISCgptZXNzYWdlX2lkGAIgASgJEhYKDnRyYW5zYWN0aW9uX2lkGAMgASgJEg4KBm9mZnNldBgEIAEoAxIVCg1yZWNhbGxfaGFuZGxlGAUgASgJIncKE1NlbmRNZXNzYWdlUmVzcG9uc2USKgoGc3RhdHVzGAEgASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLlN0YXR1cxI0CgdlbnRyaWVzGAIgAygLMiMuYXBhY2hlLnJvY2tldG1xLnYyLlNlbmRSZXN1bHRFbnRyeSKkAQoWUXVlcnlBc3NpZ25tZW50UmVxdWVzdBIrCgV0b3BpYxgBIAEoCzIcLmFwYWNoZS5yb2NrZXRtcS52Mi5SZXNvdXJjZRIrCgVncm91cBgCIAEoCzIcLmFwYWNoZS5yb2NrZXRtcS52Mi5SZXNvdXJjZRIwCgllbmRwb2ludHMYAyABKAsyHS5hcGFjaGUucm9ja2V0bXEudjIuRW5kcG9pbnRzInoKF1F1ZXJ5QXNzaWdubWVudFJlc3BvbnNlEioKBnN0YXR1cxgBIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXMSMwoLYXNzaWdubWVudHMYAiADKAsyHi5hcGFjaGUucm9ja2V0bXEudjIuQXNzaWdubWVudCK4AwoVUmVjZWl2ZU1lc3NhZ2VSZXF1ZXN0EisKBWdyb3VwGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEjcKDW1lc3NhZ2VfcXVldWUYAiABKAsyIC5hcGFjaGUucm9ja2V0bXEudjIuTWVzc2FnZVF1ZXVlEj8KEWZpbHRlcl9leHByZXNzaW9uGAMgASgLMiQuYXBhY2hlLnJvY2tldG1xLnYyLkZpbHRlckV4cHJlc3Npb24SEgoKYmF0Y2hfc2l6ZRgEIAEoBRI6ChJpbnZpc2libGVfZHVyYXRpb24YBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IAIgBARISCgphdXRvX3JlbmV3GAYgASgIEjwKFGxvbmdfcG9sbGluZ190aW1lb3V0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uSAGIAQESFwoKYXR0ZW1wdF9pZBgIIAEoCUgCiAEBQhUKE19pbnZpc2libGVfZHVyYXRpb25CFwoVX2xvbmdfcG9sbGluZ190aW1lb3V0Qg0KC19hdHRlbXB0X2lkIrsBChZSZWNlaXZlTWVzc2FnZVJlc3BvbnNlEiwKBnN0YXR1cxgBIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXNIABIuCgdtZXNzYWdlGAIgASgLMhsuYXBhY2hlLnJvY2tldG1xLnYyLk1lc3NhZ2VIABI4ChJkZWxpdmVyeV90aW1lc3RhbXAYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSABCCQoHY29udGVudCJlCg9BY2tNZXNzYWdlRW50cnkSEgoKbWVzc2FnZV9pZBgBIAEoCRIWCg5yZWNlaXB0X2hhbmRsZRgCIAEoCRIXCgpsaXRlX3RvcGljGAMgASgJSACIAQFCDQoLX2xpdGVfdG9waWMiowEKEUFja01lc3NhZ2VSZXF1ZXN0EisKBWdyb3VwGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEisKBXRvcGljGAIgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEjQKB2VudHJpZXMYAyADKAsyIy5hcGFjaGUucm9ja2V0bXEudjIuQWNrTWVzc2FnZUVudHJ5Im8KFUFja01lc3NhZ2VSZXN1bHRFbnRyeRISCgptZXNzYWdlX2lkGAEgASgJEhYKDnJlY2VpcHRfaGFuZGxlGAIgASgJEioKBnN0YXR1cxgDIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXMifAoSQWNrTWVzc2FnZVJlc3BvbnNlEioKBnN0YXR1cxgBIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXMSOgoHZW50cmllcxgCIAMoCzIpLmFwYWNoZS5yb2NrZXRtcS52Mi5BY2tNZXNzYWdlUmVzdWx0RW50cnkijwIKJkZvcndhcmRNZXNzYWdlVG9EZWFkTGV0dGVyUXVldWVSZXF1ZXN0EisKBWdyb3VwGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEisKBXRvcGljGAIgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEhYKDnJlY2VpcHRfaGFuZGxlGAMgASgJEhIKCm1lc3NhZ2VfaWQYBCABKAkSGAoQZGVsaXZlcnlfYXR0ZW1wdBgFIAEoBRIdChVtYXhfZGVsaXZlcnlfYXR0ZW1wdHMYBiABKAUSFwoKbGl0ZV90b3BpYxgHIAEoCUgAiAEBQg0KC19saXRlX3RvcGljIlUKJ0ZvcndhcmRNZXNzYWdlVG9EZWFkTGV0dGVyUXVldWVSZXNwb25zZRIqCgZzdGF0dXMYASABKAsyGi5hcGFjaGUucm9ja2V0bXEudjIuU3RhdHVzIoMBChBIZWFydGJlYXRSZXF1ZXN0EjAKBWdyb3VwGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlSACIAQESMwoLY2xpZW50X3R5cGUYAiABKA4yHi5hcGFjaGUucm9ja2V0bXEudjIuQ2xpZW50VHlwZUIICgZfZ3JvdXAiPwoRSGVhcnRiZWF0UmVzcG9uc2USKgoGc3RhdHVzGAEgASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLlN0YXR1cyL9AQoVRW5kVHJhbnNhY3Rpb25SZXF1ZXN0EisKBXRvcGljGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEhIKCm1lc3NhZ2VfaWQYAiABKAkSFgoOdHJhbnNhY3Rpb25faWQYAyABKAkSPQoKcmVzb2x1dGlvbhgEIAEoDjIpLmFwYWNoZS5yb2NrZXRtcS52Mi5UcmFuc2FjdGlvblJlc29sdXRpb24SNQoGc291cmNlGAUgASgOMiUuYXBhY2hlLnJvY2tldG1xLnYyLlRyYW5zYWN0aW9uU291cmNlEhUKDXRyYWNlX2NvbnRleHQYBiABKAkiRAoWRW5kVHJhbnNhY3Rpb25SZXNwb25zZRIqCgZzdGF0dXMYASABKAsyGi5hcGFjaGUucm9ja2V0bXEudjIuU3RhdHVzIi0KHFByaW50VGhyZWFkU3RhY2tUcmFjZUNvbW1hbmQSDQoFbm9uY2UYASABKAkiKgoZUmVjb25uZWN0RW5kcG9pbnRzQ29tbWFuZBINCgVub25jZRgBIAEoCSJZChBUaHJlYWRTdGFja1RyYWNlEg0KBW5vbmNlGAEgASgJEh8KEnRocmVhZF9zdGFja190cmFjZRgCIAEoCUgAiAEBQhUKE190aHJlYWRfc3RhY2tfdHJhY2UiUwoUVmVyaWZ5TWVzc2FnZUNvbW1hbmQSDQoFbm9uY2UYASABKAkSLAoHbWVzc2FnZRgCIAEoCzIbLmFwYWNoZS5yb2NrZXRtcS52Mi5NZXNzYWdlIiQKE1ZlcmlmeU1lc3NhZ2VSZXN1bHQSDQoFbm9uY2UYASABKAkiaQohUmVjb3Zlck9ycGhhbmVkVHJhbnNhY3Rpb25Db21tYW5kEiwKB21lc3NhZ2UYASABKAsyGy5hcGFjaGUucm9ja2V0bXEudjIuTWVzc2FnZRIWCg50cmFuc2FjdGlvbl9pZBgCIAEoCSIyChxOb3RpZnlVbnN1YnNjcmliZUxpdGVDb21tYW5kEhIKCmxpdGVfdG9waWMYASABKAki3QUKEFRlbGVtZXRyeUNvbW1hbmQSLwoGc3RhdHVzGAEgASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLlN0YXR1c0gBiAEBEjAKCHNldHRpbmdzGAIgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlNldHRpbmdzSAASQgoSdGhyZWFkX3N0YWNrX3RyYWNlGAMgASgLMiQuYXBhY2hlLnJvY2tldG1xLnYyLlRocmVhZFN0YWNrVHJhY2VIABJIChV2ZXJpZnlfbWVzc2FnZV9yZXN1bHQYBCABKAsyJy5hcGFjaGUucm9ja2V0bXEudjIuVmVyaWZ5TWVzc2FnZVJlc3VsdEgAEmUKJHJlY292ZXJfb3JwaGFuZWRfdHJhbnNhY3Rpb25fY29tbWFuZBgFIAEoCzI1LmFwYWNoZS5yb2NrZXRtcS52Mi5SZWNvdmVyT3JwaGFuZWRUcmFuc2FjdGlvbkNvbW1hbmRIABJcCiBwcmludF90aHJlYWRfc3RhY2tfdHJhY2VfY29tbWFuZBgGIAEoCzIwLmFwYWNoZS5yb2NrZXRtcS52Mi5QcmludFRocmVhZFN0YWNrVHJhY2VDb21tYW5kSAASSgoWdmVyaWZ5X21lc3NhZ2VfY29tbWFuZBgHIAEoCzIoLmFwYWNoZS5yb2NrZXRtcS52Mi5WZXJpZnlNZXNzYWdlQ29tbWFuZEgAElQKG3JlY29ubmVjdF9lbmRwb2ludHNfY29tbWFuZBgIIAEoCzItLmFwYWNoZS5yb2NrZXRtcS52Mi5SZWNvbm5lY3RFbmRwb2ludHNDb21tYW5kSAASWwofbm90aWZ5X3Vuc3Vic2NyaWJlX2xpdGVfY29tbWFuZBgJIAEoCzIwLmFwYWNoZS5yb2NrZXRtcS52Mi5Ob3RpZnlVbnN1YnNjcmliZUxpdGVDb21tYW5kSABCCQoHY29tbWFuZEIJCgdfc3RhdHVzIlwKHk5vdGlmeUNsaWVudFRlcm1pbmF0aW9uUmVxdWVzdBIwCgVncm91cBgBIAEoCzIcLmFwYWNoZS5yb2NrZXRtcS52Mi5SZXNvdXJjZUgAiAEBQggKBl9ncm91cCJNCh9Ob3RpZnlDbGllbnRUZXJtaW5hdGlvblJlc3BvbnNlEioKBnN0YXR1cxgBIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXMipwIKHkNoYW5nZUludmlzaWJsZUR1cmF0aW9uUmVxdWVzdBIrCgVncm91cBgBIAEoCzIcLmFwYWNoZS5yb2NrZXRtcS52Mi5SZXNvdXJjZRIrCgV0b3BpYxgCIAEoCzIcLmFwYWNoZS5yb2NrZXRtcS52Mi5SZXNvdXJjZRIWCg5yZWNlaXB0X2hhbmRsZRgDIAEoCRI1ChJpbnZpc2libGVfZHVyYXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKbWVzc2FnZV9pZBgFIAEoCRIXCgpsaXRlX3RvcGljGAYgASgJSACIAQESFAoHc3VzcGVuZBgHIAEoCEgBiAEBQg0KC19saXRlX3RvcGljQgoKCF9zdXNwZW5kImUKH0NoYW5nZUludmlzaWJsZUR1cmF0aW9uUmVzcG9uc2USKgoGc3RhdHVzGAEgASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLlN0YXR1cxIWCg5yZWNlaXB0X2hhbmRsZRgCIAEoCSKYAgoSUHVsbE1lc3NhZ2VSZXF1ZXN0EisKBWdyb3VwGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEjcKDW1lc3NhZ2VfcXVldWUYAiABKAsyIC5hcGFjaGUucm9ja2V0bXEudjIuTWVzc2FnZVF1ZXVlEg4KBm9mZnNldBgDIAEoAxISCgpiYXRjaF9zaXplGAQgASgFEj8KEWZpbHRlcl9leHByZXNzaW9uGAUgASgLMiQuYXBhY2hlLnJvY2tldG1xLnYyLkZpbHRlckV4cHJlc3Npb24SNwoUbG9uZ19wb2xsaW5nX3RpbWVvdXQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ilQEKE1B1bGxNZXNzYWdlUmVzcG9uc2USLAoGc3RhdHVzGAEgASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLlN0YXR1c0gAEi4KB21lc3NhZ2UYAiABKAsyGy5hcGFjaGUucm9ja2V0bXEudjIuTWVzc2FnZUgAEhUKC25leHRfb2Zmc2V0GAMgASgDSABCCQoHY29udGVudCKLAQoTVXBkYXRlT2Zmc2V0UmVxdWVzdBIrCgVncm91cBgBIAEoCzIcLmFwYWNoZS5yb2NrZXRtcS52Mi5SZXNvdXJjZRI3Cg1tZXNzYWdlX3F1ZXVlGAIgASgLMiAuYXBhY2hlLnJvY2tldG1xLnYyLk1lc3NhZ2VRdWV1ZRIOCgZvZmZzZXQYAyABKAMiQgoUVXBkYXRlT2Zmc2V0UmVzcG9uc2USKgoGc3RhdHVzGAEgASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLlN0YXR1cyJ4ChBHZXRPZmZzZXRSZXF1ZXN0EisKBWdyb3VwGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEjcKDW1lc3NhZ2VfcXVldWUYAiABKAsyIC5hcGFjaGUucm9ja2V0bXEudjIuTWVzc2FnZVF1ZXVlIk8KEUdldE9mZnNldFJlc3BvbnNlEioKBnN0YXR1cxgBIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXMSDgoGb2Zmc2V0GAIgASgDItMBChJRdWVyeU9mZnNldFJlcXVlc3QSNwoNbWVzc2FnZV9xdWV1ZRgBIAEoCzIgLmFwYWNoZS5yb2NrZXRtcS52Mi5NZXNzYWdlUXVldWUSQgoTcXVlcnlfb2Zmc2V0X3BvbGljeRgCIAEoDjIlLmFwYWNoZS5yb2NrZXRtcS52Mi5RdWVyeU9mZnNldFBvbGljeRIyCgl0aW1lc3RhbXAYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSACIAQFCDAoKX3RpbWVzdGFtcCJRChNRdWVyeU9mZnNldFJlc3BvbnNlEioKBnN0YXR1cxgBIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXMSDgoGb2Zmc2V0GAIgASgDIloKFFJlY2FsbE1lc3NhZ2VSZXF1ZXN0EisKBXRvcGljGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEhUKDXJlY2FsbF9oYW5kbGUYAiABKAkiVwoVUmVjYWxsTWVzc2FnZVJlc3BvbnNlEioKBnN0YXR1cxgBIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXMSEgoKbWVzc2FnZV9pZBgCIAEoCSK9AgobU3luY0xpdGVTdWJzY3JpcHRpb25SZXF1ZXN0EjoKBmFjdGlvbhgBIAEoDjIqLmFwYWNoZS5yb2NrZXRtcS52Mi5MaXRlU3Vic2NyaXB0aW9uQWN0aW9uEisKBXRvcGljGAIgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEisKBWdyb3VwGAMgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEhYKDmxpdGVfdG9waWNfc2V0GAQgAygJEhQKB3ZlcnNpb24YBSABKANIAIgBARI8Cg1vZmZzZXRfb3B0aW9uGAYgASgLMiAuYXBhY2hlLnJvY2tldG1xLnYyLk9mZnNldE9wdGlvbkgBiAEBQgoKCF92ZXJzaW9uQhAKDl9vZmZzZXRfb3B0aW9uIkoKHFN5bmNMaXRlU3Vic2NyaXB0aW9uUmVzcG9uc2USKgoGc3RhdHVzGAEgASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLlN0YXR1czLMDgoQTWVzc2FnaW5nU2VydmljZRJdCgpRdWVyeVJvdXRlEiUuYXBhY2hlLnJvY2tldG1xLnYyLlF1ZXJ5Um91dGVSZXF1ZXN0GiYuYXBhY2hlLnJvY2tldG1xLnYyLlF1ZXJ5Um91dGVSZXNwb25zZSIAEloKCUhlYXJ0YmVhdBIkLmFwYWNoZS5yb2NrZXRtcS52Mi5IZWFydGJlYXRSZXF1ZXN0GiUuYXBhY2hlLnJvY2tldG1xLnYyLkhlYXJ0YmVhdFJlc3BvbnNlIgASYAoLU2VuZE1lc3NhZ2USJi5hcGFjaGUucm9ja2V0bXEudjIuU2VuZE1lc3NhZ2VSZXF1ZXN0GicuYXBhY2hlLnJvY2tldG1xLnYyLlNlbmRNZXNzYWdlUmVzcG9uc2UiABJsCg9RdWVyeUFzc2lnbm1lbnQSKi5hcGFjaGUucm9ja2V0bXEudjIuUXVlcnlBc3NpZ25tZW50UmVxdWVzdBorLmFwYWNoZS5yb2NrZXRtcS52Mi5RdWVyeUFzc2lnbm1lbnRSZXNwb25zZSIAEmsKDlJlY2VpdmVNZXNzYWdlEikuYXBhY2hlLnJvY2tldG1xLnYyLlJlY2VpdmVNZXNzYWdlUmVxdWVzdBoqLmFwYWNoZS5yb2NrZXRtcS52Mi5SZWNlaXZlTWVzc2FnZVJlc3BvbnNlIgAwARJdCgpBY2tNZXNzYWdlEiUuYXBhY2hlLnJvY2tldG1xLnYyLkFja01lc3NhZ2VSZXF1ZXN0GiYuYXBhY2hlLnJvY2tldG1xLnYyLkFja01lc3NhZ2VSZXNwb25zZSIAEpwBCh9Gb3J3YXJkTWVzc2FnZVRvRGVhZExldHRlclF1ZXVlEjouYXBhY2hlLnJvY2tldG1xLnYyLkZvcndhcmRNZXNzYWdlVG9EZWFkTGV0dGVyUXVldWVSZXF1ZXN0GjsuYXBhY2hlLnJvY2tldG1xLnYyLkZvcndhcmRNZXNzYWdlVG9EZWFkTGV0dGVyUXVldWVSZXNwb25zZSIAEmIKC1B1bGxNZXNzYWdlEiYuYXBhY2hlLnJvY2tldG1xLnYyLlB1bGxNZXNzYWdlUmVxdWVzdBonLmFwYWNoZS5yb2NrZXRtcS52Mi5QdWxsTWVzc2FnZVJlc3BvbnNlIgAwARJjCgxVcGRhdGVPZmZzZXQSJy5hcGFjaGUucm9ja2V0bXEudjIuVXBkYXRlT2Zmc2V0UmVxdWVzdBooLmFwYWNoZS5yb2NrZXRtcS52Mi5VcGRhdGVPZmZzZXRSZXNwb25zZSIAEloKCUdldE9mZnNldBIkLmFwYWNoZS5yb2NrZXRtcS52Mi5HZXRPZmZzZXRSZXF1ZXN0GiUuYXBhY2hlLnJvY2tldG1xLnYyLkdldE9mZnNldFJlc3BvbnNlIgASYAoLUXVlcnlPZmZzZXQSJi5hcGFjaGUucm9ja2V0bXEudjIuUXVlcnlPZmZzZXRSZXF1ZXN0GicuYXBhY2hlLnJvY2tldG1xLnYyLlF1ZXJ5T2Zmc2V0UmVzcG9uc2UiABJpCg5FbmRUcmFuc2FjdGlvbhIpLmFwYWNoZS5yb2NrZXRtcS52Mi5FbmRUcmFuc2FjdGlvblJlcXVlc3QaKi5hcGFjaGUucm9ja2V0bXEudjIuRW5kVHJhbnNhY3Rpb25SZXNwb25zZSIAEl0KCVRlbGVtZXRyeRIkLmFwYWNoZS5yb2NrZXRtcS52Mi5UZWxlbWV0cnlDb21tYW5kGiQuYXBhY2hlLnJvY2tldG1xLnYyLlRlbGVtZXRyeUNvbW1hbmQiACgBMAEShAEKF05vdGlmeUNsaWVudFRlcm1pbmF0aW9uEjIuYXBhY2hlLnJvY2tldG1xLnYyLk5vdGlmeUNsaWVudFRlcm1pbmF0aW9uUmVxdWVzdBozLmFwYWNoZS5yb2NrZXRtcS52Mi5Ob3RpZnlDbGllbnRUZXJtaW5hdGlvblJlc3BvbnNlIgAShAEKF0NoYW5nZUludmlzaWJsZUR1cmF0aW9uEjIuYXBhY2hlLnJvY2tldG1xLnYyLkNoYW5nZUludmlzaWJsZUR1cmF0aW9uUmVxdWVzdBozLmFwYWNoZS5yb2NrZXRtcS52Mi5DaGFuZ2VJbnZpc2libGVEdXJhdGlvblJlc3BvbnNlIgASZgoNUmVjYWxsTWVzc2FnZRIoLmFwYWNoZS5yb2NrZXRtcS52Mi5SZWNhbGxNZXNzYWdlUmVxdWVzdBopLmFwYWNoZS5yb2NrZXRtcS52Mi5SZWNhbGxNZXNzYWdlUmVzcG9uc2UiABJ7ChRTeW5jTGl0ZVN1YnNjcmlwdGlvbhIvLmFwYWNoZS5yb2NrZXRtcS52Mi5TeW5jTGl0ZVN1YnNjcmlwdGlvblJlcXVlc3QaMC5hcGFjaGUucm9ja2V0bXEudjIuU3luY0xpdGVTdWJzY3JpcHRpb25SZXNwb25zZSIAQjwKEmFwYWNoZS5yb2NrZXRtcS52MkIJTVFTZXJ2aWNlUAGgAQHYAQGqAhJBcGFjaGUuUm9ja2V0bXEuVjJiBnByb3RvMw",
-    [file_google_protobuf_duration, file_google_protobuf_timestamp, file_apache_rocketmq_v2_definition],
-  );
+export const file_apache_rocketmq_v2_service: GenFile = /*@__PURE__*/
+  fileDesc("CiBhcGFjaGUvcm9ja2V0bXEvdjIvc2VydmljZS5wcm90bxISYXBhY2hlLnJvY2tldG1xLnYyInIKEVF1ZXJ5Um91dGVSZXF1ZXN0EisKBXRvcGljGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEjAKCWVuZHBvaW50cxgCIAEoCzIdLmFwYWNoZS5yb2NrZXRtcS52Mi5FbmRwb2ludHMiegoSUXVlcnlSb3V0ZVJlc3BvbnNlEioKBnN0YXR1cxgBIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXMSOAoObWVzc2FnZV9xdWV1ZXMYAiADKAsyIC5hcGFjaGUucm9ja2V0bXEudjIuTWVzc2FnZVF1ZXVlIkMKElNlbmRNZXNzYWdlUmVxdWVzdBItCghtZXNzYWdlcxgBIAMoCzIbLmFwYWNoZS5yb2NrZXRtcS52Mi5NZXNzYWdlIpABCg9TZW5kUmVzdWx0RW50cnkSKgoGc3RhdHVzGAEgASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLlN0YXR1cxISCgptZXNzYWdlX2lkGAIgASgJEhYKDnRyYW5zYWN0aW9uX2lkGAMgASgJEg4KBm9mZnNldBgEIAEoAxIVCg1yZWNhbGxfaGFuZGxlGAUgASgJIncKE1NlbmRNZXNzYWdlUmVzcG9uc2USKgoGc3RhdHVzGAEgASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLlN0YXR1cxI0CgdlbnRyaWVzGAIgAygLMiMuYXBhY2hlLnJvY2tldG1xLnYyLlNlbmRSZXN1bHRFbnRyeSKkAQoWUXVlcnlBc3NpZ25tZW50UmVxdWVzdBIrCgV0b3BpYxgBIAEoCzIcLmFwYWNoZS5yb2NrZXRtcS52Mi5SZXNvdXJjZRIrCgVncm91cBgCIAEoCzIcLmFwYWNoZS5yb2NrZXRtcS52Mi5SZXNvdXJjZRIwCgllbmRwb2ludHMYAyABKAsyHS5hcGFjaGUucm9ja2V0bXEudjIuRW5kcG9pbnRzInoKF1F1ZXJ5QXNzaWdubWVudFJlc3BvbnNlEioKBnN0YXR1cxgBIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXMSMwoLYXNzaWdubWVudHMYAiADKAsyHi5hcGFjaGUucm9ja2V0bXEudjIuQXNzaWdubWVudCK4AwoVUmVjZWl2ZU1lc3NhZ2VSZXF1ZXN0EisKBWdyb3VwGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEjcKDW1lc3NhZ2VfcXVldWUYAiABKAsyIC5hcGFjaGUucm9ja2V0bXEudjIuTWVzc2FnZVF1ZXVlEj8KEWZpbHRlcl9leHByZXNzaW9uGAMgASgLMiQuYXBhY2hlLnJvY2tldG1xLnYyLkZpbHRlckV4cHJlc3Npb24SEgoKYmF0Y2hfc2l6ZRgEIAEoBRI6ChJpbnZpc2libGVfZHVyYXRpb24YBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IAIgBARISCgphdXRvX3JlbmV3GAYgASgIEjwKFGxvbmdfcG9sbGluZ190aW1lb3V0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uSAGIAQESFwoKYXR0ZW1wdF9pZBgIIAEoCUgCiAEBQhUKE19pbnZpc2libGVfZHVyYXRpb25CFwoVX2xvbmdfcG9sbGluZ190aW1lb3V0Qg0KC19hdHRlbXB0X2lkIrsBChZSZWNlaXZlTWVzc2FnZVJlc3BvbnNlEiwKBnN0YXR1cxgBIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXNIABIuCgdtZXNzYWdlGAIgASgLMhsuYXBhY2hlLnJvY2tldG1xLnYyLk1lc3NhZ2VIABI4ChJkZWxpdmVyeV90aW1lc3RhbXAYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSABCCQoHY29udGVudCJlCg9BY2tNZXNzYWdlRW50cnkSEgoKbWVzc2FnZV9pZBgBIAEoCRIWCg5yZWNlaXB0X2hhbmRsZRgCIAEoCRIXCgpsaXRlX3RvcGljGAMgASgJSACIAQFCDQoLX2xpdGVfdG9waWMiowEKEUFja01lc3NhZ2VSZXF1ZXN0EisKBWdyb3VwGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEisKBXRvcGljGAIgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEjQKB2VudHJpZXMYAyADKAsyIy5hcGFjaGUucm9ja2V0bXEudjIuQWNrTWVzc2FnZUVudHJ5Im8KFUFja01lc3NhZ2VSZXN1bHRFbnRyeRISCgptZXNzYWdlX2lkGAEgASgJEhYKDnJlY2VpcHRfaGFuZGxlGAIgASgJEioKBnN0YXR1cxgDIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXMifAoSQWNrTWVzc2FnZVJlc3BvbnNlEioKBnN0YXR1cxgBIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXMSOgoHZW50cmllcxgCIAMoCzIpLmFwYWNoZS5yb2NrZXRtcS52Mi5BY2tNZXNzYWdlUmVzdWx0RW50cnkijwIKJkZvcndhcmRNZXNzYWdlVG9EZWFkTGV0dGVyUXVldWVSZXF1ZXN0EisKBWdyb3VwGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEisKBXRvcGljGAIgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEhYKDnJlY2VpcHRfaGFuZGxlGAMgASgJEhIKCm1lc3NhZ2VfaWQYBCABKAkSGAoQZGVsaXZlcnlfYXR0ZW1wdBgFIAEoBRIdChVtYXhfZGVsaXZlcnlfYXR0ZW1wdHMYBiABKAUSFwoKbGl0ZV90b3BpYxgHIAEoCUgAiAEBQg0KC19saXRlX3RvcGljIlUKJ0ZvcndhcmRNZXNzYWdlVG9EZWFkTGV0dGVyUXVldWVSZXNwb25zZRIqCgZzdGF0dXMYASABKAsyGi5hcGFjaGUucm9ja2V0bXEudjIuU3RhdHVzIoMBChBIZWFydGJlYXRSZXF1ZXN0EjAKBWdyb3VwGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlSACIAQESMwoLY2xpZW50X3R5cGUYAiABKA4yHi5hcGFjaGUucm9ja2V0bXEudjIuQ2xpZW50VHlwZUIICgZfZ3JvdXAiPwoRSGVhcnRiZWF0UmVzcG9uc2USKgoGc3RhdHVzGAEgASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLlN0YXR1cyL9AQoVRW5kVHJhbnNhY3Rpb25SZXF1ZXN0EisKBXRvcGljGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEhIKCm1lc3NhZ2VfaWQYAiABKAkSFgoOdHJhbnNhY3Rpb25faWQYAyABKAkSPQoKcmVzb2x1dGlvbhgEIAEoDjIpLmFwYWNoZS5yb2NrZXRtcS52Mi5UcmFuc2FjdGlvblJlc29sdXRpb24SNQoGc291cmNlGAUgASgOMiUuYXBhY2hlLnJvY2tldG1xLnYyLlRyYW5zYWN0aW9uU291cmNlEhUKDXRyYWNlX2NvbnRleHQYBiABKAkiRAoWRW5kVHJhbnNhY3Rpb25SZXNwb25zZRIqCgZzdGF0dXMYASABKAsyGi5hcGFjaGUucm9ja2V0bXEudjIuU3RhdHVzIi0KHFByaW50VGhyZWFkU3RhY2tUcmFjZUNvbW1hbmQSDQoFbm9uY2UYASABKAkiKgoZUmVjb25uZWN0RW5kcG9pbnRzQ29tbWFuZBINCgVub25jZRgBIAEoCSJZChBUaHJlYWRTdGFja1RyYWNlEg0KBW5vbmNlGAEgASgJEh8KEnRocmVhZF9zdGFja190cmFjZRgCIAEoCUgAiAEBQhUKE190aHJlYWRfc3RhY2tfdHJhY2UiUwoUVmVyaWZ5TWVzc2FnZUNvbW1hbmQSDQoFbm9uY2UYASABKAkSLAoHbWVzc2FnZRgCIAEoCzIbLmFwYWNoZS5yb2NrZXRtcS52Mi5NZXNzYWdlIiQKE1ZlcmlmeU1lc3NhZ2VSZXN1bHQSDQoFbm9uY2UYASABKAkiaQohUmVjb3Zlck9ycGhhbmVkVHJhbnNhY3Rpb25Db21tYW5kEiwKB21lc3NhZ2UYASABKAsyGy5hcGFjaGUucm9ja2V0bXEudjIuTWVzc2FnZRIWCg50cmFuc2FjdGlvbl9pZBgCIAEoCSIyChxOb3RpZnlVbnN1YnNjcmliZUxpdGVDb21tYW5kEhIKCmxpdGVfdG9waWMYASABKAki3QUKEFRlbGVtZXRyeUNvbW1hbmQSLwoGc3RhdHVzGAEgASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLlN0YXR1c0gBiAEBEjAKCHNldHRpbmdzGAIgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlNldHRpbmdzSAASQgoSdGhyZWFkX3N0YWNrX3RyYWNlGAMgASgLMiQuYXBhY2hlLnJvY2tldG1xLnYyLlRocmVhZFN0YWNrVHJhY2VIABJIChV2ZXJpZnlfbWVzc2FnZV9yZXN1bHQYBCABKAsyJy5hcGFjaGUucm9ja2V0bXEudjIuVmVyaWZ5TWVzc2FnZVJlc3VsdEgAEmUKJHJlY292ZXJfb3JwaGFuZWRfdHJhbnNhY3Rpb25fY29tbWFuZBgFIAEoCzI1LmFwYWNoZS5yb2NrZXRtcS52Mi5SZWNvdmVyT3JwaGFuZWRUcmFuc2FjdGlvbkNvbW1hbmRIABJcCiBwcmludF90aHJlYWRfc3RhY2tfdHJhY2VfY29tbWFuZBgGIAEoCzIwLmFwYWNoZS5yb2NrZXRtcS52Mi5QcmludFRocmVhZFN0YWNrVHJhY2VDb21tYW5kSAASSgoWdmVyaWZ5X21lc3NhZ2VfY29tbWFuZBgHIAEoCzIoLmFwYWNoZS5yb2NrZXRtcS52Mi5WZXJpZnlNZXNzYWdlQ29tbWFuZEgAElQKG3JlY29ubmVjdF9lbmRwb2ludHNfY29tbWFuZBgIIAEoCzItLmFwYWNoZS5yb2NrZXRtcS52Mi5SZWNvbm5lY3RFbmRwb2ludHNDb21tYW5kSAASWwofbm90aWZ5X3Vuc3Vic2NyaWJlX2xpdGVfY29tbWFuZBgJIAEoCzIwLmFwYWNoZS5yb2NrZXRtcS52Mi5Ob3RpZnlVbnN1YnNjcmliZUxpdGVDb21tYW5kSABCCQoHY29tbWFuZEIJCgdfc3RhdHVzIlwKHk5vdGlmeUNsaWVudFRlcm1pbmF0aW9uUmVxdWVzdBIwCgVncm91cBgBIAEoCzIcLmFwYWNoZS5yb2NrZXRtcS52Mi5SZXNvdXJjZUgAiAEBQggKBl9ncm91cCJNCh9Ob3RpZnlDbGllbnRUZXJtaW5hdGlvblJlc3BvbnNlEioKBnN0YXR1cxgBIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXMipwIKHkNoYW5nZUludmlzaWJsZUR1cmF0aW9uUmVxdWVzdBIrCgVncm91cBgBIAEoCzIcLmFwYWNoZS5yb2NrZXRtcS52Mi5SZXNvdXJjZRIrCgV0b3BpYxgCIAEoCzIcLmFwYWNoZS5yb2NrZXRtcS52Mi5SZXNvdXJjZRIWCg5yZWNlaXB0X2hhbmRsZRgDIAEoCRI1ChJpbnZpc2libGVfZHVyYXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKbWVzc2FnZV9pZBgFIAEoCRIXCgpsaXRlX3RvcGljGAYgASgJSACIAQESFAoHc3VzcGVuZBgHIAEoCEgBiAEBQg0KC19saXRlX3RvcGljQgoKCF9zdXNwZW5kImUKH0NoYW5nZUludmlzaWJsZUR1cmF0aW9uUmVzcG9uc2USKgoGc3RhdHVzGAEgASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLlN0YXR1cxIWCg5yZWNlaXB0X2hhbmRsZRgCIAEoCSKYAgoSUHVsbE1lc3NhZ2VSZXF1ZXN0EisKBWdyb3VwGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEjcKDW1lc3NhZ2VfcXVldWUYAiABKAsyIC5hcGFjaGUucm9ja2V0bXEudjIuTWVzc2FnZVF1ZXVlEg4KBm9mZnNldBgDIAEoAxISCgpiYXRjaF9zaXplGAQgASgFEj8KEWZpbHRlcl9leHByZXNzaW9uGAUgASgLMiQuYXBhY2hlLnJvY2tldG1xLnYyLkZpbHRlckV4cHJlc3Npb24SNwoUbG9uZ19wb2xsaW5nX3RpbWVvdXQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ilQEKE1B1bGxNZXNzYWdlUmVzcG9uc2USLAoGc3RhdHVzGAEgASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLlN0YXR1c0gAEi4KB21lc3NhZ2UYAiABKAsyGy5hcGFjaGUucm9ja2V0bXEudjIuTWVzc2FnZUgAEhUKC25leHRfb2Zmc2V0GAMgASgDSABCCQoHY29udGVudCKLAQoTVXBkYXRlT2Zmc2V0UmVxdWVzdBIrCgVncm91cBgBIAEoCzIcLmFwYWNoZS5yb2NrZXRtcS52Mi5SZXNvdXJjZRI3Cg1tZXNzYWdlX3F1ZXVlGAIgASgLMiAuYXBhY2hlLnJvY2tldG1xLnYyLk1lc3NhZ2VRdWV1ZRIOCgZvZmZzZXQYAyABKAMiQgoUVXBkYXRlT2Zmc2V0UmVzcG9uc2USKgoGc3RhdHVzGAEgASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLlN0YXR1cyJ4ChBHZXRPZmZzZXRSZXF1ZXN0EisKBWdyb3VwGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEjcKDW1lc3NhZ2VfcXVldWUYAiABKAsyIC5hcGFjaGUucm9ja2V0bXEudjIuTWVzc2FnZVF1ZXVlIk8KEUdldE9mZnNldFJlc3BvbnNlEioKBnN0YXR1cxgBIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXMSDgoGb2Zmc2V0GAIgASgDItMBChJRdWVyeU9mZnNldFJlcXVlc3QSNwoNbWVzc2FnZV9xdWV1ZRgBIAEoCzIgLmFwYWNoZS5yb2NrZXRtcS52Mi5NZXNzYWdlUXVldWUSQgoTcXVlcnlfb2Zmc2V0X3BvbGljeRgCIAEoDjIlLmFwYWNoZS5yb2NrZXRtcS52Mi5RdWVyeU9mZnNldFBvbGljeRIyCgl0aW1lc3RhbXAYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSACIAQFCDAoKX3RpbWVzdGFtcCJRChNRdWVyeU9mZnNldFJlc3BvbnNlEioKBnN0YXR1cxgBIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXMSDgoGb2Zmc2V0GAIgASgDIloKFFJlY2FsbE1lc3NhZ2VSZXF1ZXN0EisKBXRvcGljGAEgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEhUKDXJlY2FsbF9oYW5kbGUYAiABKAkiVwoVUmVjYWxsTWVzc2FnZVJlc3BvbnNlEioKBnN0YXR1cxgBIAEoCzIaLmFwYWNoZS5yb2NrZXRtcS52Mi5TdGF0dXMSEgoKbWVzc2FnZV9pZBgCIAEoCSK9AgobU3luY0xpdGVTdWJzY3JpcHRpb25SZXF1ZXN0EjoKBmFjdGlvbhgBIAEoDjIqLmFwYWNoZS5yb2NrZXRtcS52Mi5MaXRlU3Vic2NyaXB0aW9uQWN0aW9uEisKBXRvcGljGAIgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEisKBWdyb3VwGAMgASgLMhwuYXBhY2hlLnJvY2tldG1xLnYyLlJlc291cmNlEhYKDmxpdGVfdG9waWNfc2V0GAQgAygJEhQKB3ZlcnNpb24YBSABKANIAIgBARI8Cg1vZmZzZXRfb3B0aW9uGAYgASgLMiAuYXBhY2hlLnJvY2tldG1xLnYyLk9mZnNldE9wdGlvbkgBiAEBQgoKCF92ZXJzaW9uQhAKDl9vZmZzZXRfb3B0aW9uIkoKHFN5bmNMaXRlU3Vic2NyaXB0aW9uUmVzcG9uc2USKgoGc3RhdHVzGAEgASgLMhouYXBhY2hlLnJvY2tldG1xLnYyLlN0YXR1czLMDgoQTWVzc2FnaW5nU2VydmljZRJdCgpRdWVyeVJvdXRlEiUuYXBhY2hlLnJvY2tldG1xLnYyLlF1ZXJ5Um91dGVSZXF1ZXN0GiYuYXBhY2hlLnJvY2tldG1xLnYyLlF1ZXJ5Um91dGVSZXNwb25zZSIAEloKCUhlYXJ0YmVhdBIkLmFwYWNoZS5yb2NrZXRtcS52Mi5IZWFydGJlYXRSZXF1ZXN0GiUuYXBhY2hlLnJvY2tldG1xLnYyLkhlYXJ0YmVhdFJlc3BvbnNlIgASYAoLU2VuZE1lc3NhZ2USJi5hcGFjaGUucm9ja2V0bXEudjIuU2VuZE1lc3NhZ2VSZXF1ZXN0GicuYXBhY2hlLnJvY2tldG1xLnYyLlNlbmRNZXNzYWdlUmVzcG9uc2UiABJsCg9RdWVyeUFzc2lnbm1lbnQSKi5hcGFjaGUucm9ja2V0bXEudjIuUXVlcnlBc3NpZ25tZW50UmVxdWVzdBorLmFwYWNoZS5yb2NrZXRtcS52Mi5RdWVyeUFzc2lnbm1lbnRSZXNwb25zZSIAEmsKDlJlY2VpdmVNZXNzYWdlEikuYXBhY2hlLnJvY2tldG1xLnYyLlJlY2VpdmVNZXNzYWdlUmVxdWVzdBoqLmFwYWNoZS5yb2NrZXRtcS52Mi5SZWNlaXZlTWVzc2FnZVJlc3BvbnNlIgAwARJdCgpBY2tNZXNzYWdlEiUuYXBhY2hlLnJvY2tldG1xLnYyLkFja01lc3NhZ2VSZXF1ZXN0GiYuYXBhY2hlLnJvY2tldG1xLnYyLkFja01lc3NhZ2VSZXNwb25zZSIAEpwBCh9Gb3J3YXJkTWVzc2FnZVRvRGVhZExldHRlclF1ZXVlEjouYXBhY2hlLnJvY2tldG1xLnYyLkZvcndhcmRNZXNzYWdlVG9EZWFkTGV0dGVyUXVldWVSZXF1ZXN0GjsuYXBhY2hlLnJvY2tldG1xLnYyLkZvcndhcmRNZXNzYWdlVG9EZWFkTGV0dGVyUXVldWVSZXNwb25zZSIAEmIKC1B1bGxNZXNzYWdlEiYuYXBhY2hlLnJvY2tldG1xLnYyLlB1bGxNZXNzYWdlUmVxdWVzdBonLmFwYWNoZS5yb2NrZXRtcS52Mi5QdWxsTWVzc2FnZVJlc3BvbnNlIgAwARJjCgxVcGRhdGVPZmZzZXQSJy5hcGFjaGUucm9ja2V0bXEudjIuVXBkYXRlT2Zmc2V0UmVxdWVzdBooLmFwYWNoZS5yb2NrZXRtcS52Mi5VcGRhdGVPZmZzZXRSZXNwb25zZSIAEloKCUdldE9mZnNldBIkLmFwYWNoZS5yb2NrZXRtcS52Mi5HZXRPZmZzZXRSZXF1ZXN0GiUuYXBhY2hlLnJvY2tldG1xLnYyLkdldE9mZnNldFJlc3BvbnNlIgASYAoLUXVlcnlPZmZzZXQSJi5hcGFjaGUucm9ja2V0bXEudjIuUXVlcnlPZmZzZXRSZXF1ZXN0GicuYXBhY2hlLnJvY2tldG1xLnYyLlF1ZXJ5T2Zmc2V0UmVzcG9uc2UiABJpCg5FbmRUcmFuc2FjdGlvbhIpLmFwYWNoZS5yb2NrZXRtcS52Mi5FbmRUcmFuc2FjdGlvblJlcXVlc3QaKi5hcGFjaGUucm9ja2V0bXEudjIuRW5kVHJhbnNhY3Rpb25SZXNwb25zZSIAEl0KCVRlbGVtZXRyeRIkLmFwYWNoZS5yb2NrZXRtcS52Mi5UZWxlbWV0cnlDb21tYW5kGiQuYXBhY2hlLnJvY2tldG1xLnYyLlRlbGVtZXRyeUNvbW1hbmQiACgBMAEShAEKF05vdGlmeUNsaWVudFRlcm1pbmF0aW9uEjIuYXBhY2hlLnJvY2tldG1xLnYyLk5vdGlmeUNsaWVudFRlcm1pbmF0aW9uUmVxdWVzdBozLmFwYWNoZS5yb2NrZXRtcS52Mi5Ob3RpZnlDbGllbnRUZXJtaW5hdGlvblJlc3BvbnNlIgAShAEKF0NoYW5nZUludmlzaWJsZUR1cmF0aW9uEjIuYXBhY2hlLnJvY2tldG1xLnYyLkNoYW5nZUludmlzaWJsZUR1cmF0aW9uUmVxdWVzdBozLmFwYWNoZS5yb2NrZXRtcS52Mi5DaGFuZ2VJbnZpc2libGVEdXJhdGlvblJlc3BvbnNlIgASZgoNUmVjYWxsTWVzc2FnZRIoLmFwYWNoZS5yb2NrZXRtcS52Mi5SZWNhbGxNZXNzYWdlUmVxdWVzdBopLmFwYWNoZS5yb2NrZXRtcS52Mi5SZWNhbGxNZXNzYWdlUmVzcG9uc2UiABJ7ChRTeW5jTGl0ZVN1YnNjcmlwdGlvbhIvLmFwYWNoZS5yb2NrZXRtcS52Mi5TeW5jTGl0ZVN1YnNjcmlwdGlvblJlcXVlc3QaMC5hcGFjaGUucm9ja2V0bXEudjIuU3luY0xpdGVTdWJzY3JpcHRpb25SZXNwb25zZSIAQjwKEmFwYWNoZS5yb2NrZXRtcS52MkIJTVFTZXJ2aWNlUAGgAQHYAQGqAhJBcGFjaGUuUm9ja2V0bXEuVjJiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_apache_rocketmq_v2_definition]);
 
 /**
  * Topics are destination of messages to publish to or subscribe from. Similar
@@ -87,7 +68,8 @@ export type QueryRouteRequest = Message<"apache.rocketmq.v2.QueryRouteRequest"> 
  * Describes the message apache.rocketmq.v2.QueryRouteRequest.
  * Use `create(QueryRouteRequestSchema)` to create a new message.
  */
-export const QueryRouteRequestSchema: GenMessage<QueryRouteRequest> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 0);
+export const QueryRouteRequestSchema: GenMessage<QueryRouteRequest> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 0);
 
 /**
  * @generated from message apache.rocketmq.v2.QueryRouteResponse
@@ -108,7 +90,8 @@ export type QueryRouteResponse = Message<"apache.rocketmq.v2.QueryRouteResponse"
  * Describes the message apache.rocketmq.v2.QueryRouteResponse.
  * Use `create(QueryRouteResponseSchema)` to create a new message.
  */
-export const QueryRouteResponseSchema: GenMessage<QueryRouteResponse> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 1);
+export const QueryRouteResponseSchema: GenMessage<QueryRouteResponse> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 1);
 
 /**
  * @generated from message apache.rocketmq.v2.SendMessageRequest
@@ -124,7 +107,8 @@ export type SendMessageRequest = Message<"apache.rocketmq.v2.SendMessageRequest"
  * Describes the message apache.rocketmq.v2.SendMessageRequest.
  * Use `create(SendMessageRequestSchema)` to create a new message.
  */
-export const SendMessageRequestSchema: GenMessage<SendMessageRequest> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 2);
+export const SendMessageRequestSchema: GenMessage<SendMessageRequest> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 2);
 
 /**
  * @generated from message apache.rocketmq.v2.SendResultEntry
@@ -162,7 +146,8 @@ export type SendResultEntry = Message<"apache.rocketmq.v2.SendResultEntry"> & {
  * Describes the message apache.rocketmq.v2.SendResultEntry.
  * Use `create(SendResultEntrySchema)` to create a new message.
  */
-export const SendResultEntrySchema: GenMessage<SendResultEntry> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 3);
+export const SendResultEntrySchema: GenMessage<SendResultEntry> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 3);
 
 /**
  * @generated from message apache.rocketmq.v2.SendMessageResponse
@@ -186,7 +171,8 @@ export type SendMessageResponse = Message<"apache.rocketmq.v2.SendMessageRespons
  * Describes the message apache.rocketmq.v2.SendMessageResponse.
  * Use `create(SendMessageResponseSchema)` to create a new message.
  */
-export const SendMessageResponseSchema: GenMessage<SendMessageResponse> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 4);
+export const SendMessageResponseSchema: GenMessage<SendMessageResponse> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 4);
 
 /**
  * @generated from message apache.rocketmq.v2.QueryAssignmentRequest
@@ -212,8 +198,7 @@ export type QueryAssignmentRequest = Message<"apache.rocketmq.v2.QueryAssignment
  * Describes the message apache.rocketmq.v2.QueryAssignmentRequest.
  * Use `create(QueryAssignmentRequestSchema)` to create a new message.
  */
-export const QueryAssignmentRequestSchema: GenMessage<QueryAssignmentRequest> =
-  /*@__PURE__*/
+export const QueryAssignmentRequestSchema: GenMessage<QueryAssignmentRequest> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 5);
 
 /**
@@ -235,8 +220,7 @@ export type QueryAssignmentResponse = Message<"apache.rocketmq.v2.QueryAssignmen
  * Describes the message apache.rocketmq.v2.QueryAssignmentResponse.
  * Use `create(QueryAssignmentResponseSchema)` to create a new message.
  */
-export const QueryAssignmentResponseSchema: GenMessage<QueryAssignmentResponse> =
-  /*@__PURE__*/
+export const QueryAssignmentResponseSchema: GenMessage<QueryAssignmentResponse> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 6);
 
 /**
@@ -292,7 +276,8 @@ export type ReceiveMessageRequest = Message<"apache.rocketmq.v2.ReceiveMessageRe
  * Describes the message apache.rocketmq.v2.ReceiveMessageRequest.
  * Use `create(ReceiveMessageRequestSchema)` to create a new message.
  */
-export const ReceiveMessageRequestSchema: GenMessage<ReceiveMessageRequest> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 7);
+export const ReceiveMessageRequestSchema: GenMessage<ReceiveMessageRequest> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 7);
 
 /**
  * @generated from message apache.rocketmq.v2.ReceiveMessageResponse
@@ -301,39 +286,34 @@ export type ReceiveMessageResponse = Message<"apache.rocketmq.v2.ReceiveMessageR
   /**
    * @generated from oneof apache.rocketmq.v2.ReceiveMessageResponse.content
    */
-  content:
-    | {
-        /**
-         * @generated from field: apache.rocketmq.v2.Status status = 1;
-         */
-        value: Status;
-        case: "status";
-      }
-    | {
-        /**
-         * @generated from field: apache.rocketmq.v2.Message message = 2;
-         */
-        value: Message$1;
-        case: "message";
-      }
-    | {
-        /**
-         * The timestamp that brokers start to deliver status line or message.
-         *
-         * @generated from field: google.protobuf.Timestamp delivery_timestamp = 3;
-         */
-        value: Timestamp;
-        case: "deliveryTimestamp";
-      }
-    | { case: undefined; value?: undefined };
+  content: {
+    /**
+     * @generated from field: apache.rocketmq.v2.Status status = 1;
+     */
+    value: Status;
+    case: "status";
+  } | {
+    /**
+     * @generated from field: apache.rocketmq.v2.Message message = 2;
+     */
+    value: Message$1;
+    case: "message";
+  } | {
+    /**
+     * The timestamp that brokers start to deliver status line or message.
+     *
+     * @generated from field: google.protobuf.Timestamp delivery_timestamp = 3;
+     */
+    value: Timestamp;
+    case: "deliveryTimestamp";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
  * Describes the message apache.rocketmq.v2.ReceiveMessageResponse.
  * Use `create(ReceiveMessageResponseSchema)` to create a new message.
  */
-export const ReceiveMessageResponseSchema: GenMessage<ReceiveMessageResponse> =
-  /*@__PURE__*/
+export const ReceiveMessageResponseSchema: GenMessage<ReceiveMessageResponse> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 8);
 
 /**
@@ -360,7 +340,8 @@ export type AckMessageEntry = Message<"apache.rocketmq.v2.AckMessageEntry"> & {
  * Describes the message apache.rocketmq.v2.AckMessageEntry.
  * Use `create(AckMessageEntrySchema)` to create a new message.
  */
-export const AckMessageEntrySchema: GenMessage<AckMessageEntry> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 9);
+export const AckMessageEntrySchema: GenMessage<AckMessageEntry> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 9);
 
 /**
  * @generated from message apache.rocketmq.v2.AckMessageRequest
@@ -386,7 +367,8 @@ export type AckMessageRequest = Message<"apache.rocketmq.v2.AckMessageRequest"> 
  * Describes the message apache.rocketmq.v2.AckMessageRequest.
  * Use `create(AckMessageRequestSchema)` to create a new message.
  */
-export const AckMessageRequestSchema: GenMessage<AckMessageRequest> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 10);
+export const AckMessageRequestSchema: GenMessage<AckMessageRequest> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 10);
 
 /**
  * @generated from message apache.rocketmq.v2.AckMessageResultEntry
@@ -416,8 +398,7 @@ export type AckMessageResultEntry = Message<"apache.rocketmq.v2.AckMessageResult
  * Describes the message apache.rocketmq.v2.AckMessageResultEntry.
  * Use `create(AckMessageResultEntrySchema)` to create a new message.
  */
-export const AckMessageResultEntrySchema: GenMessage<AckMessageResultEntry> =
-  /*@__PURE__*/
+export const AckMessageResultEntrySchema: GenMessage<AckMessageResultEntry> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 11);
 
 /**
@@ -442,7 +423,8 @@ export type AckMessageResponse = Message<"apache.rocketmq.v2.AckMessageResponse"
  * Describes the message apache.rocketmq.v2.AckMessageResponse.
  * Use `create(AckMessageResponseSchema)` to create a new message.
  */
-export const AckMessageResponseSchema: GenMessage<AckMessageResponse> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 12);
+export const AckMessageResponseSchema: GenMessage<AckMessageResponse> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 12);
 
 /**
  * @generated from message apache.rocketmq.v2.ForwardMessageToDeadLetterQueueRequest
@@ -488,8 +470,7 @@ export type ForwardMessageToDeadLetterQueueRequest = Message<"apache.rocketmq.v2
  * Describes the message apache.rocketmq.v2.ForwardMessageToDeadLetterQueueRequest.
  * Use `create(ForwardMessageToDeadLetterQueueRequestSchema)` to create a new message.
  */
-export const ForwardMessageToDeadLetterQueueRequestSchema: GenMessage<ForwardMessageToDeadLetterQueueRequest> =
-  /*@__PURE__*/
+export const ForwardMessageToDeadLetterQueueRequestSchema: GenMessage<ForwardMessageToDeadLetterQueueRequest> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 13);
 
 /**
@@ -506,8 +487,7 @@ export type ForwardMessageToDeadLetterQueueResponse = Message<"apache.rocketmq.v
  * Describes the message apache.rocketmq.v2.ForwardMessageToDeadLetterQueueResponse.
  * Use `create(ForwardMessageToDeadLetterQueueResponseSchema)` to create a new message.
  */
-export const ForwardMessageToDeadLetterQueueResponseSchema: GenMessage<ForwardMessageToDeadLetterQueueResponse> =
-  /*@__PURE__*/
+export const ForwardMessageToDeadLetterQueueResponseSchema: GenMessage<ForwardMessageToDeadLetterQueueResponse> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 14);
 
 /**
@@ -529,7 +509,8 @@ export type HeartbeatRequest = Message<"apache.rocketmq.v2.HeartbeatRequest"> & 
  * Describes the message apache.rocketmq.v2.HeartbeatRequest.
  * Use `create(HeartbeatRequestSchema)` to create a new message.
  */
-export const HeartbeatRequestSchema: GenMessage<HeartbeatRequest> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 15);
+export const HeartbeatRequestSchema: GenMessage<HeartbeatRequest> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 15);
 
 /**
  * @generated from message apache.rocketmq.v2.HeartbeatResponse
@@ -545,7 +526,8 @@ export type HeartbeatResponse = Message<"apache.rocketmq.v2.HeartbeatResponse"> 
  * Describes the message apache.rocketmq.v2.HeartbeatResponse.
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
-export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 16);
+export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 16);
 
 /**
  * @generated from message apache.rocketmq.v2.EndTransactionRequest
@@ -586,8 +568,7 @@ export type EndTransactionRequest = Message<"apache.rocketmq.v2.EndTransactionRe
  * Describes the message apache.rocketmq.v2.EndTransactionRequest.
  * Use `create(EndTransactionRequestSchema)` to create a new message.
  */
-export const EndTransactionRequestSchema: GenMessage<EndTransactionRequest> =
-  /*@__PURE__*/
+export const EndTransactionRequestSchema: GenMessage<EndTransactionRequest> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 17);
 
 /**
@@ -604,8 +585,7 @@ export type EndTransactionResponse = Message<"apache.rocketmq.v2.EndTransactionR
  * Describes the message apache.rocketmq.v2.EndTransactionResponse.
  * Use `create(EndTransactionResponseSchema)` to create a new message.
  */
-export const EndTransactionResponseSchema: GenMessage<EndTransactionResponse> =
-  /*@__PURE__*/
+export const EndTransactionResponseSchema: GenMessage<EndTransactionResponse> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 18);
 
 /**
@@ -622,8 +602,7 @@ export type PrintThreadStackTraceCommand = Message<"apache.rocketmq.v2.PrintThre
  * Describes the message apache.rocketmq.v2.PrintThreadStackTraceCommand.
  * Use `create(PrintThreadStackTraceCommandSchema)` to create a new message.
  */
-export const PrintThreadStackTraceCommandSchema: GenMessage<PrintThreadStackTraceCommand> =
-  /*@__PURE__*/
+export const PrintThreadStackTraceCommandSchema: GenMessage<PrintThreadStackTraceCommand> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 19);
 
 /**
@@ -640,8 +619,7 @@ export type ReconnectEndpointsCommand = Message<"apache.rocketmq.v2.ReconnectEnd
  * Describes the message apache.rocketmq.v2.ReconnectEndpointsCommand.
  * Use `create(ReconnectEndpointsCommandSchema)` to create a new message.
  */
-export const ReconnectEndpointsCommandSchema: GenMessage<ReconnectEndpointsCommand> =
-  /*@__PURE__*/
+export const ReconnectEndpointsCommandSchema: GenMessage<ReconnectEndpointsCommand> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 20);
 
 /**
@@ -663,7 +641,8 @@ export type ThreadStackTrace = Message<"apache.rocketmq.v2.ThreadStackTrace"> & 
  * Describes the message apache.rocketmq.v2.ThreadStackTrace.
  * Use `create(ThreadStackTraceSchema)` to create a new message.
  */
-export const ThreadStackTraceSchema: GenMessage<ThreadStackTrace> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 21);
+export const ThreadStackTraceSchema: GenMessage<ThreadStackTrace> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 21);
 
 /**
  * @generated from message apache.rocketmq.v2.VerifyMessageCommand
@@ -684,7 +663,8 @@ export type VerifyMessageCommand = Message<"apache.rocketmq.v2.VerifyMessageComm
  * Describes the message apache.rocketmq.v2.VerifyMessageCommand.
  * Use `create(VerifyMessageCommandSchema)` to create a new message.
  */
-export const VerifyMessageCommandSchema: GenMessage<VerifyMessageCommand> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 22);
+export const VerifyMessageCommandSchema: GenMessage<VerifyMessageCommand> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 22);
 
 /**
  * @generated from message apache.rocketmq.v2.VerifyMessageResult
@@ -700,7 +680,8 @@ export type VerifyMessageResult = Message<"apache.rocketmq.v2.VerifyMessageResul
  * Describes the message apache.rocketmq.v2.VerifyMessageResult.
  * Use `create(VerifyMessageResultSchema)` to create a new message.
  */
-export const VerifyMessageResultSchema: GenMessage<VerifyMessageResult> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 23);
+export const VerifyMessageResultSchema: GenMessage<VerifyMessageResult> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 23);
 
 /**
  * @generated from message apache.rocketmq.v2.RecoverOrphanedTransactionCommand
@@ -721,8 +702,7 @@ export type RecoverOrphanedTransactionCommand = Message<"apache.rocketmq.v2.Reco
  * Describes the message apache.rocketmq.v2.RecoverOrphanedTransactionCommand.
  * Use `create(RecoverOrphanedTransactionCommandSchema)` to create a new message.
  */
-export const RecoverOrphanedTransactionCommandSchema: GenMessage<RecoverOrphanedTransactionCommand> =
-  /*@__PURE__*/
+export const RecoverOrphanedTransactionCommandSchema: GenMessage<RecoverOrphanedTransactionCommand> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 24);
 
 /**
@@ -739,8 +719,7 @@ export type NotifyUnsubscribeLiteCommand = Message<"apache.rocketmq.v2.NotifyUns
  * Describes the message apache.rocketmq.v2.NotifyUnsubscribeLiteCommand.
  * Use `create(NotifyUnsubscribeLiteCommandSchema)` to create a new message.
  */
-export const NotifyUnsubscribeLiteCommandSchema: GenMessage<NotifyUnsubscribeLiteCommand> =
-  /*@__PURE__*/
+export const NotifyUnsubscribeLiteCommandSchema: GenMessage<NotifyUnsubscribeLiteCommand> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 25);
 
 /**
@@ -755,91 +734,83 @@ export type TelemetryCommand = Message<"apache.rocketmq.v2.TelemetryCommand"> & 
   /**
    * @generated from oneof apache.rocketmq.v2.TelemetryCommand.command
    */
-  command:
-    | {
-        /**
-         * Client settings
-         *
-         * @generated from field: apache.rocketmq.v2.Settings settings = 2;
-         */
-        value: Settings;
-        case: "settings";
-      }
-    | {
-        /**
-         * These messages are from client.
-         *
-         * Report thread stack trace to server.
-         *
-         * @generated from field: apache.rocketmq.v2.ThreadStackTrace thread_stack_trace = 3;
-         */
-        value: ThreadStackTrace;
-        case: "threadStackTrace";
-      }
-    | {
-        /**
-         * Report message verify result to server.
-         *
-         * @generated from field: apache.rocketmq.v2.VerifyMessageResult verify_message_result = 4;
-         */
-        value: VerifyMessageResult;
-        case: "verifyMessageResult";
-      }
-    | {
-        /**
-         * There messages are from server.
-         *
-         * Request client to recover the orphaned transaction message.
-         *
-         * @generated from field: apache.rocketmq.v2.RecoverOrphanedTransactionCommand recover_orphaned_transaction_command = 5;
-         */
-        value: RecoverOrphanedTransactionCommand;
-        case: "recoverOrphanedTransactionCommand";
-      }
-    | {
-        /**
-         * Request client to print thread stack trace.
-         *
-         * @generated from field: apache.rocketmq.v2.PrintThreadStackTraceCommand print_thread_stack_trace_command = 6;
-         */
-        value: PrintThreadStackTraceCommand;
-        case: "printThreadStackTraceCommand";
-      }
-    | {
-        /**
-         * Request client to verify the consumption of the appointed message.
-         *
-         * @generated from field: apache.rocketmq.v2.VerifyMessageCommand verify_message_command = 7;
-         */
-        value: VerifyMessageCommand;
-        case: "verifyMessageCommand";
-      }
-    | {
-        /**
-         * Request client to reconnect server use the latest endpoints.
-         *
-         * @generated from field: apache.rocketmq.v2.ReconnectEndpointsCommand reconnect_endpoints_command = 8;
-         */
-        value: ReconnectEndpointsCommand;
-        case: "reconnectEndpointsCommand";
-      }
-    | {
-        /**
-         * Request client to unsubscribe lite topic.
-         *
-         * @generated from field: apache.rocketmq.v2.NotifyUnsubscribeLiteCommand notify_unsubscribe_lite_command = 9;
-         */
-        value: NotifyUnsubscribeLiteCommand;
-        case: "notifyUnsubscribeLiteCommand";
-      }
-    | { case: undefined; value?: undefined };
+  command: {
+    /**
+     * Client settings
+     *
+     * @generated from field: apache.rocketmq.v2.Settings settings = 2;
+     */
+    value: Settings;
+    case: "settings";
+  } | {
+    /**
+     * These messages are from client.
+     *
+     * Report thread stack trace to server.
+     *
+     * @generated from field: apache.rocketmq.v2.ThreadStackTrace thread_stack_trace = 3;
+     */
+    value: ThreadStackTrace;
+    case: "threadStackTrace";
+  } | {
+    /**
+     * Report message verify result to server.
+     *
+     * @generated from field: apache.rocketmq.v2.VerifyMessageResult verify_message_result = 4;
+     */
+    value: VerifyMessageResult;
+    case: "verifyMessageResult";
+  } | {
+    /**
+     * There messages are from server.
+     *
+     * Request client to recover the orphaned transaction message.
+     *
+     * @generated from field: apache.rocketmq.v2.RecoverOrphanedTransactionCommand recover_orphaned_transaction_command = 5;
+     */
+    value: RecoverOrphanedTransactionCommand;
+    case: "recoverOrphanedTransactionCommand";
+  } | {
+    /**
+     * Request client to print thread stack trace.
+     *
+     * @generated from field: apache.rocketmq.v2.PrintThreadStackTraceCommand print_thread_stack_trace_command = 6;
+     */
+    value: PrintThreadStackTraceCommand;
+    case: "printThreadStackTraceCommand";
+  } | {
+    /**
+     * Request client to verify the consumption of the appointed message.
+     *
+     * @generated from field: apache.rocketmq.v2.VerifyMessageCommand verify_message_command = 7;
+     */
+    value: VerifyMessageCommand;
+    case: "verifyMessageCommand";
+  } | {
+    /**
+     * Request client to reconnect server use the latest endpoints.
+     *
+     * @generated from field: apache.rocketmq.v2.ReconnectEndpointsCommand reconnect_endpoints_command = 8;
+     */
+    value: ReconnectEndpointsCommand;
+    case: "reconnectEndpointsCommand";
+  } | {
+    /**
+     * Request client to unsubscribe lite topic.
+     *
+     * @generated from field: apache.rocketmq.v2.NotifyUnsubscribeLiteCommand notify_unsubscribe_lite_command = 9;
+     */
+    value: NotifyUnsubscribeLiteCommand;
+    case: "notifyUnsubscribeLiteCommand";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
  * Describes the message apache.rocketmq.v2.TelemetryCommand.
  * Use `create(TelemetryCommandSchema)` to create a new message.
  */
-export const TelemetryCommandSchema: GenMessage<TelemetryCommand> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 26);
+export const TelemetryCommandSchema: GenMessage<TelemetryCommand> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 26);
 
 /**
  * @generated from message apache.rocketmq.v2.NotifyClientTerminationRequest
@@ -857,8 +828,7 @@ export type NotifyClientTerminationRequest = Message<"apache.rocketmq.v2.NotifyC
  * Describes the message apache.rocketmq.v2.NotifyClientTerminationRequest.
  * Use `create(NotifyClientTerminationRequestSchema)` to create a new message.
  */
-export const NotifyClientTerminationRequestSchema: GenMessage<NotifyClientTerminationRequest> =
-  /*@__PURE__*/
+export const NotifyClientTerminationRequestSchema: GenMessage<NotifyClientTerminationRequest> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 27);
 
 /**
@@ -875,8 +845,7 @@ export type NotifyClientTerminationResponse = Message<"apache.rocketmq.v2.Notify
  * Describes the message apache.rocketmq.v2.NotifyClientTerminationResponse.
  * Use `create(NotifyClientTerminationResponseSchema)` to create a new message.
  */
-export const NotifyClientTerminationResponseSchema: GenMessage<NotifyClientTerminationResponse> =
-  /*@__PURE__*/
+export const NotifyClientTerminationResponseSchema: GenMessage<NotifyClientTerminationResponse> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 28);
 
 /**
@@ -931,8 +900,7 @@ export type ChangeInvisibleDurationRequest = Message<"apache.rocketmq.v2.ChangeI
  * Describes the message apache.rocketmq.v2.ChangeInvisibleDurationRequest.
  * Use `create(ChangeInvisibleDurationRequestSchema)` to create a new message.
  */
-export const ChangeInvisibleDurationRequestSchema: GenMessage<ChangeInvisibleDurationRequest> =
-  /*@__PURE__*/
+export const ChangeInvisibleDurationRequestSchema: GenMessage<ChangeInvisibleDurationRequest> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 29);
 
 /**
@@ -956,8 +924,7 @@ export type ChangeInvisibleDurationResponse = Message<"apache.rocketmq.v2.Change
  * Describes the message apache.rocketmq.v2.ChangeInvisibleDurationResponse.
  * Use `create(ChangeInvisibleDurationResponseSchema)` to create a new message.
  */
-export const ChangeInvisibleDurationResponseSchema: GenMessage<ChangeInvisibleDurationResponse> =
-  /*@__PURE__*/
+export const ChangeInvisibleDurationResponseSchema: GenMessage<ChangeInvisibleDurationResponse> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 30);
 
 /**
@@ -999,7 +966,8 @@ export type PullMessageRequest = Message<"apache.rocketmq.v2.PullMessageRequest"
  * Describes the message apache.rocketmq.v2.PullMessageRequest.
  * Use `create(PullMessageRequestSchema)` to create a new message.
  */
-export const PullMessageRequestSchema: GenMessage<PullMessageRequest> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 31);
+export const PullMessageRequestSchema: GenMessage<PullMessageRequest> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 31);
 
 /**
  * @generated from message apache.rocketmq.v2.PullMessageResponse
@@ -1008,36 +976,33 @@ export type PullMessageResponse = Message<"apache.rocketmq.v2.PullMessageRespons
   /**
    * @generated from oneof apache.rocketmq.v2.PullMessageResponse.content
    */
-  content:
-    | {
-        /**
-         * @generated from field: apache.rocketmq.v2.Status status = 1;
-         */
-        value: Status;
-        case: "status";
-      }
-    | {
-        /**
-         * @generated from field: apache.rocketmq.v2.Message message = 2;
-         */
-        value: Message$1;
-        case: "message";
-      }
-    | {
-        /**
-         * @generated from field: int64 next_offset = 3;
-         */
-        value: bigint;
-        case: "nextOffset";
-      }
-    | { case: undefined; value?: undefined };
+  content: {
+    /**
+     * @generated from field: apache.rocketmq.v2.Status status = 1;
+     */
+    value: Status;
+    case: "status";
+  } | {
+    /**
+     * @generated from field: apache.rocketmq.v2.Message message = 2;
+     */
+    value: Message$1;
+    case: "message";
+  } | {
+    /**
+     * @generated from field: int64 next_offset = 3;
+     */
+    value: bigint;
+    case: "nextOffset";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
  * Describes the message apache.rocketmq.v2.PullMessageResponse.
  * Use `create(PullMessageResponseSchema)` to create a new message.
  */
-export const PullMessageResponseSchema: GenMessage<PullMessageResponse> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 32);
+export const PullMessageResponseSchema: GenMessage<PullMessageResponse> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 32);
 
 /**
  * @generated from message apache.rocketmq.v2.UpdateOffsetRequest
@@ -1063,7 +1028,8 @@ export type UpdateOffsetRequest = Message<"apache.rocketmq.v2.UpdateOffsetReques
  * Describes the message apache.rocketmq.v2.UpdateOffsetRequest.
  * Use `create(UpdateOffsetRequestSchema)` to create a new message.
  */
-export const UpdateOffsetRequestSchema: GenMessage<UpdateOffsetRequest> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 33);
+export const UpdateOffsetRequestSchema: GenMessage<UpdateOffsetRequest> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 33);
 
 /**
  * @generated from message apache.rocketmq.v2.UpdateOffsetResponse
@@ -1079,7 +1045,8 @@ export type UpdateOffsetResponse = Message<"apache.rocketmq.v2.UpdateOffsetRespo
  * Describes the message apache.rocketmq.v2.UpdateOffsetResponse.
  * Use `create(UpdateOffsetResponseSchema)` to create a new message.
  */
-export const UpdateOffsetResponseSchema: GenMessage<UpdateOffsetResponse> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 34);
+export const UpdateOffsetResponseSchema: GenMessage<UpdateOffsetResponse> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 34);
 
 /**
  * @generated from message apache.rocketmq.v2.GetOffsetRequest
@@ -1100,7 +1067,8 @@ export type GetOffsetRequest = Message<"apache.rocketmq.v2.GetOffsetRequest"> & 
  * Describes the message apache.rocketmq.v2.GetOffsetRequest.
  * Use `create(GetOffsetRequestSchema)` to create a new message.
  */
-export const GetOffsetRequestSchema: GenMessage<GetOffsetRequest> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 35);
+export const GetOffsetRequestSchema: GenMessage<GetOffsetRequest> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 35);
 
 /**
  * @generated from message apache.rocketmq.v2.GetOffsetResponse
@@ -1121,7 +1089,8 @@ export type GetOffsetResponse = Message<"apache.rocketmq.v2.GetOffsetResponse"> 
  * Describes the message apache.rocketmq.v2.GetOffsetResponse.
  * Use `create(GetOffsetResponseSchema)` to create a new message.
  */
-export const GetOffsetResponseSchema: GenMessage<GetOffsetResponse> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 36);
+export const GetOffsetResponseSchema: GenMessage<GetOffsetResponse> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 36);
 
 /**
  * @generated from message apache.rocketmq.v2.QueryOffsetRequest
@@ -1147,7 +1116,8 @@ export type QueryOffsetRequest = Message<"apache.rocketmq.v2.QueryOffsetRequest"
  * Describes the message apache.rocketmq.v2.QueryOffsetRequest.
  * Use `create(QueryOffsetRequestSchema)` to create a new message.
  */
-export const QueryOffsetRequestSchema: GenMessage<QueryOffsetRequest> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 37);
+export const QueryOffsetRequestSchema: GenMessage<QueryOffsetRequest> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 37);
 
 /**
  * @generated from message apache.rocketmq.v2.QueryOffsetResponse
@@ -1168,7 +1138,8 @@ export type QueryOffsetResponse = Message<"apache.rocketmq.v2.QueryOffsetRespons
  * Describes the message apache.rocketmq.v2.QueryOffsetResponse.
  * Use `create(QueryOffsetResponseSchema)` to create a new message.
  */
-export const QueryOffsetResponseSchema: GenMessage<QueryOffsetResponse> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 38);
+export const QueryOffsetResponseSchema: GenMessage<QueryOffsetResponse> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 38);
 
 /**
  * @generated from message apache.rocketmq.v2.RecallMessageRequest
@@ -1191,7 +1162,8 @@ export type RecallMessageRequest = Message<"apache.rocketmq.v2.RecallMessageRequ
  * Describes the message apache.rocketmq.v2.RecallMessageRequest.
  * Use `create(RecallMessageRequestSchema)` to create a new message.
  */
-export const RecallMessageRequestSchema: GenMessage<RecallMessageRequest> = /*@__PURE__*/ messageDesc(file_apache_rocketmq_v2_service, 39);
+export const RecallMessageRequestSchema: GenMessage<RecallMessageRequest> = /*@__PURE__*/
+  messageDesc(file_apache_rocketmq_v2_service, 39);
 
 /**
  * @generated from message apache.rocketmq.v2.RecallMessageResponse
@@ -1212,8 +1184,7 @@ export type RecallMessageResponse = Message<"apache.rocketmq.v2.RecallMessageRes
  * Describes the message apache.rocketmq.v2.RecallMessageResponse.
  * Use `create(RecallMessageResponseSchema)` to create a new message.
  */
-export const RecallMessageResponseSchema: GenMessage<RecallMessageResponse> =
-  /*@__PURE__*/
+export const RecallMessageResponseSchema: GenMessage<RecallMessageResponse> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 40);
 
 /**
@@ -1261,8 +1232,7 @@ export type SyncLiteSubscriptionRequest = Message<"apache.rocketmq.v2.SyncLiteSu
  * Describes the message apache.rocketmq.v2.SyncLiteSubscriptionRequest.
  * Use `create(SyncLiteSubscriptionRequestSchema)` to create a new message.
  */
-export const SyncLiteSubscriptionRequestSchema: GenMessage<SyncLiteSubscriptionRequest> =
-  /*@__PURE__*/
+export const SyncLiteSubscriptionRequestSchema: GenMessage<SyncLiteSubscriptionRequest> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 41);
 
 /**
@@ -1279,8 +1249,7 @@ export type SyncLiteSubscriptionResponse = Message<"apache.rocketmq.v2.SyncLiteS
  * Describes the message apache.rocketmq.v2.SyncLiteSubscriptionResponse.
  * Use `create(SyncLiteSubscriptionResponseSchema)` to create a new message.
  */
-export const SyncLiteSubscriptionResponseSchema: GenMessage<SyncLiteSubscriptionResponse> =
-  /*@__PURE__*/
+export const SyncLiteSubscriptionResponseSchema: GenMessage<SyncLiteSubscriptionResponse> = /*@__PURE__*/
   messageDesc(file_apache_rocketmq_v2_service, 42);
 
 /**
@@ -1313,7 +1282,7 @@ export const MessagingService: GenService<{
     methodKind: "unary";
     input: typeof QueryRouteRequestSchema;
     output: typeof QueryRouteResponseSchema;
-  };
+  },
   /**
    * Producer or consumer sends HeartbeatRequest to servers periodically to
    * keep-alive. Additionally, it also reports client-side configuration,
@@ -1330,7 +1299,7 @@ export const MessagingService: GenService<{
     methodKind: "unary";
     input: typeof HeartbeatRequestSchema;
     output: typeof HeartbeatResponseSchema;
-  };
+  },
   /**
    * Delivers messages to brokers.
    * Clients may further:
@@ -1352,7 +1321,7 @@ export const MessagingService: GenService<{
     methodKind: "unary";
     input: typeof SendMessageRequestSchema;
     output: typeof SendMessageResponseSchema;
-  };
+  },
   /**
    * Queries the assigned route info of a topic for current consumer,
    * the returned assignment result is decided by server-side load balancer.
@@ -1366,7 +1335,7 @@ export const MessagingService: GenService<{
     methodKind: "unary";
     input: typeof QueryAssignmentRequestSchema;
     output: typeof QueryAssignmentResponseSchema;
-  };
+  },
   /**
    * Receives messages from the server in batch manner, returns a set of
    * messages if success. The received messages should be acked or redelivered
@@ -1389,7 +1358,7 @@ export const MessagingService: GenService<{
     methodKind: "server_streaming";
     input: typeof ReceiveMessageRequestSchema;
     output: typeof ReceiveMessageResponseSchema;
-  };
+  },
   /**
    * Acknowledges the message associated with the `receipt_handle` or `offset`
    * in the `AckMessageRequest`, it means the message has been successfully
@@ -1405,7 +1374,7 @@ export const MessagingService: GenService<{
     methodKind: "unary";
     input: typeof AckMessageRequestSchema;
     output: typeof AckMessageResponseSchema;
-  };
+  },
   /**
    * Forwards one message to dead letter queue if the max delivery attempts is
    * exceeded by this message at client-side, return `OK` if success.
@@ -1416,7 +1385,7 @@ export const MessagingService: GenService<{
     methodKind: "unary";
     input: typeof ForwardMessageToDeadLetterQueueRequestSchema;
     output: typeof ForwardMessageToDeadLetterQueueResponseSchema;
-  };
+  },
   /**
    * PullMessage and ReceiveMessage RPCs serve a similar purpose,
    * which is to attempt to get messages from the server, but with different semantics.
@@ -1427,7 +1396,7 @@ export const MessagingService: GenService<{
     methodKind: "server_streaming";
     input: typeof PullMessageRequestSchema;
     output: typeof PullMessageResponseSchema;
-  };
+  },
   /**
    * Update the consumption progress of the designated queue of the
    * consumer group to the remote.
@@ -1438,7 +1407,7 @@ export const MessagingService: GenService<{
     methodKind: "unary";
     input: typeof UpdateOffsetRequestSchema;
     output: typeof UpdateOffsetResponseSchema;
-  };
+  },
   /**
    * Query the consumption progress of the designated queue of the
    * consumer group to the remote.
@@ -1449,7 +1418,7 @@ export const MessagingService: GenService<{
     methodKind: "unary";
     input: typeof GetOffsetRequestSchema;
     output: typeof GetOffsetResponseSchema;
-  };
+  },
   /**
    * Query the offset of the designated queue by the query offset policy.
    *
@@ -1459,7 +1428,7 @@ export const MessagingService: GenService<{
     methodKind: "unary";
     input: typeof QueryOffsetRequestSchema;
     output: typeof QueryOffsetResponseSchema;
-  };
+  },
   /**
    * Commits or rollback one transactional message.
    *
@@ -1469,7 +1438,7 @@ export const MessagingService: GenService<{
     methodKind: "unary";
     input: typeof EndTransactionRequestSchema;
     output: typeof EndTransactionResponseSchema;
-  };
+  },
   /**
    * Once a client starts, it would immediately establishes bi-lateral stream
    * RPCs with brokers, reporting its settings as the initiative command.
@@ -1484,7 +1453,7 @@ export const MessagingService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof TelemetryCommandSchema;
     output: typeof TelemetryCommandSchema;
-  };
+  },
   /**
    * Notify the server that the client is terminated.
    *
@@ -1494,7 +1463,7 @@ export const MessagingService: GenService<{
     methodKind: "unary";
     input: typeof NotifyClientTerminationRequestSchema;
     output: typeof NotifyClientTerminationResponseSchema;
-  };
+  },
   /**
    * Once a message is retrieved from consume queue on behalf of the group, it
    * will be kept invisible to other clients of the same group for a period of
@@ -1509,7 +1478,7 @@ export const MessagingService: GenService<{
     methodKind: "unary";
     input: typeof ChangeInvisibleDurationRequestSchema;
     output: typeof ChangeInvisibleDurationResponseSchema;
-  };
+  },
   /**
    * Recall a message,
    * for delay message, should recall before delivery time, like the rollback operation of transaction message,
@@ -1521,7 +1490,7 @@ export const MessagingService: GenService<{
     methodKind: "unary";
     input: typeof RecallMessageRequestSchema;
     output: typeof RecallMessageResponseSchema;
-  };
+  },
   /**
    * Sync lite subscription info, lite push consumer only
    *
@@ -1531,5 +1500,7 @@ export const MessagingService: GenService<{
     methodKind: "unary";
     input: typeof SyncLiteSubscriptionRequestSchema;
     output: typeof SyncLiteSubscriptionResponseSchema;
-  };
-}> = /*@__PURE__*/ serviceDesc(file_apache_rocketmq_v2_service, 0);
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_apache_rocketmq_v2_service, 0);
+
