@@ -98,9 +98,15 @@ export async function startRocketmq(options: RocketmqServerOptions = {}): Promis
       await proxy.start();
     },
     async positionsWritten() {
-      const written = () => statSync(join(proxy.directory, POSITIONS)).mtimeMs;
+      // There is no file for a moment whenever it is written.
+      const written = () => statSync(join(proxy.directory, POSITIONS), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+      const asked = Date.now();
       // What is being written may be older; what is written next is not.
-      for (let times = 0; times < 2; times++) for (const before = written(); written() === before; ) await delay(LOOK_MS);
+      let first = 0;
+      for (let at = written(); at <= asked || first === 0 || at === first; at = written()) {
+        if (at > asked) first ||= at;
+        await delay(LOOK_MS);
+      }
     },
     freeze: () => proxy.freeze(),
     thaw: () => proxy.thaw(),
