@@ -8,6 +8,7 @@ export const components: Readonly<Record<string, () => Promise<{ readonly defini
   embedded: () => import("./embedded/index.ts"),
   "in-memory": () => import("./in-memory/index.ts"),
   redis: () => import("./redis/index.ts"),
+  rocketmq: () => import("./rocketmq/index.ts"),
   snssqs: () => import("./snssqs/index.ts"),
 };
 

@@ -17,6 +17,7 @@ export class TcpProxy {
   #swallow: string | undefined;
   #stalled = false;
   #swallowed = Promise.withResolvers<void>();
+  #accepted = 0;
 
   private constructor(target: number) {
     this.#target = target;
@@ -36,6 +37,11 @@ export class TcpProxy {
 
   get connections(): number {
     return this.#links.size;
+  }
+
+  /** Connections taken so far. */
+  get accepted(): number {
+    return this.#accepted;
   }
 
   /** A good network again. Connections that lost a reply are cut: on a real network, too, nothing but their end follows. */
@@ -93,6 +99,7 @@ export class TcpProxy {
 
   #serve(): Server {
     return createServer((client) => {
+      this.#accepted += 1;
       const upstream = connect(this.#target, "127.0.0.1");
       const link: Link = { client, upstream, deaf: false };
       this.#links.add(link);

@@ -2,6 +2,7 @@ import type { Broker } from "../broker.ts";
 import { embedded } from "./embedded.ts";
 import { inMemory } from "./in-memory.ts";
 import { redis } from "./redis.ts";
+import { rocketmq } from "./rocketmq.ts";
 import { snssqs, snssqsFifo } from "./snssqs.ts";
 
-export const BROKERS: readonly Broker[] = [redis, embedded, snssqs, snssqsFifo, inMemory];
+export const BROKERS: readonly Broker[] = [redis, embedded, inMemory, rocketmq, snssqs, snssqsFifo];
