@@ -44,6 +44,7 @@ export class Server {
   readonly #command: string;
   readonly #args: readonly string[];
   readonly #ready: () => Promise<boolean>;
+  readonly #startMs: number;
   #child: ChildProcess | undefined;
   #log = "";
   readonly #onExit = (): void => {
@@ -52,11 +53,18 @@ export class Server {
   };
 
   /** `ready` tells whether the server really answers, not only whether its port is open. */
-  constructor(name: string, command: string, args: (directory: string) => readonly string[], ready: () => Promise<boolean>) {
+  constructor(
+    name: string,
+    command: string,
+    args: (directory: string) => readonly string[],
+    ready: () => Promise<boolean>,
+    startMs = START_MS,
+  ) {
     this.directory = mkdtempSync(join(tmpdir(), `${name}-`));
     this.#command = command;
     this.#args = args(this.directory);
     this.#ready = ready;
+    this.#startMs = startMs;
     process.once("exit", this.#onExit);
   }
 
@@ -73,11 +81,11 @@ export class Server {
     child.once("error", (error) => {
       failed = error;
     });
-    const until = performance.now() + START_MS;
+    const until = performance.now() + this.#startMs;
     while (!(await this.#ready())) {
       if (failed) throw failed;
       if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${this.#command} died while starting:\n${this.#log}`);
-      if (performance.now() > until) throw new Error(`${this.#command} is not ready after ${START_MS} ms:\n${this.#log}`);
+      if (performance.now() > until) throw new Error(`${this.#command} is not ready after ${this.#startMs} ms:\n${this.#log}`);
       await delay(LOOK_MS);
     }
   }
