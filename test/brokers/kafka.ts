@@ -131,6 +131,9 @@ function properties({ port, proxiedPort, controller, advertised, directory, opti
     "share.coordinator.state.topic.num.partitions": 1,
     "group.initial.rebalance.delay.ms": 0,
     "group.min.session.timeout.ms": 500,
+    // A broker that was killed is registered for so long, and cannot come back before.
+    "broker.session.timeout.ms": 2_000,
+    "broker.heartbeat.interval.ms": 500,
     "auto.create.topics.enable": false,
     "num.partitions": 1,
     "num.network.threads": 2,

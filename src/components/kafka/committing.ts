@@ -1,11 +1,11 @@
 import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import { answered, asPubSubError, KAFKA } from "./errors.ts";
-import type { Partition, Stand } from "./partition.ts";
+import { type Partition, type Stand, same } from "./partition.ts";
 import type { Commit, PartitionError } from "./wire/group-apis.ts";
 
 /** The broker's default of `offset.metadata.max.bytes`. */
-const METADATA_BYTES = 4_096;
+export const METADATA_BYTES = 4_096;
 const RETRY_MS = 100;
 
 export interface Committer {
@@ -94,7 +94,7 @@ export class Committing {
     const round = [...this.#dirty];
     this.#dirty.clear();
     const stands = round.map((partition) => ({ partition, stand: partition.stand(this.#metadataBytes) }));
-    const changed = stands.filter(({ partition: { committed }, stand }) => differs(stand, committed));
+    const changed = stands.filter(({ partition: { committed }, stand }) => !same(stand, committed));
     let failed = false;
     try {
       const errors = changed.length === 0 ? [] : await this.#committer.commit(changed.map(({ partition: { index }, stand }) => ({ index, ...stand })));
@@ -106,7 +106,7 @@ export class Committing {
     }
     this.#running = false;
     // A partition that was given up meanwhile is nobody's concern.
-    if (failed) for (const { partition } of changed) if (!partition.gone && differs(partition.stand(this.#metadataBytes), partition.committed)) this.#dirty.add(partition);
+    if (failed) for (const { partition } of changed) if (!partition.gone && !same(partition.stand(this.#metadataBytes), partition.committed)) this.#dirty.add(partition);
     if (!failed || this.#dirty.size === 0) this.#stands(upTo);
     if (this.#dirty.size === 0 && this.#waiting.length === 0) this.#hurry = false;
     else if (failed) {
@@ -134,8 +134,3 @@ export class Committing {
     while (this.#waiting[0] && this.#waiting[0].upTo <= upTo) this.#waiting.shift()?.resolve();
   }
 }
-
-function differs(a: Stand, b: Stand): boolean {
-  return a.offset !== b.offset || a.metadata !== b.metadata;
-}
-

@@ -2,14 +2,14 @@ import { PubSubError } from "../../pubsub/error.ts";
 import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
 import { backlogOf } from "./backlog.ts";
 import type { Cluster, Lane } from "./cluster.ts";
-import { Committing } from "./committing.ts";
+import { Committing, METADATA_BYTES } from "./committing.ts";
 import { asPubSubError, coordinatedElsewhere, isOut } from "./errors.ts";
 import { Fetching } from "./fetching.ts";
 import { headersOf } from "./headers.ts";
 import { Lending } from "./lending.ts";
 import { Member } from "./member.ts";
 import { committedOf, offsetsAt } from "./offsets.ts";
-import { Partition, type Stand } from "./partition.ts";
+import { Partition, type Stand, same } from "./partition.ts";
 import { type Commit, offsetCommit, type PartitionError } from "./wire/group-apis.ts";
 import { EARLIEST, LATEST, offsetForLeaderEpoch } from "./wire/log-apis.ts";
 import { within } from "./within.ts";
@@ -35,6 +35,8 @@ export class Reader implements Subscription {
   readonly #troubles = new Map<"reading" | "group", PubSubError>();
   /** Ends the wait for what is revoked. */
   readonly #ending = new AbortController();
+  /** Of partitions that were lost: what the broker knew, and what was settled beyond that. It holds as long as nobody else has committed. */
+  readonly #remembered = new Map<number, { readonly topicId: string; readonly known: Stand; readonly stand: Stand }>();
   #unlisten: () => void = () => undefined;
   #partitionCount = 0;
   #cancelLeave: (() => void) | undefined;
@@ -189,9 +191,16 @@ export class Reader implements Subscription {
     const earliest = indexes.every((index) => committed.has(index)) ? [] : await offsetsAt(this.#cluster, topic, EARLIEST);
     if (this.#over) return;
     for (const index of indexes) {
-      const stand: Stand = committed.get(index) ?? { offset: earliest[index] ?? 0, metadata: "", epoch: -1 };
-      this.#lending.add(new Partition(topic.name, topic.id, index, stand));
+      const known = committed.get(index) ?? { offset: earliest[index] ?? 0, metadata: "", epoch: -1 };
+      this.#lending.add(new Partition(topic.name, topic.id, index, this.#recalled(index, topic.id, known), known));
+      if (this.#remembered.delete(index)) this.#committing.touch(this.#lending.partition(index) as Partition);
     }
+  }
+
+  /** What was settled here and not committed need not come again. */
+  #recalled(index: number, topicId: string, known: Stand): Stand {
+    const remembered = this.#remembered.get(index);
+    return remembered?.topicId === topicId && same(remembered.known, known) ? remembered.stand : known;
   }
 
   async #revoke(partitions: readonly Partition[]): Promise<void> {
@@ -210,6 +219,10 @@ export class Reader implements Subscription {
   }
 
   #drop(partitions: readonly Partition[]) {
+    for (const partition of partitions) {
+      const { index, topicId, committed: known } = partition;
+      this.#remembered.set(index, { topicId, known, stand: partition.stand(METADATA_BYTES) });
+    }
     const lost = this.#lending.remove(partitions);
     this.#committing.drop(partitions);
     return lost;

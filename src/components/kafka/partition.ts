@@ -10,6 +10,10 @@ export interface Stand {
   readonly epoch: number;
 }
 
+export function same(a: Stand, b: Stand): boolean {
+  return a.offset === b.offset && a.metadata === b.metadata;
+}
+
 /** A partition that is ours: what was read of it, and how far it is settled. */
 export class Partition {
   readonly topic: string;
@@ -29,11 +33,12 @@ export class Partition {
   /** All that is to be recorded fits. */
   #whole = true;
 
-  constructor(topic: string, topicId: string, index: number, stand: Stand) {
+  /** `stand`: where we are. `committed`: what the broker knows. */
+  constructor(topic: string, topicId: string, index: number, stand: Stand, committed = stand) {
     this.topic = topic;
     this.topicId = topicId;
     this.index = index;
-    this.committed = stand;
+    this.committed = committed;
     this.epoch = stand.epoch;
     this.progress = new Progress(stand.offset, readMarks(stand.offset, stand.metadata));
   }
