@@ -61,6 +61,7 @@ function shownMetrics(): string {
     measures: { pubsubs: new Map() },
     subscriptions: [],
     brokers: new Map(),
+    breakers: new Map(),
     publishBuffer: { used: 0, limit: 0 },
     deliveryBuffer: { used: 0, limit: 0 },
   };

@@ -45,7 +45,7 @@ async function taken(file: string): Promise<boolean> {
   }
 }
 
-test.each(["configs/redis.yaml", "configs/embedded.yaml", "configs/minimal.json"])(
+test.each(["configs/redis.yaml", "configs/embedded.yaml", "configs/policies.yaml", "configs/minimal.json"])(
   "the sample %s names the schema, and an editor finds nothing wrong",
   async (sample) => {
     const content = read(sample);
@@ -68,6 +68,14 @@ const written: readonly [what: string, content: string, right: boolean][] = [
     "pubsubs: { p: { type: in-memory } }\nsubscriptions: [{ pubsub: p, topic: t, start: { time: 2026-11-23T10:00:00Z } }]",
     true,
   ],
+  [
+    "the policies of publishes",
+    "publish: { retry: { first: 1s, factor: 1, maxFailures: 3, permanent: [INTERNAL] }, rate: 5 }\npubsubs: { p: { type: in-memory, publish: { timeout: 1s, breaker: { failures: 3 } } } }",
+    true,
+  ],
+  ["a misspelt policy of one component", "pubsubs: { p: { type: in-memory, publish: { timout: 1s } } }", false],
+  ["a policy with a code that no broker answers", "publish: { retry: { permanent: [DATA_LOSS] } }", false],
+  ["a breaker that does not say when", "publish: { breaker: { pause: 1s } }", false],
   ["a misspelt key", "publish: { timout: 5s }", false],
   ["a misspelt key of a broker", "pubsubs: { p: { type: redis, metadata: { redisHots: a } } }", false],
   ["a key of another broker", "pubsubs: { p: { type: in-memory, metadata: { redisHost: a } } }", false],

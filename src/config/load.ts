@@ -2,7 +2,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { DeclaredSubscription } from "../engine/subscription-options.ts";
 import { ConfigError, type ConfigProblem, problem } from "../errors/config-error.ts";
-import type { RetryPolicy } from "../resiliency/policy.ts";
+import type { Own } from "../resiliency/own.ts";
+import type { BreakerPolicy, PublishPolicy } from "../resiliency/policy.ts";
 import type { RuntimeSettings } from "../runtime/settings.ts";
 import type { LogLevel } from "../telemetry/log.ts";
 import { checkAddresses } from "./addresses.ts";
@@ -78,7 +79,8 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const final = settings && override(settings, overrides, env, problems);
   if (final) checkAddresses(final, tree, problems);
   if (!final || problems.length > 0) throw new ConfigError(problems);
-  return { settings: { ...runtimeSettings(final, cwd), pubsubs }, logLevel: final.log.level, source, notices };
+  const publishing = [...pubsubs].map(([name, one]) => [name, { ...one, ...publishedTo(final.pubsubs[name]) }] as const);
+  return { settings: { ...runtimeSettings(final, cwd), pubsubs: new Map(publishing) }, logLevel: final.log.level, source, notices };
 }
 
 interface Found {
@@ -151,8 +153,13 @@ function runtimeSettings(settings: Settings, cwd: string): Omit<LoadedConfig["se
     shutdownTimeoutMs: settings.shutdown.timeout,
     maxMessageBytes: publish.maxMessage,
     readiness: settings.health.readiness,
-    publishTimeoutMs: publish.timeout,
-    duplicates: publish.duplicates,
+    publish: {
+      timeoutMs: publish.timeout,
+      duplicates: publish.duplicates,
+      retry: { ...retryPolicy(publish.retry), maxFailures: publish.retry.maxFailures ?? Number.POSITIVE_INFINITY },
+      breaker: publish.breaker && breakerPolicy(publish.breaker),
+      rate: publish.rate,
+    },
     publishBuffer: publish.buffer,
     ...(publish.maxBatch === undefined ? {} : { maxBatch: publish.maxBatch }),
     deliveryBuffer: delivery.buffer,
@@ -161,7 +168,7 @@ function runtimeSettings(settings: Settings, cwd: string): Omit<LoadedConfig["se
       maxPending: delivery.maxPending,
       maxPendingBytes: delivery.maxPendingBytes,
       processingTimeoutMs: delivery.processingTimeout,
-      retry: { ...retryPolicy(delivery.retry), maxFailures: delivery.retry.maxFailures, permanent: delivery.retry.permanent },
+      retry: retryPolicy(delivery.retry),
       breaker: delivery.breaker && breakerPolicy(delivery.breaker),
       rate: delivery.rate,
     },
@@ -175,21 +182,32 @@ function declared(one: Settings["subscriptions"][number]): DeclaredSubscription 
     maxPending,
     processingTimeoutMs: processingTimeout,
     rate,
-    retry: retry && ownRetry(retry),
+    retry: retry && withoutUndefined(retryPolicy(retry)),
     breaker: breaker && breakerPolicy(breaker),
   };
   return { ...withoutUndefined(rest), policy: withoutUndefined(own) };
 }
 
-function ownRetry({ first, most, ...rest }: NonNullable<Settings["subscriptions"][number]["retry"]>): Partial<RetryPolicy> {
-  return withoutUndefined({ firstMs: first, mostMs: most, ...rest });
+function publishedTo({ publish }: Partial<Settings["pubsubs"][string]> = {}): { readonly publish?: Own<PublishPolicy> } {
+  if (!publish) return {};
+  const { timeout, retry, breaker, ...rest } = publish;
+  const own = {
+    ...rest,
+    timeoutMs: timeout,
+    retry: retry && withoutUndefined(retryPolicy(retry)),
+    breaker: breaker && breakerPolicy(breaker),
+  };
+  return { publish: withoutUndefined(own) };
 }
 
-const retryPolicy = ({ first, most }: { readonly first: number; readonly most: number }) => ({
-  firstMs: first,
-  mostMs: Math.max(first, most),
-});
-const breakerPolicy = ({ failures, pause }: { readonly failures: number; readonly pause: number }) => ({ failures, pauseMs: pause });
+/** From the words of the file to those of the engine. */
+function retryPolicy<T extends { readonly first?: number | undefined; readonly most?: number | undefined }>({ first, most, ...rest }: T) {
+  return { firstMs: first as T["first"], mostMs: most as T["most"], ...rest };
+}
+
+function breakerPolicy({ failures, pause }: { readonly failures: number; readonly pause: number }): BreakerPolicy {
+  return { failures, pauseMs: pause };
+}
 
 /** Absent and undefined are different things to the compiler, and the schema makes the latter of the former. */
 function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {

@@ -1,5 +1,6 @@
 import { formatAddress, parseAddress } from "layotto-transport";
 import { z } from "zod";
+import { ERROR_CODES } from "../errors/code.ts";
 import { bytes, count, duration, oneOf, text } from "../pubsub/options.ts";
 import { STATUS_CODES } from "../resiliency/policy.ts";
 import { LOG_LEVELS } from "../telemetry/log.ts";
@@ -34,18 +35,51 @@ const start = () =>
     { error: "expected earliest, latest, { time: 2026-11-23T10:00:00Z } or { position: … }" },
   );
 
-const statusCodes = () => z.array(oneOf(STATUS_CODES));
-
-const breaker = () =>
-  z.strictObject({
-    failures: count(1).describe("So many failures in a row, and the app is left alone."),
-    pause: duration().default(30_000).describe("For so long. Default: 30s."),
-  });
-
-const rate = () => count(1).optional().describe("Most calls to the app a second. Default: no limit.");
-
 /** One group of keys, whole when it is left out. */
 const group = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape).prefault({} as z.input<z.ZodObject<T>>);
+
+const breaker = (then: string) =>
+  z.strictObject({
+    failures: count(1).describe(then),
+    pause: duration().default(30_000).describe("For so long. Default: 30s."),
+  });
+const appBreaker = () => breaker("So many failures in a row, and the app is left alone.");
+const brokerBreaker = () => breaker("So many calls of the broker in a row that failed, and publishes fail at once.");
+
+/** What fails with these is not tried again. */
+const appCodes = () => z.array(oneOf(STATUS_CODES));
+const brokerCodes = () => z.array(oneOf(ERROR_CODES.map((code) => code.toUpperCase())));
+
+const rate = (what: string) => count(1).optional().describe(`${what} Default: no limit.`);
+const callRate = () => rate("Most calls to the app a second.");
+const publishRate = () => rate("Most messages a second, of each component; what is beyond waits for its turn until its timeout.");
+
+const factor = () =>
+  count(1).default(2).describe("How many times longer the wait is after each further failure; 1: it is constant. Default: 2.");
+
+/** How one subscription or component differs from what holds for all. */
+const ownRetry = <T extends z.ZodType>(all: string, codes: () => T) =>
+  z
+    .strictObject({
+      first: duration().optional().describe(`Instead of ${all}.first.`),
+      most: duration().optional().describe(`Instead of ${all}.most.`),
+      factor: count(1).optional().describe(`Instead of ${all}.factor.`),
+      maxFailures: count(1).optional().describe(`Instead of ${all}.maxFailures.`),
+      permanent: codes().optional().describe(`Instead of ${all}.permanent.`),
+    })
+    .optional();
+
+const duplicates = () => oneOf(["allow", "refuse"]);
+const ownPublish = () =>
+  z
+    .strictObject({
+      timeout: duration().optional().describe("Instead of publish.timeout."),
+      duplicates: duplicates().optional().describe("Instead of publish.duplicates."),
+      retry: ownRetry("publish.retry", brokerCodes),
+      breaker: brokerBreaker().optional().describe("Instead of publish.breaker."),
+      rate: count(1).optional().describe("Instead of publish.rate."),
+    })
+    .optional();
 
 /** Our own form. Layotto's is turned into it, so this is the one place that knows a default. */
 export const schema = z.strictObject({
@@ -69,6 +103,7 @@ export const schema = z.strictObject({
       z.strictObject({
         type: text().describe("The broker: redis, embedded, in-memory."),
         metadata: z.record(z.string(), z.unknown()).default({}).describe("The broker's own keys, and consumerID."),
+        publish: ownPublish(),
       }),
     )
     .default({})
@@ -88,32 +123,38 @@ export const schema = z.strictObject({
         maxInFlight: count(1).optional().describe("Instead of delivery.maxInFlight."),
         maxPending: count(1).optional().describe("Instead of delivery.maxPending."),
         processingTimeout: duration().optional().describe("Instead of delivery.processingTimeout."),
-        retry: z
-          .strictObject({
-            first: duration().optional().describe("Instead of delivery.retry.first."),
-            most: duration().optional().describe("Instead of delivery.retry.most."),
-            maxFailures: count(1).optional().describe("Instead of delivery.retry.maxFailures."),
-            permanent: statusCodes().optional().describe("Instead of delivery.retry.permanent."),
-          })
-          .optional(),
-        breaker: breaker().optional().describe("Instead of delivery.breaker."),
-        rate: rate(),
+        retry: ownRetry("delivery.retry", appCodes),
+        breaker: appBreaker().optional().describe("Instead of delivery.breaker."),
+        rate: callRate(),
       }),
     )
     .default([])
     .describe("Subscriptions that the app need not ask for."),
   publish: group({
-    timeout: duration().default(5_000).describe("How long a publish waits for its broker. Default: 5s."),
+    timeout: duration()
+      .default(5_000)
+      .describe("How long a publish waits for its broker, tries included; a caller's deadline that is nearer shortens it. Default: 5s."),
     buffer: bytes()
       .default(64 * 2 ** 20)
       .describe("Most bytes of waiting publishes; never more than a quarter of the memory limit. Default: 64MiB."),
-    duplicates: oneOf(["allow", "refuse"])
+    duplicates: duplicates()
       .default("allow")
       .describe("Whether a publish whose outcome is unknown is tried again, which may store it twice. Default: allow."),
     maxBatch: count(1).optional().describe("Most messages of one call of the broker; 1 sends each alone. Default: what the broker takes."),
     maxMessage: bytes()
       .default(4 * 2 ** 20)
       .describe("The largest message, in bytes. Default: 4MiB."),
+    retry: group({
+      first: duration().default(50).describe("The wait after a broker's first failure in a row. Default: 50ms."),
+      most: duration().default(1_000).describe("The longest wait. Default: 1s."),
+      factor: factor(),
+      maxFailures: count(1).optional().describe("So many failures of a message, and its publish fails. Default: it fails at the timeout."),
+      permanent: brokerCodes()
+        .default([])
+        .describe("Codes of the broker's errors after which a publish fails at once, beside those that cannot pass. Default: none."),
+    }),
+    breaker: brokerBreaker().optional().describe("Leaves a broker alone that fails everything: publishes fail at once. Default: off."),
+    rate: publishRate(),
   }),
   delivery: group({
     maxInFlight: count(1).default(64).describe("Most calls to the app at once, a subscription. Default: 64."),
@@ -127,19 +168,20 @@ export const schema = z.strictObject({
       .default(64 * 2 ** 20)
       .describe("Most bytes of them over all subscriptions; never more than a quarter of the memory limit. Default: 64MiB."),
     retry: group({
-      first: duration().default(1_000).describe("The wait after a message's first failure; it doubles with each further one. Default: 1s."),
-      most: duration().default(60_000).describe("The longest wait. The same as first: a constant wait. Default: 60s."),
+      first: duration().default(1_000).describe("The wait after a message's first failure. Default: 1s."),
+      most: duration().default(60_000).describe("The longest wait. Default: 60s."),
+      factor: factor(),
       maxFailures: count(1)
         .default(10)
         .describe("So many failures, and a message goes to its dead-letter topic; without one it is tried for ever. Default: 10."),
-      permanent: statusCodes()
+      permanent: appCodes()
         .default([])
         .describe(
           "gRPC status codes after which trying again is pointless: with a dead-letter topic it goes there at once. Default: none.",
         ),
     }),
-    breaker: breaker().optional().describe("Leaves the app alone when all fails. Default: off."),
-    rate: rate(),
+    breaker: appBreaker().optional().describe("Leaves the app alone when all fails. Default: off."),
+    rate: callRate(),
     processingTimeout: duration().default(900_000).describe("How long the app may work on one event. Default: 15m."),
   }),
   shutdown: group({ timeout: duration().default(25_000).describe("How long running work may take at a stop. Default: 25s.") }),

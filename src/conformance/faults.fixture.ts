@@ -27,18 +27,19 @@ export type MakeFault = () => Fault;
 export function spoilt(makeFault: MakeFault = () => ({}), gaps: readonly Gap[] = []): Harness {
   let broker = randomUUID() as string;
   const fault = makeFault();
+  const capabilities = { ...definition.capabilities, durable: true };
   const context = { name: "test", appId: "app1", process: "host:1", dataDir: "", clock: systemClock };
   const clients = new WeakMap<PubSub, { readonly sound: PubSub; readonly lent: Set<Delivery> }>();
   return {
     name: "spoilt",
-    capabilities: { ...definition.capabilities, durable: true },
+    capabilities,
     leaseMs: 50,
     patienceMs: 3_000,
     gaps,
     open() {
       const sound = definition.open(definition.options.parse({ broker }), context);
       const lent = new Set<Delivery>();
-      const pubsub = faulty(sound, fault, lent);
+      const pubsub = spoil<PubSub>(faulty(sound, fault, lent), { capabilities });
       clients.set(pubsub, { sound, lent });
       return Promise.resolve(pubsub);
     },

@@ -1,6 +1,7 @@
 import type { Clock } from "../pubsub/clock.ts";
 import type { PubSubError } from "../pubsub/error.ts";
 import type { Outgoing } from "../pubsub/outgoing.ts";
+import { type Backoff, waitMs } from "../resiliency/backoff.ts";
 import type { Lent } from "./lent.ts";
 import type { Message } from "./waiting.ts";
 
@@ -17,6 +18,7 @@ export const DEAD_LETTER = {
 } as const;
 
 const MOST_REASON = 1_024;
+const AGAIN: Backoff = { firstMs: 1_000, mostMs: 60_000, jitter: 0.2 };
 
 /** Where the dead letters of one subscription go. */
 export interface DeadLetterTarget {
@@ -27,8 +29,11 @@ export interface DeadLetterTarget {
   publish(message: Message, done: (error?: PubSubError) => void): void;
 }
 
-/** `acked`: the broker settled the original in the same step. `stored`: the caller acks. `failed`: nothing happened. `over`: it is no longer ours. */
-export type DeadLetterOutcome = "acked" | "stored" | "failed" | "over";
+/**
+ * `acked`: the broker settled the original in the same step. `stored`: the caller acks. `failed`: nothing happened, and no further try is
+ * made. `over`: it is no longer ours.
+ */
+type DeadLetterOutcome = "acked" | "stored" | "failed" | "over";
 
 /** Writes dead letters (D15): the same bytes with reasons as attributes. Moved by the broker in one step where it can, else published. */
 export class DeadLetters {
@@ -38,6 +43,9 @@ export class DeadLetters {
   readonly #target: DeadLetterTarget;
   readonly #group: string;
   readonly #clock: Clock;
+  /** Writes that have no outcome yet. */
+  underWay = 0;
+  #givingUp = false;
 
   constructor(target: DeadLetterTarget, group: string, clock: Clock) {
     this.topic = target.topic;
@@ -46,8 +54,31 @@ export class DeadLetters {
     this.#clock = clock;
   }
 
-  /** Tries once. `done` is called once. */
-  write(lent: Lent, reason: string, done: (outcome: DeadLetterOutcome) => void): void {
+  /**
+   * Tries until it is written, however long that takes: the lease is kept meanwhile (D15). `done` is called once, or never if the message
+   * is given back or lost between two tries.
+   */
+  bury(lent: Lent, reason: string, done: (outcome: DeadLetterOutcome) => void, attempt = 1): void {
+    lent.state = "dead";
+    this.underWay += 1;
+    this.#write(lent, reason, (outcome) => {
+      this.underWay -= 1;
+      if (lent.state !== "dead") done("over");
+      else if (outcome !== "failed" || this.#givingUp) done(outcome);
+      else {
+        lent.state = "backoff";
+        const wait = waitMs(AGAIN, attempt, this.#clock.random());
+        lent.cancel = this.#clock.after(wait, () => this.bury(lent, reason, done, attempt + 1));
+      }
+    });
+  }
+
+  /** From here on the outcome of a write is final. */
+  giveUp(): void {
+    this.#givingUp = true;
+  }
+
+  #write(lent: Lent, reason: string, done: (outcome: DeadLetterOutcome) => void): void {
     const { delivery } = lent;
     const message = this.#letter(lent, reason);
     const ended = (outcome: "acked" | "stored", error?: PubSubError): void => {

@@ -103,7 +103,8 @@ test("an expired message never reaches the app, also when it expires in backoff"
   t.lend("a", { expiresAt: 0 });
   t.lend("b", { expiresAt: 500 });
   t.calls[0]?.receiver.verdict("retry");
-  t.clock.advance(1_000);
+  // Long before its next try: it makes room at once.
+  t.clock.advance(500);
   expect([t.ids(), t.log, t.reader.counts.expired]).toEqual(["b", ["ack a", "keep 1 b", "ack b"], 2]);
 });
 

@@ -2,56 +2,28 @@ import type { AppChannel, Verdict } from "../app/channel.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import type { Delivery } from "../pubsub/delivery.ts";
 import type { PubSubError } from "../pubsub/error.ts";
-import { FreshMap } from "../pubsub/fresh-map.ts";
-import type { Order, Sink, Subscription } from "../pubsub/subscription.ts";
-import { type Backoff, waitMs } from "../resiliency/backoff.ts";
+import type { Sink, Subscription } from "../pubsub/subscription.ts";
 import type { DeliveryPolicy } from "../resiliency/policy.ts";
 import { RateLimit } from "../resiliency/rate-limit.ts";
 import { Histogram, SECONDS } from "../telemetry/histogram.ts";
 import { type ReaderCounts, readerCounts } from "../telemetry/measures.ts";
 import { Budget } from "./budget.ts";
 import { consume, sentRaw } from "./consume.ts";
-import { type DeadLetterOutcome, DeadLetters, type DeadLetterTarget } from "./dead-letter.ts";
 import { Flight } from "./flight.ts";
-import { Lanes, laneOf } from "./lanes.ts";
+import { laneOf } from "./lanes.ts";
 import { Lent } from "./lent.ts";
+import { isOut, Loans } from "./loans.ts";
 import { Pauses } from "./pauses.ts";
+import type { Measured, ReaderOptions, Shared } from "./reader-options.ts";
+import { Settling } from "./settle.ts";
 import { MOST_DEATHS, Suspects } from "./suspects.ts";
 import { Window } from "./window.ts";
 
-export interface ReaderOptions {
-  /** The component's name, as the app knows it. */
-  readonly pubsub: string;
-  readonly group: string;
-  readonly order: Order;
-  /** The subscription asked for the bytes as they are, even if they are a CloudEvent. */
-  readonly rawPayload: boolean;
-  readonly policy: DeliveryPolicy;
-  /** Where to put what failed too often, or was dropped. Without it, it is tried for ever. */
-  readonly deadLetters?: DeadLetterTarget | undefined;
-}
-
-/** What the subscriptions of one app share. */
-export interface Shared {
-  readonly flight: Flight;
-  /** What all of them may hold beyond the first few kilobytes of each (D7). */
-  readonly memory: Budget;
-}
-
-/** Where a reader's numbers are kept. They outlive it. */
-export interface Measured {
-  readonly counts: ReaderCounts;
-  readonly processSeconds: Histogram;
-}
-
-/** Waits of messages that failed together are spread, so that they do not come back together. */
-const JITTER = 0.2;
-const DEAD_LETTER_RETRY: Backoff = { firstMs: 1_000, mostMs: 60_000, jitter: JITTER };
 /** How long an app that does not implement the call is left alone. Registering late must not cost a backlog. */
 const UNIMPLEMENTED_MS = 5_000;
 
 /**
- * The engine's side of one subscription: takes what the broker lends, calls the app, and settles by its verdict (steps 5 to 8 of a
+ * The engine's side of one subscription: takes what the broker lends, calls the app, and hands its verdict to `settle.ts` (steps 5 to 7 of a
  * message's life). `use` gives it the subscription to control.
  */
 export class Reader implements Sink {
@@ -65,21 +37,16 @@ export class Reader implements Sink {
   readonly #policy: DeliveryPolicy;
   readonly #flight: Flight;
   readonly #processSeconds: Histogram;
-  readonly #lent = new FreshMap<Delivery, Lent>();
-  /** Whose lease was lost while they run, by position: should they come again, they join their own call (D5). */
-  readonly #leaseless = new Map<string, Lent>();
-  readonly #lanes = new Lanes();
-  readonly #suspects: Suspects;
   readonly #window: Window;
-  readonly #deadLetters: DeadLetters | undefined;
+  readonly #loans: Loans;
+  readonly #suspects: Suspects;
+  readonly #settling: Settling;
   readonly #pauses: Pauses;
   readonly #rate: RateLimit | undefined;
   readonly #leaveFlight: () => void;
   readonly #onVerdict = (lent: Lent, verdict: Verdict, reason?: string, code?: string): void => this.#judged(lent, verdict, reason, code);
   #waiting: Lent[] = [];
   #running = 0;
-  /** Dead letters on their way. */
-  #burying = 0;
   #draining = false;
   #idle: (() => void) | undefined;
 
@@ -90,7 +57,7 @@ export class Reader implements Sink {
     shared: Shared = { flight: new Flight(), memory: new Budget(Number.POSITIVE_INFINITY) },
     measured: Measured = { counts: readerCounts(), processSeconds: new Histogram(SECONDS) },
   ) {
-    const { policy, deadLetters, group } = options;
+    const { policy } = options;
     this.#channel = channel;
     this.#clock = clock;
     this.#options = options;
@@ -98,7 +65,7 @@ export class Reader implements Sink {
     this.#flight = shared.flight;
     this.#suspects = new Suspects(shared.flight);
     this.#window = new Window(clock, policy.maxPending, policy.maxPendingBytes, shared.memory);
-    this.#deadLetters = deadLetters && new DeadLetters(deadLetters, group, clock);
+    this.#loans = new Loans(this.#window);
     this.#rate = policy.rate === undefined ? undefined : new RateLimit(policy.rate, clock, () => this.#pump());
     this.counts = measured.counts;
     this.#processSeconds = measured.processSeconds;
@@ -110,6 +77,12 @@ export class Reader implements Sink {
         this.#pump();
       },
       giveBack: () => this.#releaseAll(),
+    });
+    const held = { window: this.#window, loans: this.#loans, suspects: this.#suspects, pauses: this.#pauses };
+    this.#settling = new Settling(clock, options, held, this.counts, {
+      ready: (lent) => this.#ready(lent),
+      backOff: (lent, delayMs) => this.#backOff(lent, delayMs),
+      goOn: () => this.#goOn(),
     });
     if (!this.pausedBecause) this.#window.open();
   }
@@ -124,12 +97,12 @@ export class Reader implements Sink {
   }
 
   get pending(): number {
-    return this.#lent.size;
+    return this.#loans.size;
   }
 
   /** Why it does not do all that it should, although it reads. Undefined: it does. */
   get degradedBecause(): string | undefined {
-    if (this.#deadLetters?.trouble !== undefined) return this.#deadLetters.trouble;
+    if (this.#settling.trouble !== undefined) return this.#settling.trouble;
     if (!this.#window.full || this.#waiting.length > 0 || this.#running >= this.#policy.maxInFlight) return undefined;
     return `the window is full: ${this.#window.held} are with the app or wait for another try`;
   }
@@ -149,23 +122,22 @@ export class Reader implements Sink {
 
   revoking(batch: readonly Delivery[]): Promise<void> {
     for (const delivery of batch.toReversed()) {
-      const lent = this.#lent.get(delivery);
-      if (lent && !isOut(lent)) this.#release(lent);
+      const lent = this.#loans.of(delivery);
+      if (lent && !isOut(lent)) this.#settling.release(lent);
     }
     return Promise.resolve();
   }
 
   lost(batch: readonly Delivery[], error: PubSubError): void {
     this.interruptedBecause = error.message;
-    const lost = batch.flatMap((delivery) => this.#lent.get(delivery) ?? []);
+    const lost = batch.flatMap((delivery) => this.#loans.of(delivery) ?? []);
     for (const lent of lost) {
       this.counts.lost += 1;
-      this.#forget(lent);
-      if (lent.state !== "running") this.#over(lent);
-      else if (lent.delivery.position !== undefined) this.#leaseless.set(lent.delivery.position, lent);
+      this.#loans.lose(lent);
+      if (lent.state !== "running") this.#settling.over(lent);
     }
     // Nobody may pass by what is not settled, and that is no longer here.
-    for (const { lane } of lost) if (lane !== undefined) this.#releaseLane(lane);
+    for (const { lane } of lost) if (lane !== undefined) for (const lent of this.#loans.idle(lane)) this.#settling.release(lent);
   }
 
   interrupted(error?: PubSubError): void {
@@ -181,12 +153,13 @@ export class Reader implements Sink {
     this.#pauses.end();
     this.#leaveFlight();
     this.#window.close();
+    this.#settling.drain();
     this.#releaseAll();
-    if (this.#running + this.#burying > 0)
+    if (this.#busy)
       await new Promise<void>((resolve) => {
         this.#idle = resolve;
         const cut = () => {
-          for (const lent of this.#lent.values()) if (lent.state === "running") this.#cut(lent);
+          for (const lent of this.#loans.running) this.#cut(lent);
           resolve();
         };
         if (signal.aborted) cut();
@@ -196,22 +169,11 @@ export class Reader implements Sink {
   }
 
   #take(delivery: Delivery): void {
-    const { position, data } = delivery;
-    const known = position === undefined || this.#leaseless.size === 0 ? undefined : this.#leaseless.get(position);
-    if (known && position !== undefined) {
-      this.#leaseless.delete(position);
-      known.delivery = delivery;
-      this.#lent.set(delivery, known);
-      this.#window.lent(data.length);
-      return;
-    }
+    if (this.#loans.joins(delivery)) return;
     const event = consume(delivery, this.#options.pubsub, this.#options.rawPayload);
     if (event.raw && !this.#options.rawPayload && !sentRaw(delivery)) this.counts.undecodable += 1;
     const lent = new Lent(delivery, event, laneOf(this.#options.order, delivery.key), this.#onVerdict);
-    this.#lent.set(delivery, lent);
-    this.#window.lent(data.length);
-    if (lent.lane !== undefined && !this.#lanes.enter(lent.lane, lent)) lent.state = "behind";
-    else this.#ready(lent);
+    if (this.#loans.add(lent)) this.#ready(lent);
   }
 
   /** It is its turn, as far as its lane is concerned. */
@@ -245,15 +207,10 @@ export class Reader implements Sink {
   #start(lent: Lent): void {
     const { event } = lent;
     if (event.expiresAt !== undefined && event.expiresAt <= this.#clock.now()) {
-      this.counts.expired += 1;
-      this.#ack(lent);
+      this.#settling.expired(lent);
       return;
     }
-    // Its dead letter was not written before the last sidecar ended.
-    if (this.#deadLetters && lent.failures >= this.#policy.retry.maxFailures) {
-      this.#bury(lent, "it failed too often, before this sidecar had it");
-      return;
-    }
+    if (this.#settling.failedBefore(lent)) return;
     lent.state = "running";
     this.#running += 1;
     this.#flight.began();
@@ -265,20 +222,22 @@ export class Reader implements Sink {
   #judged(lent: Lent, verdict: Verdict, reason?: string, code?: string): void {
     this.#landed(lent);
     this.#processSeconds.observe((this.#clock.elapsed() - lent.startedAt) / 1_000);
-    if (!this.#lent.has(lent.delivery)) {
-      if (lent.delivery.position !== undefined) this.#leaseless.delete(lent.delivery.position);
-      this.#over(lent);
-    } else if (verdict === "success") this.#processed(lent);
-    else if (verdict === "drop") this.#dropped(lent);
-    else if (verdict === "retry" || verdict === "failed") this.#failed(lent, reason ?? "the app answered RETRY", code);
+    if (!this.#loans.has(lent)) this.#settling.over(lent);
+    else if (verdict === "success") this.#settling.processed(lent);
+    else if (verdict === "drop") this.#settling.dropped(lent);
+    else if (verdict === "retry" || verdict === "failed") this.#settling.failed(lent, reason ?? "the app answered RETRY", code);
     else this.#notTaken(lent, verdict, reason);
     if (this.#flight.suspicious) this.#flight.goOn();
     this.#goOn();
   }
 
   #goOn(): void {
-    if (this.#draining && this.#running + this.#burying === 0) this.#idle?.();
+    if (this.#draining && !this.#busy) this.#idle?.();
     this.#pump();
+  }
+
+  get #busy(): boolean {
+    return this.#running > 0 || this.#settling.underWay > 0;
   }
 
   #landed(lent: Lent): void {
@@ -296,59 +255,19 @@ export class Reader implements Sink {
     if (this.#flight.suspicious) this.#flight.goOn();
   }
 
-  #processed(lent: Lent): void {
-    this.#pauses.succeeded();
-    this.#suspects.clear(lent);
-    this.#ack(lent);
-  }
-
-  #dropped(lent: Lent): void {
-    this.#pauses.succeeded();
-    this.#suspects.clear(lent);
-    this.counts.dropped += 1;
-    if (this.#deadLetters) this.#bury(lent, "the app answered DROP");
-    else this.#ack(lent);
-  }
-
-  /** One failure: again after a while, kept here if there is room and else by the broker if it can (D3). */
-  #failed(lent: Lent, reason: string, code?: string): void {
-    const { retry } = this.#policy;
-    this.#suspects.clear(lent);
-    lent.failures += 1;
-    lent.firstFailedAt ??= this.#clock.now();
-    this.counts.retried += 1;
-    this.#pauses.failed();
-    const pointless = code !== undefined && retry.permanent.includes(code);
-    if (this.#deadLetters && (pointless || lent.failures >= retry.maxFailures)) {
-      lent.delivery.keep?.(lent.failures);
-      this.#bury(lent, reason);
-      return;
-    }
-    const delay = waitMs({ ...retry, jitter: JITTER }, lent.failures, this.#clock.random());
-    // Whoever holds a lane waits here: given back, it would be passed by.
-    if (this.#window.full && lent.delivery.retry && lent.lane === undefined) {
-      lent.delivery.retry(delay, lent.failures);
-      this.#over(lent);
-      return;
-    }
-    lent.delivery.keep?.(lent.failures);
-    if (this.#draining) this.#release(lent);
-    else this.#backOff(lent, delay);
-  }
-
   /** The app never had it, or was lost with it: it leads the queue, and counts as nothing (D4). */
   #notTaken(lent: Lent, verdict: "unreachable" | "lost" | "unimplemented", reason?: string): void {
     if (verdict === "lost" && lent.suspect) {
       lent.deaths += 1;
       if (lent.deaths >= MOST_DEATHS) {
         lent.deaths = 0;
-        this.#failed(lent, `the app was lost ${MOST_DEATHS} times while it had this message alone`);
+        this.#settling.failed(lent, `the app was lost ${MOST_DEATHS} times while it had this message alone`);
         return;
       }
     }
     if (verdict === "lost") this.#suspects.add(lent);
     if (this.#draining) {
-      this.#release(lent);
+      this.#settling.release(lent);
       return;
     }
     if (!lent.suspect) this.#waiting.unshift(lent);
@@ -359,36 +278,12 @@ export class Reader implements Sink {
     else this.#pauses.pause(why);
   }
 
-  #bury(lent: Lent, reason: string, attempt = 1): void {
-    lent.state = "dead";
-    this.#burying += 1;
-    this.#deadLetters?.write(lent, reason, (outcome) => {
-      this.#burying -= 1;
-      if (lent.state === "dead") this.#buried(lent, outcome, reason, attempt);
-      this.#goOn();
-    });
-  }
-
-  /** Its lease is kept until its dead letter is written, however long that takes (D15). */
-  #buried(lent: Lent, outcome: DeadLetterOutcome, reason: string, attempt: number): void {
-    if (outcome === "failed") {
-      lent.state = "backoff";
-      const wait = waitMs(DEAD_LETTER_RETRY, attempt, this.#clock.random());
-      if (this.#draining) this.#release(lent);
-      else lent.cancel = this.#clock.after(wait, () => this.#bury(lent, reason, attempt + 1));
-      return;
-    }
-    if (outcome !== "over") this.counts.deadLettered += 1;
-    if (outcome === "stored") this.#ack(lent);
-    else {
-      if (outcome === "acked") this.counts.acked += 1;
-      this.#over(lent);
-    }
-  }
-
+  /** No longer than it lives: what expires makes room at once. */
   #backOff(lent: Lent, delayMs: number): void {
+    const { expiresAt } = lent.event;
+    const lives = expiresAt === undefined ? delayMs : Math.max(0, expiresAt - this.#clock.now());
     lent.state = "backoff";
-    lent.cancel = this.#clock.after(delayMs, () => {
+    lent.cancel = this.#clock.after(Math.min(delayMs, lives), () => {
       lent.state = "waiting";
       this.#waiting.push(lent);
       this.#pump();
@@ -396,40 +291,6 @@ export class Reader implements Sink {
   }
 
   #releaseAll(): void {
-    for (const lent of [...this.#lent.values()].reverse()) if (!isOut(lent)) this.#release(lent);
+    for (const lent of this.#loans.idle()) this.#settling.release(lent);
   }
-
-  #releaseLane(lane: string): void {
-    for (const lent of this.#lanes.members(lane).toReversed()) if (!isOut(lent)) this.#release(lent);
-  }
-
-  #release(lent: Lent): void {
-    this.counts.released += 1;
-    lent.delivery.release();
-    this.#over(lent);
-  }
-
-  #ack(lent: Lent): void {
-    if (lent.delivery.ack()) this.counts.acked += 1;
-    this.#over(lent);
-  }
-
-  #over(lent: Lent): void {
-    if (lent.state === "backoff") lent.cancel();
-    lent.state = "over";
-    this.#suspects.leave(lent);
-    this.#forget(lent);
-    if (lent.lane === undefined) return;
-    const next = this.#lanes.leave(lent.lane, lent);
-    if (next) this.#ready(next);
-  }
-
-  #forget(lent: Lent): void {
-    if (this.#lent.delete(lent.delivery)) this.#window.settled(lent.delivery.data.length);
-  }
-}
-
-/** With the app, or on its way to the dead-letter topic: not to be given back now. */
-function isOut({ state }: Lent): boolean {
-  return state === "running" || state === "dead";
 }

@@ -4,16 +4,18 @@ import type { Capabilities } from "../pubsub/capabilities.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { Backlog, Order, SubscribeRequest } from "../pubsub/subscription.ts";
-import type { DeliveryPolicy } from "../resiliency/policy.ts";
+import { type Own, withOwn } from "../resiliency/own.ts";
+import type { DeliveryPolicy, PublishPolicy } from "../resiliency/policy.ts";
 import { Measures } from "../telemetry/measures.ts";
 import { Budget } from "./budget.ts";
 import type { DeadLetterTarget } from "./dead-letter.ts";
-import type { Shared } from "./deliver.ts";
 import { ensured } from "./ensured.ts";
 import { Flight } from "./flight.ts";
+import type { BreakerStatus } from "./gate.ts";
 import { type BrokerStatus, Guarded } from "./guarded.ts";
 import { Outbox, type OutboxOptions } from "./outbox.ts";
 import { type Publishing, type PublishRequest, publish } from "./publish.ts";
+import type { Shared } from "./reader-options.ts";
 import { type DeclaredSubscription, subscriptionOptions } from "./subscription-options.ts";
 import { type SubscriptionStatus, Supervised } from "./supervise.ts";
 import { Wanted } from "./wanted.ts";
@@ -23,9 +25,13 @@ export interface Source {
   readonly pubsub: PubSub;
   /** The group that the app reads in: `consumerID`, by default the app's id. */
   readonly group: string;
+  /** How it is published to, where that differs from what holds for all. */
+  readonly publish?: Own<PublishPolicy>;
 }
 
 export interface EngineOptions extends OutboxOptions {
+  /** How messages are handed to the brokers, unless a component says otherwise. */
+  readonly publish: PublishPolicy;
   /** Most bytes of publishes that wait for their brokers, of all components together. */
   readonly publishBuffer: number;
   /** The largest message an app may publish, in bytes. A broker may allow less. */
@@ -133,6 +139,11 @@ export class Engine {
     return new Map([...this.#brokers].map(([name, broker]) => [name, broker.status]));
   }
 
+  /** Of the components that have one. */
+  get breakers(): ReadonlyMap<string, BreakerStatus> {
+    return new Map([...this.#publishing].flatMap(([name, { outbox }]) => (outbox.breaker ? [[name, outbox.breaker]] : [])));
+  }
+
   get subscriptions(): readonly NamedStatus[] {
     return [...this.#subscriptions.values()].map(({ pubsub, supervised }) => ({ pubsub, ...supervised.status }));
   }
@@ -177,7 +188,8 @@ export class Engine {
 
   #publishingTo(name: string, pubsub: Guarded): Publishing {
     const measures = this.measures.of(name);
-    const outbox = new Outbox(pubsub, this.#budget, this.#clock, this.#options, measures);
+    const policy = withOwn(this.#options.publish, this.#sources.get(name)?.publish ?? {});
+    const outbox = new Outbox(pubsub, this.#budget, this.#clock, policy, this.#options, measures);
     return { pubsub, maxBytes: this.#options.maxMessageBytes, outbox, measures };
   }
 

@@ -57,11 +57,11 @@ export class Lane {
     return failed ? "failed" : "done";
   }
 
-  /** Takes out what waits beyond its deadline; of the batch under way it only tells, since the broker still has to answer. */
+  /** Takes out what has waited too long to be sent; of the batch under way it only tells, since the broker still has to answer. */
   expire(now: number, expired: (waiting: Waiting, underWay: boolean) => void): void {
-    if (this.#ready.some((waiting) => waiting.deadline <= now)) {
-      const late = this.#ready.filter((waiting) => waiting.deadline <= now);
-      this.#ready = this.#ready.filter((waiting) => waiting.deadline > now);
+    if (this.#ready.some((waiting) => waiting.sendBy <= now)) {
+      const late = this.#ready.filter((waiting) => waiting.sendBy <= now);
+      this.#ready = this.#ready.filter((waiting) => waiting.sendBy > now);
       for (const waiting of late) expired(waiting, false);
     }
     for (const waiting of this.#underWay) if (waiting.deadline <= now && !waiting.answered) expired(waiting, true);

@@ -2,38 +2,44 @@ import type { Clock } from "../pubsub/clock.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import { FreshMap } from "../pubsub/fresh-map.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
-import { type Backoff, waitMs } from "../resiliency/backoff.ts";
+import { waitMs } from "../resiliency/backoff.ts";
+import type { PublishPolicy } from "../resiliency/policy.ts";
 import { PubSubMeasures } from "../telemetry/measures.ts";
 import type { Budget } from "./budget.ts";
+import { Call } from "./call.ts";
+import { type BreakerStatus, Gate } from "./gate.ts";
 import { Lane } from "./lane.ts";
+import { type BreakerOpen, BufferFull } from "./refusals.ts";
 import { type Message, type PublishReceiver, Waiting } from "./waiting.ts";
 
 export interface OutboxOptions {
-  /** How long a publish waits for the broker, in milliseconds. */
-  readonly publishTimeoutMs: number;
-  /** Whether a publish whose outcome is unknown is tried again without a `dedupId`. */
-  readonly duplicates: "allow" | "refuse";
   /** Most messages of one call of the broker, if it takes more. */
   readonly maxBatch?: number;
   /** When what arrives is looked at. Default: in a microtask, so that all that one read of a connection brought goes out together. */
   readonly soon?: (fn: () => void) => void;
 }
 
-const RETRY: Backoff = { firstMs: 50, mostMs: 1_000, jitter: 0.2 };
+/** Topics that failed together do not come back together. */
+const JITTER = 0.2;
 const SWEEP_MS = 50;
 /** So long before its deadline a caller is answered, or it would give up before it reads why. At most a quarter of its time. */
 const BEFORE_DEADLINE_MS = 100;
+/** What a rate has kept waiting for long must leave the broker time to answer, or all that is sent would be late. At most a quarter of its time. */
+const FOR_THE_BROKER_MS = 250;
 
 /**
  * The publishes of one component, between the API and the broker (D9). What arrives while a call is under way goes out together in the
  * next one: no linger, so an idle system keeps its latency and a busy one its throughput. A failure that may pass is tried again until
- * the publish times out.
+ * the publish times out, or as its policy says.
  */
 export class Outbox {
   readonly #pubsub: PubSub;
   readonly #budget: Budget;
   readonly #clock: Clock;
+  readonly #policy: PublishPolicy;
   readonly #options: OutboxOptions;
+  /** Only where the policy has a breaker or a rate. */
+  readonly #gate: Gate | undefined;
   readonly #measures: PubSubMeasures;
   readonly #lanes = new Map<string, Lane>();
   readonly #timers = new FreshMap<() => void, true>();
@@ -44,19 +50,38 @@ export class Outbox {
   #sweeping = false;
   #closed = false;
 
-  constructor(pubsub: PubSub, budget: Budget, clock: Clock, options: OutboxOptions, measures = new PubSubMeasures()) {
+  constructor(
+    pubsub: PubSub,
+    budget: Budget,
+    clock: Clock,
+    policy: PublishPolicy,
+    options: OutboxOptions = {},
+    measures = new PubSubMeasures(),
+  ) {
     this.#pubsub = pubsub;
     this.#budget = budget;
     this.#clock = clock;
+    this.#policy = policy;
     this.#options = options;
     this.#measures = measures;
+    if (policy.breaker || policy.rate !== undefined) {
+      const time = { elapsed: () => clock.elapsed(), after: (ms: number, fn: () => void) => this.#after(ms, fn) };
+      this.#gate = new Gate(policy, time, () => this.#pump());
+    }
+  }
+
+  /** Undefined: it has no breaker. */
+  get breaker(): BreakerStatus | undefined {
+    return this.#gate?.breaker;
   }
 
   /** `deadline`, the caller's, in milliseconds since the epoch, shortens the wait and never prolongs it. */
   publish(message: Message, receiver: PublishReceiver, deadline?: number): void {
     const left = deadline === undefined ? Number.POSITIVE_INFINITY : deadline - this.#clock.now();
-    const patience = Math.min(this.#options.publishTimeoutMs, Math.max(left - BEFORE_DEADLINE_MS, (left * 3) / 4));
-    const waiting = new Waiting(message, this.#clock.elapsed() + patience, receiver, this.#onSettled);
+    const patience = Math.min(this.#policy.timeoutMs, Math.max(left - BEFORE_DEADLINE_MS, (left * 3) / 4));
+    const until = this.#clock.elapsed() + patience;
+    const sendBy = this.#policy.rate === undefined ? until : until - Math.min(FOR_THE_BROKER_MS, patience / 4);
+    const waiting = new Waiting(message, until, receiver, this.#onSettled, sendBy);
     const refused = this.#refusal(waiting);
     if (refused) {
       waiting.answer(refused);
@@ -80,6 +105,7 @@ export class Outbox {
 
   #refusal(waiting: Waiting): PubSubError | undefined {
     if (this.#closed) return new PubSubError("unavailable", "the sidecar is shutting down");
+    if (this.#gate?.refusal) return this.#gate.refusal;
     if (this.#budget.take(waiting.size)) return undefined;
     return new BufferFull(this.#budget.limit);
   }
@@ -107,24 +133,32 @@ export class Outbox {
     const { maxBatchBytes, publishPipeline } = capabilities;
     const maxBatch = Math.min(capabilities.maxBatch, this.#options.maxBatch ?? Number.POSITIVE_INFINITY);
     while (this.#callsUnderWay < publishPipeline && !this.#closed) {
+      const room = this.#gate ? this.#passing(this.#gate, maxBatch) : maxBatch;
       const batch: Waiting[] = [];
       let bytes = 0;
       for (const lane of this.#lanes.values()) {
-        if (batch.length >= maxBatch) break;
-        const taken = lane.takeable ? lane.take(batch, maxBatch, maxBatchBytes - bytes) : 0;
+        if (batch.length >= room) break;
+        const taken = lane.takeable ? lane.take(batch, room, maxBatchBytes - bytes) : 0;
         if (taken === 0) continue;
         bytes += taken;
         // To the end of the row: a busy topic must not keep the others waiting.
         this.#lanes.delete(lane.topic);
         this.#lanes.set(lane.topic, lane);
       }
+      if (batch.length < room) this.#gate?.giveBack(room - batch.length);
       if (batch.length === 0) return;
       this.#send(batch);
     }
   }
 
+  /** Most messages that may go out in the next call. It is only asked for if there are any: who asks in vain is called later. */
+  #passing(gate: Gate, room: number): number {
+    for (const lane of this.#lanes.values()) if (lane.takeable) return gate.take(room, this.#callsUnderWay);
+    return 0;
+  }
+
   #send(batch: readonly Waiting[]): void {
-    const call: Call = { controller: new AbortController(), startedAt: this.#clock.elapsed(), left: batch.length, cancel: () => undefined };
+    const call = new Call(this.#clock.elapsed(), batch.length);
     this.#measures.batchMessages.observe(batch.length);
     const until = Math.max(...batch.map((waiting) => waiting.deadline)) - call.startedAt;
     call.cancel = this.#after(until, () => call.controller.abort(new DOMException("the broker did not answer in time", "TimeoutError")));
@@ -138,9 +172,11 @@ export class Outbox {
     const lane = this.#lanes.get(waiting.topic);
     if (!call || !lane) return;
     this.#calls.delete(waiting);
-    const tryAgain = error !== undefined && this.#mayTryAgain(waiting, error);
-    if (error) waiting.lastError = error;
-    else lane.failuresInARow = 0;
+    const tryAgain = error !== undefined && this.#failed(call, waiting, error);
+    if (!error) {
+      lane.failuresInARow = 0;
+      call.stored = true;
+    }
     if (!tryAgain) {
       this.#budget.giveBack(waiting.size);
       waiting.answer(error);
@@ -149,18 +185,45 @@ export class Outbox {
     if (batch !== "under way") this.#batchEnded(lane, batch === "failed");
     call.left -= 1;
     if (call.left > 0) return;
-    this.#measures.brokerSeconds.observe((this.#clock.elapsed() - call.startedAt) / 1_000);
+    const now = this.#clock.elapsed();
+    this.#measures.brokerSeconds.observe((now - call.startedAt) / 1_000);
     call.cancel();
     this.#callsUnderWay -= 1;
+    if (this.#gate && !this.#closed && !call.cutOffSoon(now)) {
+      const refusal = this.#gate.ended(call.failure);
+      if (refusal) this.#turnAway(refusal);
+    }
     this.#pump();
   }
 
+  /** Returns whether it is tried again. */
+  #failed(call: Call, waiting: Waiting, error: PubSubError): boolean {
+    waiting.lastError = error;
+    waiting.failures += 1;
+    if (!error.permanent) call.error = error;
+    return this.#mayTryAgain(waiting, error);
+  }
+
   #mayTryAgain(waiting: Waiting, error: PubSubError): boolean {
-    if (this.#closed || waiting.answered || error.permanent || waiting.deadline <= this.#clock.elapsed()) return false;
+    const { retry, duplicates } = this.#policy;
+    if (this.#closed || this.#gate?.refusal || waiting.answered || waiting.deadline <= this.#clock.elapsed()) return false;
+    if (error.permanent || waiting.failures >= retry.maxFailures || retry.permanent.includes(error.code.toUpperCase())) return false;
     if (error.outcome === "rejected") return true;
-    if (waiting.dedupId === undefined && this.#options.duplicates === "refuse") return false;
+    if (waiting.dedupId === undefined && duplicates === "refuse") return false;
     this.#measures.possibleDuplicates += 1;
     return true;
+  }
+
+  /** All that waits, and is not with the broker, fails. */
+  #turnAway(refusal: BreakerOpen): void {
+    for (const lane of [...this.#lanes.values()]) {
+      lane.expire(Number.POSITIVE_INFINITY, (waiting, underWay) => {
+        if (underWay) return;
+        this.#budget.giveBack(waiting.size);
+        waiting.answer(refusal.after(waiting.lastError?.outcome ?? "rejected"));
+      });
+      if (lane.empty) this.#lanes.delete(lane.topic);
+    }
   }
 
   #batchEnded(lane: Lane, failed: boolean): void {
@@ -171,7 +234,7 @@ export class Outbox {
     if (!failed) return;
     lane.failuresInARow += 1;
     lane.paused = true;
-    this.#after(waitMs(RETRY, lane.failuresInARow, this.#clock.random()), () => {
+    this.#after(waitMs({ ...this.#policy.retry, jitter: JITTER }, lane.failuresInARow, this.#clock.random()), () => {
       lane.paused = false;
       if (lane.empty) this.#lanes.delete(lane.topic);
       else this.#pump();
@@ -194,6 +257,11 @@ export class Outbox {
 
   #expired(waiting: Waiting, underWay: boolean): void {
     if (!underWay) this.#budget.giveBack(waiting.size);
+    const late = underWay || waiting.lastError || this.#closed ? undefined : this.#gate?.late;
+    if (late) {
+      waiting.answer(late);
+      return;
+    }
     const why = waiting.lastError?.message ?? "the broker did not answer in time";
     // A broker that is full says something else than one that is away.
     const code = waiting.lastError?.code === "resource_exhausted" ? "resource_exhausted" : "unavailable";
@@ -211,21 +279,4 @@ export class Outbox {
       cancel();
     };
   }
-}
-
-/** It does not fit beside what waits already. `limit` is in bytes. */
-export class BufferFull extends PubSubError {
-  readonly limit: number;
-
-  constructor(limit: number) {
-    super("resource_exhausted", `${limit} bytes of publishes are waiting already`);
-    this.limit = limit;
-  }
-}
-
-interface Call {
-  readonly controller: AbortController;
-  readonly startedAt: number;
-  left: number;
-  cancel: () => void;
 }

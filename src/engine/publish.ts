@@ -7,7 +7,8 @@ import type { Clock } from "../pubsub/clock.ts";
 import type { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { PubSubMeasures } from "../telemetry/measures.ts";
-import { BufferFull, type Outbox } from "./outbox.ts";
+import type { Outbox } from "./outbox.ts";
+import { BreakerOpen, BufferFull, RateExceeded } from "./refusals.ts";
 import type { Message } from "./waiting.ts";
 
 /** A publish as any API takes it in. */
@@ -101,6 +102,8 @@ const TIMED_OUT: ReadonlySet<ErrorCode> = new Set(["unavailable", "deadline_exce
 function explain(request: PublishRequest, error: PubSubError): CatalogueError {
   const values = { topic: request.topic, pubsub: request.pubsub, reason: error.message };
   if (error instanceof BufferFull) return new CatalogueError("PUBLISH_BUFFER_FULL", { ...values, limit: error.limit });
+  if (error instanceof BreakerOpen) return new CatalogueError("PUBLISH_BREAKER_OPEN", values);
+  if (error instanceof RateExceeded) return new CatalogueError("PUBLISH_RATE_EXCEEDED", values);
   if (TIMED_OUT.has(error.code)) return new CatalogueError("PUBLISH_TIMED_OUT", values);
   const code = error.code === "resource_exhausted" || error.code === "failed_precondition" ? error.code : undefined;
   return new CatalogueError("PUBLISH_REFUSED", values, code);

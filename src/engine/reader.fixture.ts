@@ -5,7 +5,8 @@ import { SteppedClock } from "../conformance/stepped-clock.ts";
 import type { Delivery } from "../pubsub/delivery.ts";
 import type { Subscription } from "../pubsub/subscription.ts";
 import type { DeliveryPolicy } from "../resiliency/policy.ts";
-import { Reader, type ReaderOptions, type Shared } from "./deliver.ts";
+import { Reader } from "./deliver.ts";
+import type { ReaderOptions, Shared } from "./reader-options.ts";
 
 /** How a message is lent. */
 export interface Lending {

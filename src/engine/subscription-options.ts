@@ -1,9 +1,7 @@
 import type { AppSubscription } from "../app/channel.ts";
 import type { Order, Start } from "../pubsub/subscription.ts";
-import type { DeliveryPolicy, RetryPolicy } from "../resiliency/policy.ts";
-
-/** What a subscription may say for itself, instead of what holds for all. */
-type OwnPolicy = Partial<Omit<DeliveryPolicy, "retry" | "maxPendingBytes">> & { readonly retry?: Partial<RetryPolicy> };
+import { type Own, withOwn } from "../resiliency/own.ts";
+import type { DeliveryPolicy } from "../resiliency/policy.ts";
 
 /** A subscription that the configuration declares: its group exists from the start, and the app need not ask for it (D16). */
 export interface DeclaredSubscription extends AppSubscription {
@@ -15,7 +13,7 @@ export interface DeclaredSubscription extends AppSubscription {
   readonly order?: Order;
   /** Where to put what failed too often, or was dropped. Default: what the app's metadata says; else nowhere. */
   readonly deadLetterTopic?: string;
-  readonly policy?: OwnPolicy;
+  readonly policy?: Own<Omit<DeliveryPolicy, "maxPendingBytes">>;
 }
 
 export interface SubscriptionOptions {
@@ -47,7 +45,7 @@ export function subscriptionOptions(
     order,
     deadLetterTopic,
     rawPayload: metadata.rawPayload?.toLowerCase() === "true",
-    policy: { ...defaults, ...policy, retry: { ...defaults.retry, ...policy.retry, maxFailures } },
+    policy: withOwn(defaults, { ...policy, retry: { ...policy.retry, maxFailures } }),
   };
 }
 

@@ -6,7 +6,8 @@ import type { PubSub } from "../pubsub/pubsub.ts";
 import type { Backlog, Order, SubscribeRequest, Subscription } from "../pubsub/subscription.ts";
 import { type Backoff, waitMs } from "../resiliency/backoff.ts";
 import type { ReaderCounts } from "../telemetry/measures.ts";
-import { type Measured, Reader, type ReaderOptions, type Shared } from "./deliver.ts";
+import { Reader } from "./deliver.ts";
+import type { Measured, ReaderOptions, Shared } from "./reader-options.ts";
 
 /** How often a reader is looked at; one that stalls twice in a row is made anew. */
 const WATCH_MS = 30_000;

@@ -30,12 +30,21 @@ export class Waiting implements Outgoing {
   readonly size: number;
   /** On the clock's monotonic scale. */
   readonly deadline: number;
+  /** From then on it is not handed to the broker any more. */
+  readonly sendBy: number;
   lastError: PubSubError | undefined;
+  failures = 0;
   answered = false;
   readonly #receiver: PublishReceiver;
   readonly #settled: (waiting: Waiting, error?: PubSubError) => void;
 
-  constructor(message: Message, deadline: number, receiver: PublishReceiver, settled: (waiting: Waiting, error?: PubSubError) => void) {
+  constructor(
+    message: Message,
+    deadline: number,
+    receiver: PublishReceiver,
+    settled: (waiting: Waiting, error?: PubSubError) => void,
+    sendBy = deadline,
+  ) {
     this.topic = message.topic;
     this.data = message.data;
     this.attributes = message.attributes;
@@ -44,6 +53,7 @@ export class Waiting implements Outgoing {
     if (message.dedupId !== undefined) this.dedupId = message.dedupId;
     this.size = sizeOf(message);
     this.deadline = deadline;
+    this.sendBy = sendBy;
     this.#receiver = receiver;
     this.#settled = settled;
   }

@@ -35,6 +35,16 @@ const CATALOGUE = {
     text: "error when publish to topic {topic} in pubsub {pubsub}: {limit} bytes of publishes are waiting already",
     remedy: "Publish more slowly, or raise publish.buffer in the configuration.",
   },
+  PUBLISH_RATE_EXCEEDED: {
+    code: "resource_exhausted",
+    text: "error when publish to topic {topic} in pubsub {pubsub}: {reason}",
+    remedy: "Publish more slowly, or raise publish.rate in the configuration; a longer publish.timeout lets more wait for their turn.",
+  },
+  PUBLISH_BREAKER_OPEN: {
+    code: "unavailable",
+    text: "error when publish to topic {topic} in pubsub {pubsub}: {reason}",
+    remedy: "Mend what made the broker fail, and publish again when publish.breaker.pause is over: the next call is tried then.",
+  },
   PUBLISH_REFUSED: {
     code: "internal",
     text: "error when publish to topic {topic} in pubsub {pubsub}: {reason}",

@@ -2,12 +2,16 @@
 export interface Backoff {
   readonly firstMs: number;
   readonly mostMs: number;
+  /** Default: 2. */
+  readonly factor?: number;
   /** 0.2 spreads each wait by ±20 %, so that those who failed together do not come back together. */
   readonly jitter: number;
 }
 
-/** The wait after the `failures`-th failure in a row (1 or more): doubling, bounded, spread. `random` is in [0, 1). */
+/** The wait after the `failures`-th failure in a row (1 or more): growing, bounded, spread. `random` is in [0, 1). */
 export function waitMs(backoff: Backoff, failures: number, random: number): number {
-  const plain = Math.min(backoff.mostMs, backoff.firstMs * 2 ** (failures - 1));
+  // No wait stays none, however far the power goes.
+  const times = Math.min((backoff.factor ?? 2) ** (failures - 1), Number.MAX_VALUE);
+  const plain = Math.min(backoff.mostMs, backoff.firstMs * times);
   return plain * (1 + backoff.jitter * (2 * random - 1));
 }

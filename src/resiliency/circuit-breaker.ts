@@ -1,13 +1,21 @@
 import type { BreakerPolicy } from "./policy.ts";
 
+/** In the words of everybody's breakers: `closed` lets all through. */
+export const BREAKER_STATES = ["closed", "open", "half-open"] as const;
+export type BreakerState = (typeof BREAKER_STATES)[number];
+
 /** Counts failures in a row. Open: nobody is called. Then one call at a time, until one does not fail. */
 export class CircuitBreaker {
   readonly policy: BreakerPolicy;
-  #state: "closed" | "open" | "half-open" = "closed";
+  #state: BreakerState = "closed";
   #failures = 0;
 
   constructor(policy: BreakerPolicy) {
     this.policy = policy;
+  }
+
+  get state(): BreakerState {
+    return this.#state;
   }
 
   get open(): boolean {

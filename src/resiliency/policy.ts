@@ -1,4 +1,4 @@
-/** The names of gRPC's status codes that an app may fail with. */
+/** The names of gRPC's status codes that an app may fail with. What a broker may fail with are the error codes. */
 export const STATUS_CODES = [
   "CANCELLED",
   "UNKNOWN",
@@ -17,20 +17,22 @@ export const STATUS_CODES = [
   "UNAUTHENTICATED",
 ] as const;
 
-/** What becomes of a message that the app could not process. */
+/** What becomes of a message that the app could not process, or the broker not take. */
 export interface RetryPolicy {
-  /** The wait after the first failure, in milliseconds; it doubles with each further one. The same as `mostMs`: a constant wait. */
+  /** The wait after the first failure, in milliseconds. */
   readonly firstMs: number;
   readonly mostMs: number;
-  /** So many failures, and it goes to the dead-letter topic. Without one it is tried for ever (D2). */
+  /** The wait grows so many times with each further failure; 1: it is constant. Default: 2. */
+  readonly factor?: number;
+  /** So many failures, and it is given up: a publish fails, a delivery goes to its dead-letter topic. Without one that is tried for ever (D2). */
   readonly maxFailures: number;
-  /** Names of gRPC status codes after which trying again is pointless. They only count with a dead-letter topic. */
+  /** Names of gRPC status codes after which trying again is pointless. For deliveries they only count with a dead-letter topic. */
   readonly permanent: readonly string[];
 }
 
-/** Leaves an app alone that fails all that it gets. */
+/** Leaves alone who fails everything: the app of a subscription, or a broker that is published to. */
 export interface BreakerPolicy {
-  /** So many failures in a row, over all messages of the subscription. */
+  /** So many failures in a row: over all messages of the subscription, or calls of the broker. */
   readonly failures: number;
   readonly pauseMs: number;
 }
@@ -47,5 +49,17 @@ export interface DeliveryPolicy {
   readonly retry: RetryPolicy;
   readonly breaker?: BreakerPolicy | undefined;
   /** Most calls a second. */
+  readonly rate?: number | undefined;
+}
+
+/** How the publishes of one component are handed to its broker. */
+export interface PublishPolicy {
+  /** How long one may wait for the broker, tries included, in milliseconds. The caller's deadline may shorten it (D9). */
+  readonly timeoutMs: number;
+  /** Whether one whose outcome is unknown is tried again without a `dedupId`. */
+  readonly duplicates: "allow" | "refuse";
+  readonly retry: RetryPolicy;
+  readonly breaker?: BreakerPolicy | undefined;
+  /** Most messages a second. What is beyond waits for its turn. */
   readonly rate?: number | undefined;
 }

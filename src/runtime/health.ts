@@ -18,7 +18,10 @@ export function readiness(startup: HealthComponent["status"], engine: Engine, st
   };
   for (const [name, broker] of engine.brokers) {
     const orphans = engine.orphans.filter((one) => one.pubsub === name).map(({ topic, group }) => ({ topic, group }));
-    health[`pubsub ${name}`] = { status: status(broker.state === "up"), details: { ...broker, orphans } };
+    const breaker = engine.breakers.get(name);
+    // Half open it works as far as is known: who waits for readiness before it publishes would never close it.
+    const works = broker.state === "up" && breaker?.state !== "open";
+    health[`pubsub ${name}`] = { status: status(works), details: { ...broker, ...(breaker && { breaker }), orphans } };
   }
   for (const { pubsub, ...one } of engine.subscriptions) {
     health[`subscription ${pubsub}/${one.topic}`] = { status: status(one.state === "running"), details: one };

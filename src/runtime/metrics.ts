@@ -1,5 +1,6 @@
 import type { Routes } from "../api/http/server.ts";
 import type { Engine, NamedStatus } from "../engine/engine.ts";
+import { BREAKER_STATES } from "../resiliency/circuit-breaker.ts";
 import type { CallCounts, Calls } from "../telemetry/calls.ts";
 import { exposition, type Labels, type Metric } from "../telemetry/exposition.ts";
 import type { PublishCounts, ReaderCounts } from "../telemetry/measures.ts";
@@ -12,7 +13,7 @@ const READ = ["pubsub", "topic", "group"] as const;
 
 /** What the metrics are read from. `backlogs` is asked anew at each scrape. */
 export interface Measured {
-  readonly engine: Pick<Engine, "subscriptions" | "brokers" | "publishBuffer" | "deliveryBuffer"> & {
+  readonly engine: Pick<Engine, "subscriptions" | "brokers" | "breakers" | "publishBuffer" | "deliveryBuffer"> & {
     readonly measures: Pick<Engine["measures"], "pubsubs">;
   };
   readonly calls: Calls;
@@ -126,6 +127,14 @@ export function metrics(measured: Measured): readonly Metric[] {
       help: "1 when the component's broker can be used, else 0.",
       labels: ["pubsub"],
       read: () => [...engine.brokers].map(([pubsub, { state }]) => [{ pubsub }, state === "up" ? 1 : 0]),
+    },
+    {
+      type: "gauge",
+      name: "layotto_publish_breaker_state",
+      help: "1 for the state that the breaker of a component's publishes is in, 0 for the others. Absent where none is configured.",
+      labels: ["pubsub", "state"],
+      read: () =>
+        [...engine.breakers].flatMap(([pubsub, one]) => BREAKER_STATES.map((state) => [{ pubsub, state }, one.state === state ? 1 : 0])),
     },
     ofCalls(calls, "requests", "grpc_request_total", "gRPC requests, by method (Layotto's name)."),
     ofCalls(calls, "succeeded", "grpc_response_succ_total", "gRPC responses without an error (Layotto's name)."),

@@ -7,7 +7,7 @@ import { ListTopicSubscriptionsResponseSchema, type TopicEventRequest, TopicEven
 import { createPublisher } from "layotto-sdk";
 import { connect, formatAddress, listen, parseAddress, Status } from "layotto-transport";
 import { afterEach, expect, test } from "vitest";
-import { POLICY } from "../conformance/engine/policy.ts";
+import { POLICY, PUBLISHING } from "../conformance/engine/policy.ts";
 import type { Delivery } from "../pubsub/delivery.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
@@ -65,8 +65,7 @@ async function start(change: Partial<RuntimeSettings>, pubsub: PubSub): Promise<
     maxMessageBytes: 4 * 2 ** 20,
     version: "0.0.0",
     compiled: "2026-11-23T00:00:00Z",
-    publishTimeoutMs: 5_000,
-    duplicates: "allow",
+    publish: PUBLISHING,
     publishBuffer: 64 * 2 ** 20,
     deliveryBuffer: 64 * 2 ** 20,
     delivery: POLICY,
@@ -174,6 +173,36 @@ test("strict readiness goes DOWN with a broker, lenient shows it", async () => {
   const shown = { status: "UP", details: { state: "unreachable", reason: "connection refused" } };
   expect((await health(await start({}, gone()))).components["pubsub redis"]).toMatchObject(shown);
   expect(await health(await start({ readiness: "strict" }, gone()))).toMatchObject({ status: "DOWN" });
+});
+
+test("an open breaker of publishes is told to the publisher, in health and in the metrics; strict readiness goes DOWN", async () => {
+  const failing = { ...oneReader([]), publish: (batch: Parameters<PubSub["publish"]>[0]) => fail(batch) };
+  const fail = (batch: Parameters<PubSub["publish"]>[0]) => {
+    for (const one of batch) one.done(new PubSubError("unavailable", "connection refused"));
+  };
+  const open = () => ({ type: "test", group: "app1", open: () => failing, publish: { breaker: { failures: 1, pauseMs: 3_600_000 } } });
+  const pubsubs = new Map([["redis", open()]]);
+  const runtime = await start({ readiness: "strict", pubsubs }, failing);
+  expect(await health(runtime)).toMatchObject({
+    status: "UP",
+    components: { "pubsub redis": { details: { breaker: { state: "closed" } } } },
+  });
+  const publisher = createPublisher({ address: runtime.grpc[0] ?? "" });
+  cleanups.push(() => publisher.close());
+  const reason = "1 calls of the broker in a row failed, the last with: connection refused";
+  await expect(publisher.publishEvent("redis", "t", "x")).rejects.toMatchObject({
+    code: Status.UNAVAILABLE,
+    details: `error when publish to topic t in pubsub redis: the circuit breaker is open for 3600000 ms: ${reason}`,
+  });
+  const shown = { status: "DOWN", details: { state: "up", breaker: { state: "open", reason } } };
+  expect(await health(runtime)).toMatchObject({ status: "DOWN", components: { "pubsub redis": shown } });
+  const metrics = await (await fetch(`http://${runtime.metrics}/metrics`)).text();
+  const states = metrics.split("\n").filter((line) => line.startsWith("layotto_publish_breaker_state{"));
+  expect(states).toEqual(
+    ["closed", "open", "half-open"].map(
+      (state) => `layotto_publish_breaker_state{pubsub="redis",state="${state}"} ${Number(state === "open")}`,
+    ),
+  );
 });
 
 test("the gRPC address tells how it stands and what it serves, and a watcher does not hold up the end", async () => {

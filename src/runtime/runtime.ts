@@ -38,7 +38,12 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
   const { appId, appAddress, dataDir, shutdownTimeoutMs } = settings;
   const remembered = new Remembered(dataDir, appId);
   const context = { appId, process: `${hostname()}:${randomUUID()}`, dataDir, clock };
-  const sources = new Map([...settings.pubsubs].map(([name, one]) => [name, { pubsub: one.open({ ...context, name }), group: one.group }]));
+  const sources = new Map(
+    [...settings.pubsubs].map(([name, one]) => {
+      const own = one.publish && { publish: one.publish };
+      return [name, { pubsub: one.open({ ...context, name }), group: one.group, ...own }];
+    }),
+  );
   const channel = appAddress === undefined ? undefined : new GrpcChannel(appAddress);
   const [publishBuffer, deliveryBuffer] = [settings.publishBuffer, settings.deliveryBuffer].map((bytes) =>
     Math.min(bytes, memoryLimit() / 4),

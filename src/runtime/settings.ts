@@ -2,12 +2,16 @@ import type { EngineOptions } from "../engine/engine.ts";
 import type { DeclaredSubscription } from "../engine/subscription-options.ts";
 import type { ComponentContext } from "../pubsub/component.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
+import type { Own } from "../resiliency/own.ts";
+import type { PublishPolicy } from "../resiliency/policy.ts";
 
 /** One component of a configuration that was checked: opening it cannot fail on a bad option any more. */
 export interface ConfiguredPubSub {
   readonly type: string;
   /** `consumerID`, by default the app's id. */
   readonly group: string;
+  /** How it is published to, where that differs from what holds for all. */
+  readonly publish?: Own<PublishPolicy>;
   open(context: ComponentContext): PubSub;
 }
 

@@ -60,6 +60,16 @@ const cases: Readonly<Record<string, Case>> = {
     file: "app: { address: nowhere }\npublish: { timeout: 5 seconds, buffer: lots }\ndelivery: { maxInFlight: 0 }\nhealth: { readiness: loose }\nlog: []\n",
     code: 2,
   },
+  "wrong-policies": {
+    id: "CONFIG_VALUE",
+    file: `publish: { retry: { factor: 0, maxFailures: none, permanent: [SOMETIMES] }, breaker: { pause: 1s }, rate: 0.5 }
+pubsubs:
+  p: { type: in-memory, publish: { timeout: long, duplicates: maybe, retry: { permanent: UNAVAILABLE }, breaker: { failures: 0 }, rate: fast } }
+  q: { type: in-memory, publish: { maxBatch: 1, retry: { frist: 1s } } }
+  r: { type: in-memory, publish: 5s }
+`,
+    code: 2,
+  },
   "a-wrong-port": { id: "CONFIG_VALUE", file: RIGHT, args: ["start", "-c", "layotto.yaml", "--grpc-port", "99999"], code: 2 },
   "a-wrong-port-from-the-environment": { id: "CONFIG_VALUE", file: RIGHT, env: { LAYOTTO_HTTP_PORT: "http" }, code: 2 },
   "an-unknown-type": { id: "CONFIG_UNKNOWN_TYPE", file: "pubsubs: { p: { type: rediss } }\n", code: 2 },

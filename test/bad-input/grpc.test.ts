@@ -21,6 +21,8 @@ beforeAll(async () => {
 publish: { timeout: 300ms, buffer: 4KiB, maxMessage: 2KiB }
 pubsubs:
   small: { type: in-memory, metadata: { maxBytes: 1000 } }
+  limited: { type: in-memory, publish: { rate: 1 } }
+  broken: { type: redis, metadata: { redisHost: "127.0.0.1:${nobody}" }, publish: { breaker: { failures: 1, pause: 1h } } }
   away: { type: redis, metadata: { redisHost: "127.0.0.1:${nobody}" } }
 `,
   );
@@ -80,6 +82,11 @@ const cases: readonly (readonly [id: string, said: RegExp, attempt: Attempt])[] 
     /^RESOURCE_EXHAUSTED: error when publish to topic t in pubsub small: the broker in memory is full: it keeps at most 1000 bytes$/,
     to("small", "t", large),
   ],
+  [
+    "PUBLISH_BREAKER_OPEN",
+    /^UNAVAILABLE: error when publish to topic t in pubsub broken: the circuit breaker is open for 3600000 ms: 1 calls of the broker in a row failed, the last with: .*ECONNREFUSED/,
+    to("broken", "t", "x"),
+  ],
   ["PUBLISH_TIMED_OUT", /^UNAVAILABLE: error when publish to topic t in pubsub away: .*ECONNREFUSED/, to("away", "t", "x")],
 ];
 
@@ -95,6 +102,13 @@ test("PUBLISH_BUFFER_FULL: what does not fit beside what waits is refused at onc
   await publisher.publishEvent("small", "t", "x");
 });
 
+test("PUBLISH_RATE_EXCEEDED: who cannot have a turn in time is told so, and the first is not harmed", async () => {
+  const answers = await Promise.all([1, 2].map(() => refused(to("limited", "t", "x"))));
+  const exceeded =
+    "RESOURCE_EXHAUSTED: error when publish to topic t in pubsub limited: its turn did not come in time: at most 1 messages a second are published";
+  expect(answers).toEqual(["it was taken", exceeded]);
+});
+
 test("every error that a call can cause is here", () => {
-  expect(new Set([...cases.map(([id]) => id), "PUBLISH_BUFFER_FULL"])).toEqual(new Set(OVER_GRPC));
+  expect(new Set([...cases.map(([id]) => id), "PUBLISH_BUFFER_FULL", "PUBLISH_RATE_EXCEEDED"])).toEqual(new Set(OVER_GRPC));
 });

@@ -7,9 +7,11 @@ export type AppConduct =
   | { readonly kind: "errors"; readonly every: number }
   /** Answers with bytes that are no answer. */
   | { readonly kind: "garbage"; readonly every: number }
-  /** Answers RETRY each time. */
-  | { readonly kind: "refuses"; readonly every: number }
-  /** Publishes another message to the same topic before it answers, for numbers below FOLLOW_UP. */
+  /** Answers RETRY each time. `whenTold`: not before `App.tell`. */
+  | { readonly kind: "refuses"; readonly every: number; readonly whenTold?: true }
+  /** Answers RETRY to each message whose key begins so. */
+  | { readonly kind: "refuses-keys"; readonly prefix: string }
+  /** Publishes another message to the same topic before it answers, for numbers below FOLLOW_UP; RETRY if that is refused. */
   | { readonly kind: "publishes" }
   /** Ends its process whenever it gets this number. */
   | { readonly kind: "exits"; readonly on: number };

@@ -1,4 +1,5 @@
 // An app in a process of its own. It writes down what it gets before it does anything with it: a line that is in the pipe outlives kill -9.
+import { once } from "node:events";
 import { writeSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { setTimeout as passes } from "node:timers/promises";
@@ -14,6 +15,8 @@ const orders = JSON.parse(process.argv[2] ?? "") as AppOrders;
 const { conduct, pubsub, topics, deadLetterTopic } = orders;
 const seen = new Set<number>();
 let calls = 0;
+/** Whatever is written to us. */
+const told = once(process.stdin, "data");
 
 /** Not by `process.stdout`, which keeps in memory what a full pipe does not take, and returns: a line must be out before the answer is. */
 const say = (...words: readonly (string | number)[]): void => {
@@ -51,11 +54,16 @@ function answersWrongly(wrong: Extract<AppConduct, { every: number }>, replica: 
   };
 }
 
+function refuses(number: number, key = ""): boolean {
+  if (conduct.kind === "refuses") return number % conduct.every === 0;
+  return conduct.kind === "refuses-keys" && key.startsWith(conduct.prefix);
+}
+
 async function handle(
   data: Uint8Array,
   topic: string,
   replica: number,
-  publish: (number: number, topic: string) => Promise<void>,
+  publish: (number: number, topic: string, bytes: number) => Promise<void>,
 ): Promise<HandlerResult> {
   const { number, key, first, end } = called(data, replica);
   if (conduct.kind === "exits" && number === conduct.on) process.exit(1);
@@ -63,15 +71,22 @@ async function handle(
     end("failed");
     await new Promise(() => undefined);
   }
-  if (conduct.kind === "refuses" && number % conduct.every === 0) {
+  if (conduct.kind === "succeeds" && conduct.afterMs) await passes(conduct.afterMs);
+  if (conduct.kind === "refuses" && conduct.whenTold) await told;
+  if (refuses(number, key)) {
     end("failed");
     return "retry";
   }
   if (conduct.kind === "publishes" && number < FOLLOW_UP) {
-    await publish(number + FOLLOW_UP, topic);
+    try {
+      await publish(number + FOLLOW_UP, topic, data.length);
+    } catch (error) {
+      console.error(String(error));
+      end("failed");
+      return "retry";
+    }
     say("published", number + FOLLOW_UP, key ?? "-");
   }
-  if (conduct.kind === "succeeds" && conduct.afterMs) await passes(conduct.afterMs);
   end("succeeded");
   return "success";
 }
@@ -84,7 +99,8 @@ for (const [replica, { address, sidecar }] of orders.replicas.entries()) {
     continue;
   }
   const publisher = createPublisher({ address: sidecar });
-  const publish = (number: number, topic: string) => publisher.publishEvent(pubsub, topic, written(number, undefined));
+  const publish = (number: number, topic: string, bytes: number) =>
+    publisher.publishEvent(pubsub, topic, written(number, undefined, bytes));
   const app = createSubscriber({ address });
   for (const topic of topics) app.subscribe(pubsub, topic, ({ data }) => handle(data, topic, replica, publish));
   if (deadLetterTopic !== undefined) {

@@ -29,7 +29,7 @@ export class App {
     const orders: AppOrders = { ...this.#orders, conduct };
     const child = spawn(process.execPath, [SCRIPT, JSON.stringify(orders)], {
       env: { ...process.env, ...COMPILED },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
     });
     this.#child = child;
     const listening = Promise.withResolvers<void>();
@@ -44,6 +44,11 @@ export class App {
       listening.reject(new Error(`the app ended while it started:\n${this.#stderr}`));
     });
     await listening.promise;
+  }
+
+  /** It may answer what it has, and what it will get. */
+  tell(): void {
+    this.#child?.stdin?.write("go on\n");
   }
 
   /** kill -9. */

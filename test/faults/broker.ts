@@ -13,7 +13,11 @@ export type Need =
   /** One server can take the place of another. */
   | "failover"
   /** One key's messages in order, over all replicas. */
-  | "ordered";
+  | "ordered"
+  /** It can be told to refuse what is written to one topic. */
+  | "refuses"
+  /** It deletes what all groups have settled. */
+  | "trims";
 
 /** What a group has not settled: read and not acknowledged, and not read yet. */
 export interface Owed {
@@ -62,6 +66,23 @@ export interface ServerProcess {
   accepted(): Promise<number>;
   /** Forgets all topics, groups and messages. */
   wipe?(): Promise<void>;
+  /** Refuses what is written to any topic but these, until `accept`. */
+  refuseAllBut?(topics: readonly string[]): Promise<void>;
+  accept?(): Promise<void>;
+  readonly trims?: Trims;
+}
+
+/** A look at what is kept, and groups beside the app's, that nobody reads. */
+export interface Trims {
+  /** Messages that the topic has. */
+  kept(topic: string): Promise<number>;
+  /** Messages that the topic ever had. */
+  added(topic: string): Promise<number>;
+  /** A new group behind the last message. */
+  join(topic: string, group: string): Promise<void>;
+  /** Messages that it would get. */
+  unread(topic: string, group: string): Promise<number>;
+  leave(topic: string, group: string): Promise<void>;
 }
 
 export interface BrokerPair extends BrokerStore {

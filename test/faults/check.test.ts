@@ -50,8 +50,8 @@ test("a dead letter that is due is not lost; one that is not, one too few and on
   expect(check(ledger, { ...LIMITS, deadLetters: [1] })).toEqual([]);
   expect(check(ledger, LIMITS)).toEqual(["expected the dead letters 0: , found 1: 1"]);
   expect(check(ledger, { ...LIMITS, deadLetters: [1, 2] })).toEqual(["expected the dead letters 2: 1, 2, found 1: 1"]);
-  ledger.deadLetters.push(1);
-  expect(check(ledger, { ...LIMITS, deadLetters: [1] })).toEqual(["expected the dead letters 1: 1, found 2: 1, 1"]);
+  for (let again = 0; again < 3; again++) ledger.deadLetters.push(1);
+  expect(check(ledger, { ...LIMITS, deadLetters: [1] })).toEqual(["expected at most 2 duplicates, found 3: 1, 1, 1"]);
 });
 
 test("too many duplicates are found, and so is one that comes while the first is still with the app", () => {

@@ -7,7 +7,7 @@ export interface Limits {
   readonly window: number;
   /** Whether a key's messages must come in their order. */
   readonly ordered: boolean;
-  /** The messages that must be dead-lettered, each once, and no other. */
+  /** The messages that must be dead-lettered, and no other. One that comes again is a duplicate. */
   readonly deadLetters: readonly number[];
 }
 
@@ -20,30 +20,37 @@ export function check(ledger: Ledger, limits: Limits): readonly string[] {
   const again = duplicates(ledger);
   return [
     ...(missing.length > 0 ? [`expected 0 of ${ledger.acknowledged.size} acknowledged messages lost, found ${listed(missing)}`] : []),
-    ...(again.length > limits.duplicates
-      ? [`expected at most ${limits.duplicates} duplicates, found ${listed(again.map(({ number }) => number))}`]
-      : []),
+    ...(again.length > limits.duplicates ? [`expected at most ${limits.duplicates} duplicates, found ${listed(again)}`] : []),
     ...wrongDeadLetters(ledger.deadLetters, limits.deadLetters),
     ...(limits.ordered ? [...disorder(ledger), ...stepsBack(ledger.deliveries, limits.window)] : []),
   ];
 }
 
 /**
- * Deliveries of what an earlier one of the same number had not failed with: what came again after a failure is owed, not twice. A publish
- * that was refused does not count: it may have been stored at each of its tries, and its publisher would repeat it anyway.
+ * Numbers of deliveries, and of dead letters, that came again though an earlier one had not failed: what comes after a failure is owed,
+ * not twice. A publish that was refused does not count: it may have been stored at each of its tries, and its publisher would repeat it
+ * anyway.
  */
-export function duplicates({ acknowledged, deliveries }: Ledger): readonly Delivery[] {
+export function duplicates({ acknowledged, deliveries, deadLetters }: Ledger): readonly number[] {
   const had = new Set<number>();
-  return deliveries.filter(({ number, result }) => {
-    if (had.has(number)) return acknowledged.has(number);
-    if (result !== "failed") had.add(number);
-    return false;
-  });
+  const again: number[] = [];
+  for (const { number, result } of deliveries) {
+    if (had.has(number)) again.push(number);
+    else if (result !== "failed") had.add(number);
+  }
+  const dead = new Set<number>();
+  for (const number of deadLetters) {
+    if (dead.has(number)) again.push(number);
+    else dead.add(number);
+  }
+  return again.filter((number) => acknowledged.has(number));
 }
 
 function wrongDeadLetters(found: readonly number[], expected: readonly number[]): readonly string[] {
-  const same = found.length === expected.length && expected.every((number) => found.includes(number));
-  return same ? [] : [`expected the dead letters ${listed(expected)}, found ${listed(found)}`];
+  const [are, shall] = [new Set(found), new Set(expected)];
+  return are.size === shall.size && [...shall].every((number) => are.has(number))
+    ? []
+    : [`expected the dead letters ${listed([...shall])}, found ${listed([...are])}`];
 }
 
 /** A key's numbers must be done with, each for the first time, in the order of their publishing. What was never acknowledged has no place in it. */

@@ -21,13 +21,14 @@ export class Ledger {
   /** Numbers that came as dead letters, as often as they came. */
   readonly deadLetters: number[] = [];
   readonly #succeeded = new Set<number>();
-  /** Numbers that nobody owes any more, though they were acknowledged: the broker itself lost them. */
-  #forgivenTo = 0;
-  #last = 0;
+  /** Nobody owes them any more, though they were acknowledged. */
+  readonly #forgiven = new Set<number>();
+  /** When each number was given out, in milliseconds on the clock of the wall. */
+  readonly #since: number[] = [0];
 
   /** Numbers the next publish. */
   next(): number {
-    return ++this.#last;
+    return this.#since.push(Date.now()) - 1;
   }
 
   delivered(delivery: Delivery): void {
@@ -39,9 +40,14 @@ export class Ledger {
     if (result === "succeeded") this.#succeeded.add(delivery.number);
   }
 
-  /** The broker lost all that it had: what was published until now is not counted. */
-  forgive(): void {
-    this.#forgivenTo = this.#last;
+  /** The broker itself lost these, or was told to let them expire. Default: all that was published until now. */
+  forgive(numbers: Iterable<number> = this.#since.keys()): void {
+    for (const number of numbers) this.#forgiven.add(number);
+  }
+
+  /** From the publish of each of these deliveries to its call, in milliseconds, sorted. */
+  latencies(deliveries: readonly Delivery[]): readonly number[] {
+    return deliveries.map(({ number, at }) => at - (this.#since[number] ?? at)).sort((a, b) => a - b);
   }
 
   /** About how many are on their way. */
@@ -54,7 +60,7 @@ export class Ledger {
     const dead = new Set(this.deadLetters);
     const missing: number[] = [];
     for (const number of this.acknowledged.keys()) {
-      if (number > this.#forgivenTo && !this.#succeeded.has(number) && !dead.has(number)) missing.push(number);
+      if (!this.#forgiven.has(number) && !this.#succeeded.has(number) && !dead.has(number)) missing.push(number);
     }
     return missing;
   }

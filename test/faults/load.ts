@@ -49,14 +49,16 @@ export class Load {
   }
 
   /** One message; resolves to its number once it is acknowledged. */
-  async publishOne(key?: string): Promise<number> {
+  async publishOne(key?: string, metadata: Readonly<Record<string, string>> = {}): Promise<number> {
     const number = this.#ledger.next();
     const { topics, bytes, publisher } = this.#options;
     const topic = topics[number % topics.length] ?? "";
-    const metadata = key === undefined ? {} : { partitionKey: key };
     const sidecar = publisher(number);
     if (!sidecar) throw new Error("there is no sidecar that works");
-    await sidecar.publishEvent(PUBSUB, topic, written(number, key, bytes), { metadata, timeoutMs: PUBLISH_MS });
+    await sidecar.publishEvent(PUBSUB, topic, written(number, key, bytes), {
+      metadata: { ...metadata, ...(key !== undefined && { partitionKey: key }) },
+      timeoutMs: PUBLISH_MS,
+    });
     this.#ledger.acknowledged.set(number, key);
     return number;
   }

@@ -3,7 +3,7 @@ import { freePort } from "../brokers/server.ts";
 import type { ToxicLink } from "../brokers/toxiproxy.ts";
 import { type Shown, Sidecar, type SidecarSettings } from "../e2e/sidecar.ts";
 import { App } from "./app.ts";
-import type { BrokerPair, BrokerStore, ServerProcess } from "./broker.ts";
+import type { BrokerPair, BrokerStore, Owed, ServerProcess } from "./broker.ts";
 import { Ledger } from "./ledger.ts";
 import { Load, MOST_OWED, PUBLISHERS } from "./load.ts";
 import { GROUP, PUBSUB } from "./names.ts";
@@ -25,6 +25,7 @@ export class Run {
   readonly topics: readonly string[];
   /** With those of dead letters. */
   readonly #subscribed: readonly string[];
+  readonly #deadLetterTopic: string | undefined;
   readonly sidecars: readonly Sidecar[];
   readonly app: App;
   readonly load: Load;
@@ -41,6 +42,7 @@ export class Run {
     this.sidecars = sidecars;
     this.topics = topics;
     const deadLetterTopic = scenario.deadLetters && deadLettersOf(topics);
+    this.#deadLetterTopic = deadLetterTopic;
     this.#subscribed = deadLetterTopic === undefined ? topics : [...topics, deadLetterTopic];
     this.pair = pair;
     this.store = pair ?? stage.server;
@@ -72,7 +74,7 @@ export class Run {
         app: { address },
         pubsubs: { [PUBSUB]: component },
         delivery: { ...DELIVERY, ...scenario.delivery },
-        publish: { timeout: "2s" },
+        publish: { timeout: "2s", ...scenario.publish },
         subscriptions: declared(scenario, topics),
       };
       sidecars.push(await Sidecar.make(settings));
@@ -95,6 +97,15 @@ export class Run {
     const { process } = this.stage.server;
     if (!process) throw new Error(`${this.stage.broker.name} has no process of its own`);
     return process;
+  }
+
+  get topic(): string {
+    return this.topics[0] ?? "";
+  }
+
+  get deadLetterTopic(): string {
+    if (this.#deadLetterTopic === undefined) throw new Error("the scenario has no dead letters");
+    return this.#deadLetterTopic;
   }
 
   sidecar(replica = 0): Sidecar {
@@ -212,12 +223,24 @@ export class Run {
   /** Asked of the broker itself. Undefined: nobody can be asked. */
   async owed(): Promise<string | undefined> {
     for (const topic of this.#subscribed) {
-      const owed = await this.store.owed?.(topic, GROUP, this.sidecar().directory);
+      const owed = await this.owedOf(topic);
       if (owed && (owed.pending !== 0 || owed.lag !== 0)) {
         return `expected nothing pending and no lag at the broker, found ${owed.pending} pending and a lag of ${owed.lag} of ${topic}`;
       }
     }
     return undefined;
+  }
+
+  async owedOf(topic: string): Promise<Owed | undefined> {
+    return this.store.owed?.(topic, GROUP, this.sidecar().directory);
+  }
+
+  /** What is acknowledged has arrived, but for these. */
+  async arrived(except: (number: number) => boolean = () => false): Promise<void> {
+    await untilRight(() => {
+      const missing = this.ledger.missing.filter((number) => !except(number));
+      return missing.length === 0 ? undefined : `${missing.length} have not arrived`;
+    }, PATIENCE_MS);
   }
 
   async close(): Promise<void> {

@@ -21,6 +21,7 @@ export interface Scenario {
   readonly app?: AppConduct | "absent";
   /** Over the defaults of `run.ts`. */
   readonly delivery?: Readonly<Record<string, unknown>>;
+  readonly publish?: Readonly<Record<string, unknown>>;
   /** Keys of each subscription, which is then declared in the configuration instead of asked for by the app. */
   readonly subscription?: Readonly<Record<string, unknown>>;
   /** There is a dead-letter topic, and these messages must be there in the end, each once. */

@@ -43,6 +43,8 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
   readonly #looks: Rounds;
   readonly #beats: Rounds;
   readonly #end = Promise.withResolvers<PubSubError | undefined>();
+  /** Most messages of one read: fewer after each that ended with its connection, or a link that breaks early would never bring any. */
+  #most: number;
   #node: Node | undefined;
   #unlisten: () => void = () => undefined;
   #joining = false;
@@ -53,6 +55,7 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
     this.group = request.group;
     this.#consumer = consumer;
     this.options = ground.options;
+    this.#most = ground.options.queueDepth;
     this.clock = ground.clock;
     this.closed = this.#end.promise;
     this.#ground = ground;
@@ -66,6 +69,7 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
       () => this.#room,
       this.#lead?.read ?? this.#readNew,
       (rows, since) => {
+        this.#grow();
         if (this.#lead?.held !== false) for (const row of rows) this.#lending.hold(row, 0, since);
         this.#lend();
       },
@@ -180,11 +184,16 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
     else if (error.code === "not_found") void this.#rejoin();
     else if (error.permanent || isLed(error)) this.#die(error);
     // Anything else passes: the next look, beat or connection tries again.
+    else this.#most = Math.max(1, this.#most >> 1);
   }
 
   get #room(): number {
     if (this.#over || (this.#lead && (!this.#lead.held || this.#lead.resumes))) return 0;
-    return this.#lending.room(this.options.queueDepth);
+    return this.#lending.room(this.#most);
+  }
+
+  #grow(): void {
+    this.#most = Math.min(this.options.queueDepth, 2 * this.#most);
   }
 
   readonly #readNew: Read = (node, count, callback) => {
@@ -265,13 +274,18 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
   }
 
   async #look(): Promise<void> {
-    const room = this.#lending.room(this.options.queueDepth);
+    const room = this.#lending.room(this.#most);
     const since = this.clock.elapsed();
     if (room === 0 || !this.#node?.read.up) return;
     const obstacle = this.#lead?.obstacle;
     try {
-      for (const { row, failures } of await this.#pending.look(room)) this.#lending.hold(row, failures, since);
+      const found = await this.#pending.look(room);
+      for (const { row, failures } of found) this.#lending.hold(row, failures, since);
       this.#lend();
+      if (found.length >= room) {
+        this.#grow();
+        this.#looks.soon();
+      }
       if (this.#lead?.resumes) this.#read();
       else this.#reading.again();
     } catch (error) {

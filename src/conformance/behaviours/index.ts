@@ -6,6 +6,7 @@ import { backlog } from "./backlog.ts";
 import { broadcast } from "./broadcast.ts";
 import { browse } from "./browse.ts";
 import { bytes } from "./bytes.ts";
+import { claims } from "./claims.ts";
 import { closeGivesBack } from "./close-gives-back.ts";
 import { closing } from "./closing.ts";
 import { crashed } from "./crashed.ts";
@@ -51,6 +52,7 @@ export const behaviours: readonly Behaviour[] = [
   broadcast,
   browse,
   bytes,
+  claims,
   closeGivesBack,
   closing,
   crashed,

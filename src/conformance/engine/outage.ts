@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Behaviour } from "../harness.ts";
+import { PUBLISHING } from "./policy.ts";
 import { Sidecar } from "./sidecar.ts";
 
 const TICK_MS = 20;
@@ -9,7 +10,7 @@ export const outage: Behaviour = {
   rule: "D9",
   needs: (_, { outage }) => outage !== undefined,
   async run(bench) {
-    const sidecar = await Sidecar.start(bench, { publishTimeoutMs: 3_600_000 });
+    const sidecar = await Sidecar.start(bench, { publish: { ...PUBLISHING, timeoutMs: 3_600_000 } });
     await sidecar.publish("before");
     (await sidecar.app.one()).answer("success");
     const comesBack = await bench.harness.outage?.();

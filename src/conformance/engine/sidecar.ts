@@ -2,13 +2,12 @@ import { Engine, type EngineEvents, type EngineOptions, type NamedStatus } from 
 import type { Bench } from "../bench.ts";
 import { SteppedClock } from "../stepped-clock.ts";
 import { PlayedApp } from "./played-app.ts";
-import { POLICY } from "./policy.ts";
+import { POLICY, PUBLISHING } from "./policy.ts";
 
 const PUBSUB = "under-test";
 
 const OPTIONS: EngineOptions = {
-  publishTimeoutMs: 5_000,
-  duplicates: "allow",
+  publish: PUBLISHING,
   publishBuffer: 64 * 2 ** 20,
   maxMessageBytes: 4 * 2 ** 20,
   deliveryBuffer: 64 * 2 ** 20,

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { AppSubscription, Verdict } from "../../app/channel.ts";
 import { Engine } from "../../engine/engine.ts";
 import { type Call, PlayedApp } from "../engine/played-app.ts";
-import { POLICY } from "../engine/policy.ts";
+import { POLICY, PUBLISHING } from "../engine/policy.ts";
 import { UNHEARD } from "../engine/sidecar.ts";
 import { SteppedClock } from "../stepped-clock.ts";
 import { type Fate, LEASE_MS, ModelBroker, type ModelClient } from "./model-broker.ts";
@@ -48,13 +48,12 @@ class World {
     const app = new PlayedApp([{ pubsub: "p", topic: TOPIC, metadata } satisfies AppSubscription], 1_000);
     const delivery = { ...POLICY, maxInFlight: 4, maxPending: 12 };
     const options = {
-      publishTimeoutMs: 5_000,
-      duplicates: "allow",
+      publish: PUBLISHING,
       publishBuffer: 1e6,
       maxMessageBytes: 1e6,
       deliveryBuffer: 1e6,
       delivery,
-    } as const;
+    };
     const engine = new Engine(new Map([["p", { pubsub: client, group: "g" }]]), app, this.clock, options, UNHEARD);
     this.replicas[index] = { engine, client, app, answered: 0 };
     await engine.look();

@@ -11,6 +11,8 @@ export const embedded: Broker = {
   gaps: {
     server: IN_PROCESS,
     wipe: IN_PROCESS,
+    refuses: IN_PROCESS,
+    trims: IN_PROCESS,
     failover: IN_PROCESS,
     replicas: "one process owns the file",
     "dead-letters":

@@ -8,6 +8,8 @@ export const inMemory: Broker = {
     durable: "all that it has goes with the sidecar's process, by design",
     server: IN_PROCESS,
     wipe: IN_PROCESS,
+    refuses: IN_PROCESS,
+    trims: IN_PROCESS,
     failover: IN_PROCESS,
     replicas: "each process has messages of its own",
   },

@@ -2,10 +2,17 @@ import { type RedisServer, redisAvailable, startRedis } from "../../brokers/redi
 import { startSentinelPair } from "../../brokers/sentinel.ts";
 import { toxiproxyAvailable } from "../../brokers/toxiproxy.ts";
 import type { Component } from "../../e2e/sidecar.ts";
-import type { Broker, Owed } from "../broker.ts";
+import type { Broker, Owed, Trims } from "../broker.ts";
 
 /** Short times, so that what must run out does so within a test. */
-const TIMES = { lease: "1500ms", heartbeat: "500ms", redeliverInterval: "200ms", readTimeout: "1s", dialTimeout: "1s" };
+const TIMES = {
+  lease: "1500ms",
+  heartbeat: "500ms",
+  redeliverInterval: "200ms",
+  readTimeout: "1s",
+  dialTimeout: "1s",
+  trimInterval: "200ms",
+};
 
 export const redis: Broker = {
   name: "redis",
@@ -31,6 +38,14 @@ export const redis: Broker = {
         async wipe() {
           await server.cli("FLUSHALL");
         },
+        async refuseAllBut(topics) {
+          const written = topics.flatMap((topic) => [`~${topic}`, `~{${topic}}*`]);
+          await server.cli("ACL", "SETUSER", "default", "resetkeys", "%R~*", ...written);
+        },
+        async accept() {
+          await server.cli("ACL", "SETUSER", "default", "allkeys");
+        },
+        trims: trims(server),
       },
       owed: (topic, group) => owed(server, topic, group),
       stop: () => server.stop(),
@@ -48,6 +63,22 @@ export const redis: Broker = {
     };
   },
 };
+
+function trims(server: RedisServer): Trims {
+  const stream = async (topic: string) =>
+    JSON.parse(await server.cli("--json", "XINFO", "STREAM", topic)) as { readonly length: number; readonly "entries-added": number };
+  return {
+    kept: async (topic) => (await stream(topic)).length,
+    added: async (topic) => (await stream(topic))["entries-added"],
+    async join(topic, group) {
+      await server.cli("XGROUP", "CREATE", topic, group, "$");
+    },
+    unread: async (topic, group) => (await owed(server, topic, group)).lag,
+    async leave(topic, group) {
+      await server.cli("XGROUP", "DESTROY", topic, group);
+    },
+  };
+}
 
 interface GroupInfo {
   readonly name: string;

@@ -20,9 +20,8 @@ function failing(name: string, title: string, app: AppConduct): Scenario {
       run.load.start();
       await run.acknowledgedMore(300);
       await run.load.stop();
-      const { ledger } = run;
-      await untilRight(() => (ledger.missing.length === 0 ? undefined : `${ledger.missing.length} have not arrived`), 30_000);
-      const failed = ledger.deliveries.filter(({ result }) => result === "failed").length;
+      await run.arrived();
+      const failed = run.ledger.deliveries.filter(({ result }) => result === "failed").length;
       if (failed < 30) throw new Error(`expected at least 30 failures by the app, found ${failed}`);
       await failures(run, failed);
     },
@@ -76,7 +75,7 @@ export const appTrouble: readonly Scenario[] = [
     app: { kind: "succeeds", afterMs: 4_000 },
     async play(run) {
       for (let message = 0; message < 40; message++) await run.load.publishOne();
-      await untilRight(() => (run.ledger.missing.length === 0 ? undefined : `${run.ledger.missing.length} have not arrived`), 30_000);
+      await run.arrived();
       await failures(run, 0);
     },
   },

@@ -3,14 +3,17 @@ import { appExits } from "./app-exits.ts";
 import { appTrouble } from "./app-trouble.ts";
 import { brokerFrozen, brokerKilled } from "./broker-killed.ts";
 import { deadLetters } from "./dead-letters.ts";
+import { expiry } from "./expiry.ts";
 import { failover } from "./failover.ts";
 import { flushed } from "./flushed.ts";
 import { large } from "./large.ts";
+import { memoryFull } from "./memory-full.ts";
 import { network } from "./network.ts";
 import { order } from "./order.ts";
 import { replicas } from "./replicas.ts";
 import { podKilled, sidecarKilled } from "./sidecar-killed.ts";
 import { sidecarStopped } from "./sidecar-stopped.ts";
+import { trimmed } from "./trimmed.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
   sidecarKilled,
@@ -22,9 +25,12 @@ export const SCENARIOS: readonly Scenario[] = [
   replicas,
   ...appTrouble,
   appExits,
-  deadLetters,
+  ...deadLetters,
   ...order,
+  expiry,
+  memoryFull,
   flushed,
+  trimmed,
   ...failover,
   ...large,
 ];

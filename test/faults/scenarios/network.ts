@@ -91,10 +91,24 @@ export const network: readonly Scenario[] = [
   badNetwork(
     "cut-in-reply",
     "every connection ends in the middle of a reply",
-    // More than the largest single reply has: a whole window, or a page of what is pending. Else nothing could ever pass.
     [{ type: "limit_data", stream: "downstream", attributes: { bytes: 64_000 } }],
     endingAgainAndAgain,
   ),
+  {
+    name: "cut-in-read",
+    title: "no connection lives long enough for a window's worth of messages: they are read in shorter and shorter pieces",
+    needs: ["server"],
+    app: "absent",
+    async play(run) {
+      for (let message = 0; message < 300; message++) await run.load.publishOne();
+      await run.link.add({ type: "limit_data", stream: "downstream", attributes: { bytes: 20_000 } });
+      await run.app.start();
+      const before = await run.server.accepted();
+      await run.arrived();
+      await run.link.heal();
+      run.cut((await run.server.accepted()) - before);
+    },
+  },
   badNetwork(
     "cut-in-request",
     "every connection ends in the middle of a request",

@@ -1,0 +1,98 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { PubSubError } from "../pubsub/error.ts";
+import { away, replyLost, setUp } from "./outbox.fixture.ts";
+
+const ANSWERS = [
+  undefined,
+  away,
+  replyLost,
+  new PubSubError("resource_exhausted", "full"),
+  new PubSubError("internal", "no", { permanent: true }),
+];
+
+const policies = fc.record(
+  {
+    timeoutMs: fc.constantFrom(100, 1_000, 5_000),
+    duplicates: fc.constantFrom("allow", "refuse"),
+    retry: fc.record({
+      firstMs: fc.constantFrom(0, 50),
+      mostMs: fc.constant(500),
+      factor: fc.constantFrom(1, 2, 10),
+      maxFailures: fc.constantFrom(1, 2, Number.POSITIVE_INFINITY),
+      permanent: fc.constantFrom([], ["RESOURCE_EXHAUSTED"]),
+    }),
+    breaker: fc.record({ failures: fc.integer({ min: 1, max: 3 }), pauseMs: fc.constantFrom(10, 700) }),
+    rate: fc.constantFrom(3, 20, 1_000),
+  },
+  { requiredKeys: [] },
+);
+const steps = fc.array(
+  fc.oneof(
+    fc.record({ publish: fc.constantFrom("t", "u", "v"), patience: fc.constantFrom(undefined, 20, 400) }),
+    fc.record({ call: fc.nat(), answer: fc.constantFrom(...ANSWERS) }),
+    fc.record({ advance: fc.constantFrom(1, 30, 300, 1_000) }),
+  ),
+  { maxLength: 60 },
+);
+
+type Policy = typeof policies extends fc.Arbitrary<infer T> ? T : never;
+
+/** An outbox whose calls are watched: never more than may be, never more messages than the rate allows, nothing while the breaker is open. */
+function watched(policy: Policy, publishPipeline: number) {
+  const t = setUp({ policy, capabilities: { publishPipeline } });
+  const underWay = new Set<number>();
+  let seen = 0;
+  let sent = 0;
+  let published = 0;
+  const doing = (act: () => void) => {
+    const before = t.outbox.breaker?.state;
+    act();
+    const state = t.outbox.breaker?.state;
+    for (; seen < t.calls.length; seen++) {
+      underWay.add(seen);
+      sent += t.calls[seen]?.batch.length ?? 0;
+      if (before === state) expect(state).not.toBe("open");
+      if (before === "half-open" && state === "half-open") expect(underWay.size).toBe(1);
+    }
+    expect(underWay.size).toBeLessThanOrEqual(publishPipeline);
+    const { rate } = policy;
+    if (rate !== undefined) expect(sent).toBeLessThanOrEqual(Math.max(1, rate / 10) + (rate * t.clock.elapsed()) / 1_000 + 1e-3);
+  };
+  const publish = (topic: string, patience: number | undefined) => {
+    const name = `m${published++}`;
+    doing(() => t.publish(name, { topic, ...(patience === undefined ? {} : { deadline: t.clock.now() + patience }) }));
+    if (t.outbox.breaker?.state === "open") expect(t.results[name]).toMatch(/^unavailable: the circuit breaker is open/);
+  };
+  const answer = (call: number | undefined, error: PubSubError | undefined) => {
+    if (call === undefined) return;
+    underWay.delete(call);
+    doing(() => t.answer(call, error));
+  };
+  const advance = (ms: number) => {
+    for (let left = ms; left > 0; left -= 10) doing(() => t.clock.advance(Math.min(10, left)));
+  };
+  return { ...t, underWay, publish, answer, advance, names: () => Array.from({ length: published }, (_, index) => `m${index}`) };
+}
+
+test("whatever the policy is and the broker does, every publish is answered once, and nothing stays behind", () => {
+  fc.assert(
+    fc.property(policies, steps, fc.integer({ min: 1, max: 3 }), fc.boolean(), (policy, list, publishPipeline, closes) => {
+      const t = watched(policy, publishPipeline);
+      for (const step of list) {
+        if ("publish" in step) t.publish(step.publish, step.patience);
+        else if ("advance" in step) t.advance(step.advance);
+        else t.answer([...t.underWay][step.call % t.underWay.size], step.answer);
+      }
+      if (closes) t.outbox.close();
+      // The longest that anybody may wait.
+      for (let ms = 0; ms < 6_000; ms += 50) {
+        for (const call of t.underWay) t.answer(call, away);
+        t.advance(50);
+      }
+      expect(t.answers.sort()).toEqual(t.names().sort());
+      expect([t.budget.used, t.clock.timers, t.underWay.size]).toEqual([0, 0, 0]);
+    }),
+    { numRuns: 200 },
+  );
+});

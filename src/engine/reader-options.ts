@@ -1,0 +1,32 @@
+import type { Order } from "../pubsub/subscription.ts";
+import type { DeliveryPolicy } from "../resiliency/policy.ts";
+import type { Histogram } from "../telemetry/histogram.ts";
+import type { ReaderCounts } from "../telemetry/measures.ts";
+import type { Budget } from "./budget.ts";
+import type { DeadLetterTarget } from "./dead-letter.ts";
+import type { Flight } from "./flight.ts";
+
+export interface ReaderOptions {
+  /** The component's name, as the app knows it. */
+  readonly pubsub: string;
+  readonly group: string;
+  readonly order: Order;
+  /** The subscription asked for the bytes as they are, even if they are a CloudEvent. */
+  readonly rawPayload: boolean;
+  readonly policy: DeliveryPolicy;
+  /** Where to put what failed too often, or was dropped. Without it, it is tried for ever. */
+  readonly deadLetters?: DeadLetterTarget | undefined;
+}
+
+/** What the subscriptions of one app share. */
+export interface Shared {
+  readonly flight: Flight;
+  /** What all of them may hold beyond the first few kilobytes of each (D7). */
+  readonly memory: Budget;
+}
+
+/** Where a reader's numbers are kept. They outlive it. */
+export interface Measured {
+  readonly counts: ReaderCounts;
+  readonly processSeconds: Histogram;
+}

@@ -1,0 +1,35 @@
+import { type Outcome, PubSubError } from "../pubsub/error.ts";
+
+/** It does not fit beside what waits already. `limit` is in bytes. */
+export class BufferFull extends PubSubError {
+  readonly limit: number;
+
+  constructor(limit: number) {
+    super("resource_exhausted", `${limit} bytes of publishes are waiting already`);
+    this.limit = limit;
+  }
+}
+
+/** The broker is left alone, since it failed all that it got. */
+export class BreakerOpen extends PubSubError {
+  readonly #why: string;
+  readonly #pauseMs: number;
+
+  constructor(why: string, pauseMs: number, outcome: Outcome = "rejected") {
+    super("unavailable", `the circuit breaker is open for ${pauseMs} ms: ${why}`, { outcome });
+    this.#why = why;
+    this.#pauseMs = pauseMs;
+  }
+
+  /** For a message that was tried before. */
+  after(outcome: Outcome): BreakerOpen {
+    return outcome === this.outcome ? this : new BreakerOpen(this.#why, this.#pauseMs, outcome);
+  }
+}
+
+/** The rate let others pass for as long as it could wait. */
+export class RateExceeded extends PubSubError {
+  constructor(perSecond: number) {
+    super("resource_exhausted", `its turn did not come in time: at most ${perSecond} messages a second are published`);
+  }
+}
