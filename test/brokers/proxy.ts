@@ -16,6 +16,7 @@ export class TcpProxy {
   #port = 0;
   #swallow: string | undefined;
   #stalled = false;
+  #accepted = 0;
   #swallowed = Promise.withResolvers<void>();
 
   private constructor(target: number) {
@@ -32,6 +33,11 @@ export class TcpProxy {
 
   get port(): number {
     return this.#port;
+  }
+
+  /** Connections that it has taken so far. */
+  get accepted(): number {
+    return this.#accepted;
   }
 
   get connections(): number {
@@ -93,6 +99,7 @@ export class TcpProxy {
 
   #serve(): Server {
     return createServer((client) => {
+      this.#accepted += 1;
       const upstream = connect(this.#target, "127.0.0.1");
       const link: Link = { client, upstream, deaf: false };
       this.#links.add(link);

@@ -32,7 +32,8 @@ export interface Broker {
   unavailable(): string | undefined;
   /** Why something cannot hold on it: what scenarios need, or one scenario by its name. */
   readonly gaps: Readonly<Record<string, string>>;
-  start(): Promise<BrokerServer>;
+  /** `port`: where sidecars will find it, for a server that tells its clients where it is. */
+  start(port: number): Promise<BrokerServer>;
   /** Two servers of which one takes over. */
   startPair?(safe: boolean): Promise<BrokerPair>;
 }

@@ -14,6 +14,8 @@ import type { Reader } from "./wire/reader.ts";
 const WAIT_MS = 500;
 /** What it is worth to ask for: what the window does not admit yet is held here. */
 const LEAST_BYTES = 65_536;
+/** Where long answers break. At least one batch comes, whatever its size. */
+const SHORTEST_BYTES = 1_024;
 const AGAIN: Backoff = { firstMs: 50, mostMs: 1_000, jitter: 0.2 };
 
 export interface Fetcher {
@@ -35,6 +37,8 @@ export class Fetching {
   /** Brokers that owe an answer, or that are left alone for a moment. */
   readonly #busy = new Set<number>();
   readonly #failures = new Map<number, number>();
+  /** Most bytes of an answer, where one has broken lately. */
+  readonly #most = new Map<number, number>();
   /** Everybody has been asked who could be. */
   #asked = false;
   #stopped = false;
@@ -96,7 +100,7 @@ export class Fetching {
       partitions: partitions.map(({ index, progress: { next } }) => ({ index, offset: next })),
       maxWaitMs: WAIT_MS,
       minBytes: consumerFetchMin,
-      maxBytes: Math.min(consumerFetchDefault, Math.max(room, LEAST_BYTES)),
+      maxBytes: Math.min(consumerFetchDefault, Math.max(room, LEAST_BYTES), this.#most.get(leader) ?? Number.POSITIVE_INFINITY),
     };
     connection.send(
       api,
@@ -104,8 +108,11 @@ export class Fetching {
       WAIT_MS + readTimeout,
       (error, reader) => {
         if (this.#stopped) return;
-        if (error) this.#failed(leader, error);
-        else this.#answered(leader, partitions, api.read(reader as Reader));
+        if (error) {
+          // The way there may break in the midst of long answers.
+          this.#most.set(leader, Math.max(SHORTEST_BYTES, query.maxBytes / 4));
+          this.#failed(leader, error);
+        } else this.#answered(leader, partitions, api.read(reader as Reader));
       },
     );
   }
@@ -126,9 +133,17 @@ export class Fetching {
       this.#failed(leader, trouble);
     } else {
       this.#failures.delete(leader);
+      this.#lengthen(leader);
       this.#free(leader);
     }
     this.#fetcher.fetched();
+  }
+
+  #lengthen(leader: number): void {
+    const most = this.#most.get(leader);
+    if (most === undefined) return;
+    if (most < LEAST_BYTES) this.#most.set(leader, 2 * most);
+    else this.#most.delete(leader);
   }
 
   #read(partition: Partition, records: Buffer, aborted: Fetched["aborted"]): PubSubError | undefined {
