@@ -21,7 +21,7 @@ export class Recorder implements Sink {
     this.#arrivals.add(...batch);
   }
 
-  revoking(): Promise<void> {
+  revoking(_batch: readonly Delivery[], _deadline: AbortSignal): Promise<void> {
     return Promise.resolve();
   }
 

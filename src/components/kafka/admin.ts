@@ -54,7 +54,10 @@ export function adminOf(
       const offsets = await offsetsOf(cluster, topic, to);
       const commits = offsets.map((offset, index) => ({ index, offset, epoch: -1, metadata: "" }));
       if (!(await commitAlone(cluster, group, name, commits))) return;
-      throw new PubSubError("failed_precondition", `the group ${group} has readers: Kafka moves a group only while it has none; stop them first`);
+      throw new PubSubError(
+        "failed_precondition",
+        `the group ${group} has readers: Kafka moves a group only while it has none; stop them first`,
+      );
     },
     async browse(name, after, limit) {
       const topic = await orNone(cluster.topic(name));
@@ -72,7 +75,8 @@ async function browse(
   shown: (record: StoredRecord) => StoredRecord,
 ): Promise<readonly Stored[]> {
   const from = after === undefined ? { partition: 0, offset: -1 } : parsePosition(after);
-  if (!from) throw new PubSubError("invalid_argument", `${topic.name} has no position ${after}: expected partition-offset`, { permanent: true });
+  if (!from)
+    throw new PubSubError("invalid_argument", `${topic.name} has no position ${after}: expected partition-offset`, { permanent: true });
   const starts = await offsetsAt(cluster, topic, EARLIEST);
   const found: Stored[] = [];
   for (let index = from.partition; index < topic.leaders.length && found.length < limit; index++) {

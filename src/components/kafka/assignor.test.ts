@@ -5,9 +5,7 @@ import { assign, type MemberSubscription, readAssignment, readSubscription, writ
 type Owned = Readonly<Record<string, readonly number[]>>;
 
 function members(owned: Owned, topics: readonly string[] = ["t"]): Map<string, MemberSubscription> {
-  return new Map(
-    Object.entries(owned).map(([name, partitions]) => [name, { topics, owned: [{ topic: "t", partitions }], generation: 1 }]),
-  );
+  return new Map(Object.entries(owned).map(([name, partitions]) => [name, { topics, owned: [{ topic: "t", partitions }], generation: 1 }]));
 }
 
 function shares(owned: Owned, count: number): Owned {
@@ -36,10 +34,20 @@ test("each topic is shared among those who read it", () => {
     ["b", { topics: ["u"], owned: [], generation: -1 }],
     ["c", { topics: ["t", "u"], owned: [], generation: -1 }],
   ]);
-  const assigned = assign(all, new Map([["t", 2], ["u", 2], ["v", 2]]));
+  const assigned = assign(
+    all,
+    new Map([
+      ["t", 2],
+      ["u", 2],
+      ["v", 2],
+    ]),
+  );
   expect(assigned.get("a")?.map(({ topic }) => topic)).toEqual(["t"]);
   expect(assigned.get("b")?.map(({ topic }) => topic)).toEqual(["u"]);
-  expect(assigned.get("c")?.map(({ topic, partitions }) => [topic, partitions.length])).toEqual([["t", 1], ["u", 1]]);
+  expect(assigned.get("c")?.map(({ topic, partitions }) => [topic, partitions.length])).toEqual([
+    ["t", 1],
+    ["u", 1],
+  ]);
 });
 
 test("no partition is ever with two; after two rounds all are shared evenly, and as few as possible have moved", () => {
@@ -53,17 +61,29 @@ test("no partition is ever with two; after two rounds all are shared evenly, and
       const before: Record<string, number[]> = Object.fromEntries(Array.from({ length: readers }, (_, index) => [`m${index}`, []]));
       for (let index = 0; index < count; index++) before[`m${owners[index]}`]?.push(index);
       const first = shares(before, count);
-      for (const partitions of Object.values(first)) for (const index of partitions) expect(Object.values(first).flat().filter((one) => one === index)).toHaveLength(1);
+      for (const partitions of Object.values(first))
+        for (const index of partitions)
+          expect(
+            Object.values(first)
+              .flat()
+              .filter((one) => one === index),
+          ).toHaveLength(1);
       for (const [name, partitions] of Object.entries(first)) {
-        for (const index of partitions) expect(Object.entries(before).some(([other, had]) => other !== name && had.includes(index))).toBe(false);
+        for (const index of partitions)
+          expect(Object.entries(before).some(([other, had]) => other !== name && had.includes(index))).toBe(false);
       }
       const second = shares(first, count);
       const sizes = Object.values(second).map(({ length }) => length);
       expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
-      expect(Object.values(second).flat().sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, index) => index));
+      expect(
+        Object.values(second)
+          .flat()
+          .sort((a, b) => a - b),
+      ).toEqual(Array.from({ length: count }, (_, index) => index));
       for (const [name, partitions] of Object.entries(first)) for (const index of partitions) expect(second[name]).toContain(index);
       const least = Math.floor(count / readers);
-      for (const [name, had] of Object.entries(before)) expect(first[name]?.filter((one) => had.includes(one)).length).toBeGreaterThanOrEqual(Math.min(had.length, least));
+      for (const [name, had] of Object.entries(before))
+        expect(first[name]?.filter((one) => had.includes(one)).length).toBeGreaterThanOrEqual(Math.min(had.length, least));
     }),
   );
 });

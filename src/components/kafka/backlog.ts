@@ -18,7 +18,8 @@ export async function backlogOf(cluster: Cluster, group: string, name: string, o
   let oldest = Number.POSITIVE_INFINITY;
   for (const [index, end] of ends.entries()) {
     const stand = committed.get(index) ?? { offset: starts[index] ?? 0, metadata: "" };
-    const progress = own.find((one) => one.index === index)?.progress ?? new Progress(stand.offset, readMarks(stand.offset, stand.metadata));
+    const progress =
+      own.find((one) => one.index === index)?.progress ?? new Progress(stand.offset, readMarks(stand.offset, stand.metadata));
     const waiting = progress.unsettled(end);
     if (waiting === 0) continue;
     messages += waiting;

@@ -118,7 +118,8 @@ export class Cluster {
     const known = this.#topics.get(name);
     if (known) return known;
     const [found] = await this.#look([name]);
-    if (!found || found.error === KAFKA.unknownTopicOrPartition) throw new AnsweredError(`the topic ${name}`, KAFKA.unknownTopicOrPartition);
+    if (!found || found.error === KAFKA.unknownTopicOrPartition)
+      throw new AnsweredError(`the topic ${name}`, KAFKA.unknownTopicOrPartition);
     const topic = this.#topics.get(name);
     if (!topic) throw new AnsweredError(`the topic ${name}`, found.error || KAFKA.leaderNotAvailable);
     return topic;
@@ -187,7 +188,9 @@ export class Cluster {
   #refreshLater(): void {
     this.#cancelRefresh();
     if (this.#closed) return;
-    this.#cancelRefresh = this.ground.clock.after(this.ground.options.clientConnectionTopicMetadataRefreshInterval, () => this.#refreshUnasked());
+    this.#cancelRefresh = this.ground.clock.after(this.ground.options.clientConnectionTopicMetadataRefreshInterval, () =>
+      this.#refreshUnasked(),
+    );
   }
 
   /** A connection to whichever broker can be reached; the ones that we have first. */

@@ -97,7 +97,8 @@ export class Committing {
     const changed = stands.filter(({ partition: { committed }, stand }) => !same(stand, committed));
     let failed = false;
     try {
-      const errors = changed.length === 0 ? [] : await this.#committer.commit(changed.map(({ partition: { index }, stand }) => ({ index, ...stand })));
+      const errors =
+        changed.length === 0 ? [] : await this.#committer.commit(changed.map(({ partition: { index }, stand }) => ({ index, ...stand })));
       if (errors === undefined) failed = true;
       else for (const { partition, stand } of changed) failed = !this.#took(partition, stand, errors) || failed;
     } catch (error) {
@@ -106,7 +107,9 @@ export class Committing {
     }
     this.#running = false;
     // A partition that was given up meanwhile is nobody's concern.
-    if (failed) for (const { partition } of changed) if (!partition.gone && !same(partition.stand(this.#metadataBytes), partition.committed)) this.#dirty.add(partition);
+    if (failed)
+      for (const { partition } of changed)
+        if (!partition.gone && !same(partition.stand(this.#metadataBytes), partition.committed)) this.#dirty.add(partition);
     if (!failed || this.#dirty.size === 0) this.#stands(upTo);
     if (this.#dirty.size === 0 && this.#waiting.length === 0) this.#hurry = false;
     else if (failed) {

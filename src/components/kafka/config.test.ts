@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { kafkaOptions } from "./config.ts";
 
 const parse = (more: Readonly<Record<string, unknown>> = {}) => kafkaOptions.safeParse({ brokers: "localhost", ...more });
-const problems = (more: Readonly<Record<string, unknown>>) => parse(more).error?.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+const problems = (more: Readonly<Record<string, unknown>>) =>
+  parse(more).error?.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
 
 test("brokers with and without ports, and addresses in brackets", () => {
   expect(parse({ brokers: "a:1, b ,[::1]:9093" }).data?.hosts).toEqual([
@@ -23,7 +24,10 @@ test.each([
   [{ authType: "mtls" }, "clientCert: authType mtls needs clientCert and clientKey"],
   [{ clientKey: "k" }, "clientCert: clientCert and clientKey belong together"],
   [{ authType: "oidc", oidcTokenEndpoint: "http://x", oidcClientID: "c" }, "oidcClientSecret: authType oidc needs it"],
-  [{ authType: "oidc", oidcTokenEndpoint: "http://x", oidcClientID: "c", oidcClientSecret: "s", oidcExtensions: "[]" }, "oidcExtensions: expected a JSON object of texts"],
+  [
+    { authType: "oidc", oidcTokenEndpoint: "http://x", oidcClientID: "c", oidcClientSecret: "s", oidcExtensions: "[]" },
+    "oidcExtensions: expected a JSON object of texts",
+  ],
   [{ authType: "awsiam" }, "authType: expected one of none, password, mtls, oidc, certificate"],
   [{ excludeHeaderMetaRegex: "(" }, "excludeHeaderMetaRegex: expected a regular expression"],
   [{ heartbeatInterval: "9s" }, "heartbeatInterval: expected at most a third of sessionTimeout"],

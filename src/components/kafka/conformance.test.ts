@@ -19,8 +19,16 @@ withKafka("kafka", () => {
     name: definition.type,
     capabilities: definition.capabilities,
     leaseMs: LEASE_MS,
-    patienceMs: 30_000,
+    patienceMs: 20_000,
     gaps: [
+      {
+        behaviour: "what is lent stays with its reader, for as long as it takes",
+        why: "it does (kafka.test.ts), but what is behind it in its partition goes to no other reader meanwhile",
+      },
+      {
+        behaviour: "a sidecar that stops waits for the call that runs, and gives back what has not begun",
+        why: "what is behind a running call in its partition goes to another reader once that call has ended",
+      },
       { behaviour: "browsing reads without consuming, page by page, and removing takes away", why: "Kafka deletes no single message" },
       {
         behaviour: "a message that is moved stands at its target, and never comes again",

@@ -94,7 +94,12 @@ export class Connection {
   }
 
   /** `write` writes the request behind its header. A connection that has ended fails it at once. */
-  send(api: Pick<Api<never, unknown>, "name" | "key" | "version" | "flexible">, write: (writer: Writer) => void, timeoutMs: number, answered: Answered): void {
+  send(
+    api: Pick<Api<never, unknown>, "name" | "key" | "version" | "flexible">,
+    write: (writer: Writer) => void,
+    timeoutMs: number,
+    answered: Answered,
+  ): void {
     if (this.#ended) {
       answered(new PubSubError(this.#ended.code, this.#ended.message, { permanent: this.#ended.permanent }), undefined);
       return;
@@ -135,7 +140,8 @@ export class Connection {
     this.#socket.destroy();
     const owed = [...this.#owed.values()];
     for (const id of [...this.#owed.keys()]) this.#owed.delete(id);
-    for (const { name, answered } of owed) answered(new PubSubError("unavailable", `${name}: ${this.where}: ${why}`, { outcome: "unknown" }), undefined);
+    for (const { name, answered } of owed)
+      answered(new PubSubError("unavailable", `${name}: ${this.where}: ${why}`, { outcome: "unknown" }), undefined);
     this.#onEnd(error);
   }
 
@@ -151,8 +157,9 @@ export class Connection {
     this.#dialing.clock.after(LOOK_MS, () => {
       this.#looking = false;
       const now = this.#dialing.clock.elapsed();
-      for (const { deadline, name } of this.#owed.values()) if (deadline <= now) return this.drop(`${name} was not answered in time`);
-      if (this.#owed.size > 0) this.#lookLater();
+      const late = [...this.#owed.values()].find(({ deadline }) => deadline <= now);
+      if (late) this.drop(`${late.name} was not answered in time`);
+      else if (this.#owed.size > 0) this.#lookLater();
     });
   }
 
@@ -164,7 +171,10 @@ export class Connection {
     let bytes = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks, this.#gathered);
     for (;;) {
       this.#wanted = bytes.length < 4 ? 4 : 4 + bytes.readInt32BE(0);
-      if (this.#wanted < 4) return this.drop("what it sends is no answer of Kafka's");
+      if (this.#wanted < 4) {
+        this.drop("what it sends is no answer of Kafka's");
+        return;
+      }
       if (bytes.length < this.#wanted) break;
       const frame = bytes.subarray(4, this.#wanted);
       bytes = bytes.subarray(this.#wanted);
@@ -179,7 +189,10 @@ export class Connection {
     const reader = new Reader(frame);
     const id = frame.length < 4 ? -1 : reader.int32();
     const request = this.#owed.get(id);
-    if (!request) return this.drop("it answers what was not asked: is it a Kafka, and does it want TLS?");
+    if (!request) {
+      this.drop("it answers what was not asked: is it a Kafka, and does it want TLS?");
+      return;
+    }
     this.#owed.delete(id);
     try {
       if (request.flexible) reader.tagged();

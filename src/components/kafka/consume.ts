@@ -238,13 +238,20 @@ export class Reader implements Subscription {
     if (progress.next < start) {
       const missed = start - progress.next;
       progress.readTo(start);
-      this.#trouble("reading", new PubSubError("failed_precondition", `${missed} messages of ${this.topic} were deleted before they were read`));
+      this.#trouble(
+        "reading",
+        new PubSubError("failed_precondition", `${missed} messages of ${this.topic} were deleted before they were read`),
+      );
     } else if (progress.next > end) {
       const connection = await this.#cluster.connection(topic.leaders[index] ?? -1, "control");
       const query = { topic: topic.name, partition: index, epoch };
-      const { endOffset } = epoch < 0 ? { endOffset: -1 } : await connection.call(offsetForLeaderEpoch, query, this.#cluster.ground.options.readTimeout);
+      const { endOffset } =
+        epoch < 0 ? { endOffset: -1 } : await connection.call(offsetForLeaderEpoch, query, this.#cluster.ground.options.readTimeout);
       const offset = endOffset < 0 ? start : Math.min(endOffset, end);
-      this.#lose([partition], new PubSubError("failed_precondition", `${topic.name} ends at ${end}, before what was read of it: its leader has lost messages`));
+      this.#lose(
+        [partition],
+        new PubSubError("failed_precondition", `${topic.name} ends at ${end}, before what was read of it: its leader has lost messages`),
+      );
       this.#lending.add(new Partition(topic.name, topic.id, index, { offset, metadata: "", epoch: -1 }));
     }
   }

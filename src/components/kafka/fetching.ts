@@ -117,7 +117,11 @@ export class Fetching {
     );
   }
 
-  #answered(leader: number, asked: readonly Partition[], answer: { readonly error: number; readonly partitions: readonly Fetched[] }): void {
+  #answered(
+    leader: number,
+    asked: readonly Partition[],
+    answer: { readonly error: number; readonly partitions: readonly Fetched[] },
+  ): void {
     const { cluster, topic, lending } = this.#fetcher;
     let trouble: PubSubError | undefined = answered(`reading ${topic}`, answer.error);
     for (const { index, error, aborted, records } of answer.partitions) {
@@ -153,7 +157,10 @@ export class Fetching {
     } catch (error) {
       // What cannot be decoded must not pass for what was read. Anything else is a fault of ours.
       if (!(error instanceof Error) || !("code" in error || error instanceof RangeError)) throw error;
-      return new Failure("internal", `reading ${partition.topic}, partition ${partition.index}, from ${partition.progress.next}: ${error.message}`);
+      return new Failure(
+        "internal",
+        `reading ${partition.topic}, partition ${partition.index}, from ${partition.progress.next}: ${error.message}`,
+      );
     }
   }
 

@@ -11,7 +11,12 @@ const NOBODY = { generation: -1, member: "" };
 const LOOK_MS = 50;
 
 /** Makes the topic and the group exist: whoever reads in it later begins where it would begin now. */
-export async function ensureGroup(cluster: Cluster, { topic: name, group, start }: SubscribeRequest, lane: Lane, signal: AbortSignal): Promise<void> {
+export async function ensureGroup(
+  cluster: Cluster,
+  { topic: name, group, start }: SubscribeRequest,
+  lane: Lane,
+  signal: AbortSignal,
+): Promise<void> {
   const topic = await cluster.ensureTopic(name, signal);
   await untilCoordinated(cluster, group, signal, async () => {
     const committed = await committedOf(cluster, group, topic);
@@ -41,7 +46,13 @@ async function commitAs(cluster: Cluster, member: Member, topic: string, commits
 }
 
 /** Does something as a member of the group that reads nothing. */
-async function visit(cluster: Cluster, group: string, lane: Lane, signal: AbortSignal, work: (member: Member) => Promise<void>): Promise<void> {
+async function visit(
+  cluster: Cluster,
+  group: string,
+  lane: Lane,
+  signal: AbortSignal,
+  work: (member: Member) => Promise<void>,
+): Promise<void> {
   const failed = Promise.withResolvers<never>();
   const member = new Member(
     {

@@ -117,7 +117,11 @@ class Kafka implements PubSub {
 
   async #ensure(request: SubscribeRequest, signal: AbortSignal): Promise<void> {
     if (this.#closed) throw closedError();
-    await within(ensureGroup(this.#cluster, request, `join:${this.#lane()}`, signal), signal, `the group ${request.group} of ${request.topic}`);
+    await within(
+      ensureGroup(this.#cluster, request, `join:${this.#lane()}`, signal),
+      signal,
+      `the group ${request.group} of ${request.topic}`,
+    );
   }
 
   /** A number that no other reader's connections have. */

@@ -46,7 +46,8 @@ export async function inspect(cluster: Cluster, oldestMs: number): Promise<Inspe
     findings.push({
       level: "warn",
       id: "kafka.unclean-leader-election",
-      found: "unclean.leader.election.enable is true: a replica that lags may become the leader, and messages that were acknowledged are gone.",
+      found:
+        "unclean.leader.election.enable is true: a replica that lags may become the leader, and messages that were acknowledged are gone.",
       remedy: "Set it to false.",
     });
   }
@@ -94,7 +95,8 @@ export async function inspect(cluster: Cluster, oldestMs: number): Promise<Inspe
 
 /** The first that is set wins; -1 means for ever. */
 function retention(ms: number | undefined, minutes: number | undefined, hours: number | undefined): number | undefined {
-  const found = ms ?? (minutes === undefined ? undefined : minutes * MINUTE_MS) ?? (hours === undefined ? undefined : hours * 60 * MINUTE_MS);
+  const found =
+    ms ?? (minutes === undefined ? undefined : minutes * MINUTE_MS) ?? (hours === undefined ? undefined : hours * 60 * MINUTE_MS);
   return found !== undefined && found < 0 ? Number.POSITIVE_INFINITY : found;
 }
 

@@ -269,7 +269,12 @@ export class Member {
       const name = this.#id;
       this.#forget();
       this.#id = name;
-      this.#end(new PubSubError("unavailable", `the coordinator of ${group} was not heard for ${sessionTimeout} ms: others may have our partitions`));
+      this.#end(
+        new PubSubError(
+          "unavailable",
+          `the coordinator of ${group} was not heard for ${sessionTimeout} ms: others may have our partitions`,
+        ),
+      );
     });
   }
 }

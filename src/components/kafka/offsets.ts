@@ -50,7 +50,9 @@ export async function offsetsOf(cluster: Cluster, topic: Topic, start: Start): P
   if ("time" in start) return offsetsFrom(cluster, topic, start.time);
   const position = parsePosition(start.position);
   if (!position || position.partition >= topic.leaders.length) {
-    throw new PubSubError("invalid_argument", `${topic.name} has no position ${start.position}: expected partition-offset`, { permanent: true });
+    throw new PubSubError("invalid_argument", `${topic.name} has no position ${start.position}: expected partition-offset`, {
+      permanent: true,
+    });
   }
   // The others begin with what was written at the same time.
   const [record] = await recordsAt(cluster, topic, position.partition, position.offset);

@@ -93,7 +93,9 @@ test("what does not fit is forgotten from the far end, and only that", () => {
   const forgotten = again.find((offset) => offset % 2 === 1) ?? Number.POSITIVE_INFINITY;
   // One byte for each run, and four characters for three bytes.
   expect(forgotten).toBeGreaterThan(280);
-  expect(again.filter((offset) => offset < forgotten)).toEqual(ones.map(({ offset }) => offset).filter((offset) => offset % 2 === 0 && offset < forgotten));
+  expect(again.filter((offset) => offset < forgotten)).toEqual(
+    ones.map(({ offset }) => offset).filter((offset) => offset % 2 === 0 && offset < forgotten),
+  );
 });
 
 test("a window of a thousand fits, whatever was settled in it", () => {

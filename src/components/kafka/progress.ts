@@ -58,7 +58,8 @@ export class Progress<T extends Tracked> {
   /** How many of the offsets before `end` are not settled. */
   unsettled(end: number): number {
     let count = this.#row.length - this.#settled + Math.max(0, end - this.#next);
-    for (const { from, to, failures } of this.#marks) if (failures === DONE) count -= Math.max(0, Math.min(to, end) - Math.max(from, this.#next));
+    for (const { from, to, failures } of this.#marks)
+      if (failures === DONE) count -= Math.max(0, Math.min(to, end) - Math.max(from, this.#next));
     return count;
   }
 

@@ -184,8 +184,9 @@ class Call {
           left -= 1;
           if (left > 0) return;
           const allowed: Outgoing[] = [];
+          const over = this.#signal.aborted ? abortError(DOING, this.#signal, "rejected") : undefined;
           for (const one of second) {
-            const failed = one.key === undefined ? undefined : failedKeys.get(one.key);
+            const failed = over ?? (one.key === undefined ? undefined : failedKeys.get(one.key));
             if (failed) {
               this.#left -= 1;
               one.done(failed);

@@ -27,7 +27,10 @@ export class SignIn {
     const mechanism = authType === "oidc" ? "OAUTHBEARER" : saslMechanism.replace(/^SHA-/, "SCRAM-SHA-");
     const { error, mechanisms } = await connection.call(saslHandshake, mechanism, this.#options.readTimeout);
     if (error !== 0) {
-      throw new PubSubError("unauthenticated", `${connection.where}: sign-in by ${mechanism} is not offered, only by ${mechanisms.join(", ")}`);
+      throw new PubSubError(
+        "unauthenticated",
+        `${connection.where}: sign-in by ${mechanism} is not offered, only by ${mechanisms.join(", ")}`,
+      );
     }
     if (mechanism === "OAUTHBEARER") return this.#bearer(connection);
     const { saslUsername = "", saslPassword = "" } = this.#options;
@@ -90,7 +93,10 @@ export class SignIn {
       answer = (await response.json()) as typeof answer;
     } catch (error) {
       if (error instanceof PubSubError) throw error;
-      throw new PubSubError("unavailable", `${oidcTokenEndpoint} gives no token: ${error instanceof Error ? error.message : String(error)}`);
+      throw new PubSubError(
+        "unavailable",
+        `${oidcTokenEndpoint} gives no token: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
     if (!answer.access_token) throw new PubSubError("unauthenticated", `${oidcTokenEndpoint} answered without access_token`);
     this.#token = { text: answer.access_token, until: this.#clock.elapsed() + ((answer.expires_in ?? 60) * 1_000 * 4) / 5 };

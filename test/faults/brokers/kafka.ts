@@ -1,10 +1,8 @@
 import { backlogOf } from "../../../src/components/kafka/backlog.ts";
-import { Cluster } from "../../../src/components/kafka/cluster.ts";
-import { kafkaOptions } from "../../../src/components/kafka/config.ts";
-import { SignIn } from "../../../src/components/kafka/sign-in.ts";
+import { clusterAt } from "../../../src/components/kafka/cluster.fixture.ts";
+import type { Cluster } from "../../../src/components/kafka/cluster.ts";
 import type { Api } from "../../../src/components/kafka/wire/api.ts";
-import { systemClock } from "../../../src/pubsub/clock.ts";
-import { type KafkaServer, kafkaAvailable, startKafka } from "../../brokers/kafka.ts";
+import { kafkaAvailable, startKafka } from "../../brokers/kafka.ts";
 import { TcpProxy } from "../../brokers/proxy.ts";
 import { toxiproxyAvailable } from "../../brokers/toxiproxy.ts";
 import type { Component } from "../../e2e/sidecar.ts";
@@ -22,6 +20,7 @@ const TIMES = {
 };
 /** As many as a scenario has replicas. */
 const PARTITIONS = 3;
+const MESSAGE_BYTES = 8_388_608;
 const OFFSETS = "__consumer_offsets";
 
 export const kafka: Broker = {
@@ -34,7 +33,7 @@ export const kafka: Broker = {
   async start(port) {
     const server = await startKafka({ advertisedPort: port });
     const counting = await TcpProxy.start(server.proxiedPort);
-    const cluster = clusterOf(server);
+    const cluster = clusterAt(server.port);
     return {
       component: (at): Component => ({
         type: "kafka",
@@ -49,7 +48,7 @@ export const kafka: Broker = {
         accepted: () => Promise.resolve(counting.accepted),
         wipe: () => wipe(cluster),
         refuseAllBut: (topics) => refuseAllBut(cluster, topics),
-        accept: () => replicas(cluster, { kind: BROKER, name: "" }, "1"),
+        accept: () => most(cluster, { kind: BROKER, name: "", key: "message.max.bytes" }, MESSAGE_BYTES),
       },
       owed: (topic, group) => owed(cluster, topic, group),
       async stop() {
@@ -60,12 +59,6 @@ export const kafka: Broker = {
     };
   },
 };
-
-/** Past the proxies. */
-function clusterOf({ port }: KafkaServer): Cluster {
-  const options = kafkaOptions.parse({ brokers: `127.0.0.1:${port}` });
-  return new Cluster({ options, clientId: "faults", clock: systemClock, signIn: new SignIn(options, systemClock) });
-}
 
 async function owed(cluster: Cluster, topic: string, group: string): Promise<Owed> {
   const { messages } = await backlogOf(cluster, group, topic, []);
@@ -108,7 +101,12 @@ const alterConfigs: Api<Change, readonly number[]> = {
   key: 44,
   version: 0,
   write(writer, { kind, name, key, value }) {
-    writer.array([name], (one) => writer.int8(kind).string(one).array([key], (what) => writer.string(what).int8(0).string(value)));
+    writer.array([name], (one) =>
+      writer
+        .int8(kind)
+        .string(one)
+        .array([key], (what) => writer.string(what).int8(0).string(value)),
+    );
     writer.flag(false);
   },
   read(reader) {
@@ -123,13 +121,13 @@ const alterConfigs: Api<Change, readonly number[]> = {
   },
 };
 
-/** One broker cannot have two replicas: what wants two takes nothing. */
+/** Whose messages may have one byte takes none. */
 async function refuseAllBut(cluster: Cluster, topics: readonly string[]): Promise<void> {
-  for (const name of [...topics, OFFSETS]) await replicas(cluster, { kind: TOPIC, name }, "1");
-  await replicas(cluster, { kind: BROKER, name: "" }, "2");
+  for (const name of [...topics, OFFSETS]) await most(cluster, { kind: TOPIC, name, key: "max.message.bytes" }, MESSAGE_BYTES);
+  await most(cluster, { kind: BROKER, name: "", key: "message.max.bytes" }, 1);
 }
 
-async function replicas(cluster: Cluster, what: { readonly kind: number; readonly name: string }, least: string): Promise<void> {
-  const [error] = await cluster.ask(alterConfigs, { ...what, key: "min.insync.replicas", value: least });
-  if (error) throw new Error(`Kafka answered the error ${error} to min.insync.replicas of ${what.name || "all brokers"}`);
+async function most(cluster: Cluster, what: Omit<Change, "value">, bytes: number): Promise<void> {
+  const [error] = await cluster.ask(alterConfigs, { ...what, value: String(bytes) });
+  if (error) throw new Error(`Kafka answered the error ${error} to ${what.key} of ${what.name || "all brokers"}`);
 }

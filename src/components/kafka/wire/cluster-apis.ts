@@ -154,7 +154,12 @@ export const describeConfigs: Api<
   key: 32,
   version: 2,
   write(writer, { kind, name, keys }) {
-    writer.array([name], (one) => writer.int8(kind === "topic" ? 2 : 4).string(one).array(keys, (key) => writer.string(key)));
+    writer.array([name], (one) =>
+      writer
+        .int8(kind === "topic" ? 2 : 4)
+        .string(one)
+        .array(keys, (key) => writer.string(key)),
+    );
     writer.flag(false);
   },
   read(reader) {

@@ -72,8 +72,7 @@ export const heartbeat: Api<Membership, number> = {
   name: "Heartbeat",
   key: 12,
   version: 3,
-  write: (writer, { group, generation, member }) =>
-    writer.string(group).int32(generation).string(member).nullableString(undefined),
+  write: (writer, { group, generation, member }) => writer.string(group).int32(generation).string(member).nullableString(undefined),
   read(reader) {
     reader.int32();
     return reader.int16();
@@ -84,8 +83,7 @@ export const leaveGroup: Api<{ readonly group: string; readonly member: string }
   name: "LeaveGroup",
   key: 13,
   version: 3,
-  write: (writer, { group, member }) =>
-    writer.string(group).array([member], (one) => writer.string(one).nullableString(undefined)),
+  write: (writer, { group, member }) => writer.string(group).array([member], (one) => writer.string(one).nullableString(undefined)),
   read(reader) {
     reader.int32();
     return reader.int16();

@@ -167,9 +167,7 @@ export const listOffsets: Api<
   version: 5,
   write(writer, { topic, partitions, time }) {
     writer.int32(-1).int8(READ_COMMITTED);
-    writer.array([topic], (name) =>
-      writer.string(name).array(partitions, (index) => writer.int32(index).int32(UNKNOWN_EPOCH).int64(time)),
-    );
+    writer.array([topic], (name) => writer.string(name).array(partitions, (index) => writer.int32(index).int32(UNKNOWN_EPOCH).int64(time)));
   },
   read(reader) {
     reader.int32();
@@ -197,9 +195,9 @@ export const offsetForLeaderEpoch: Api<
   key: 23,
   version: 3,
   write(writer, { topic, partition, epoch }) {
-    writer.int32(-1).array([topic], (name) =>
-      writer.string(name).array([partition], (index) => writer.int32(index).int32(UNKNOWN_EPOCH).int32(epoch)),
-    );
+    writer
+      .int32(-1)
+      .array([topic], (name) => writer.string(name).array([partition], (index) => writer.int32(index).int32(UNKNOWN_EPOCH).int32(epoch)));
   },
   read(reader) {
     reader.int32();

@@ -108,12 +108,21 @@ function foreign(key: Buffer | undefined, value: Buffer | undefined, headers: re
 }
 
 test("another program's record without a value is its fields, its bytes for a key are hexadecimal, and of a header that repeats the last counts", () => {
-  const records = foreign(Buffer.from([0xff, 0x01]), undefined, [["h", "1"], ["h", "2"], ["empty", undefined], ["__proto__", "p"]]);
+  const records = foreign(Buffer.from([0xff, 0x01]), undefined, [
+    ["h", "1"],
+    ["h", "2"],
+    ["empty", undefined],
+    ["__proto__", "p"],
+  ]);
   const batch = Buffer.concat([written(some.slice(0, 1)).subarray(0, 61), records]);
   batch.writeInt32BE(batch.length - 12, 8);
   batch.writeUInt32BE(crc32c(batch.subarray(21)) >>> 0, 17);
   const [one] = read(batch).records;
   expect(one?.key).toBe("0xff01");
-  expect(Object.entries(one?.attributes ?? {})).toEqual([["h", "2"], ["empty", ""], ["__proto__", "p"]]);
+  expect(Object.entries(one?.attributes ?? {})).toEqual([
+    ["h", "2"],
+    ["empty", ""],
+    ["__proto__", "p"],
+  ]);
   expect(JSON.parse(Buffer.from(one?.data ?? []).toString())).toMatchObject({ key: "0xff01", headers: { h: "2" } });
 });

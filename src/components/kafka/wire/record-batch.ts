@@ -128,7 +128,8 @@ export function readBatches(bytes: Buffer, from: number, aborted: readonly Abort
     if (end > bytes.length) break;
     const batch = bytes.subarray(at, end);
     at = end;
-    if (batch[16] !== MAGIC) throw new RangeError(`expected record batches of format ${MAGIC}, found ${batch[16]}: written before Kafka 0.11`);
+    if (batch[16] !== MAGIC)
+      throw new RangeError(`expected record batches of format ${MAGIC}, found ${batch[16]}: written before Kafka 0.11`);
     if (crc32c(batch.subarray(CHECKED_FROM)) >>> 0 !== batch.readUInt32BE(CRC_AT)) {
       throw new RangeError(`the checksum of the batch at offset ${Number(batch.readBigInt64BE(0))} is wrong`);
     }
