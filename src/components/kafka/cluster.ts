@@ -1,10 +1,12 @@
 import { PubSubError } from "../../pubsub/error.ts";
 import type { Host } from "./config.ts";
 import type { Connection } from "./connection.ts";
-import { AnsweredError, abortError, asPubSubError, closedError, ensureNone, KAFKA } from "./errors.ts";
+import { AnsweredError, abortError, asPubSubError, closedError, ensureNone, KAFKA, livesElsewhere } from "./errors.ts";
 import { Link, type LinkGround } from "./link.ts";
+import { offsetsAt } from "./offsets.ts";
 import type { Api } from "./wire/api.ts";
 import { createTopics, findCoordinator, metadata, type TopicMetadata } from "./wire/cluster-apis.ts";
+import { LATEST } from "./wire/log-apis.ts";
 
 /** A topic as the cluster has it now. */
 export interface Topic {
@@ -127,16 +129,20 @@ export class Cluster {
 
   /** Resolves once the topic is there, created if need be and allowed, with a leader for each partition. */
   async ensureTopic(name: string, signal: AbortSignal): Promise<Topic> {
-    for (;;) {
+    for (let created = false; ; ) {
       if (signal.aborted) throw abortError(`the topic ${name}`, signal, "rejected");
       try {
         const topic = await this.topic(name);
+        // A leader is known before it knows of it itself.
+        if (!topic.leaders.includes(-1) && created) await offsetsAt(this, topic, LATEST);
         if (!topic.leaders.includes(-1)) return topic;
         await this.#look([name]);
       } catch (error) {
-        const { code, number } = error as AnsweredError;
-        if (number === KAFKA.unknownTopicOrPartition && this.ground.options.createTopics) await this.#create(name);
-        else if (number !== KAFKA.leaderNotAvailable || code !== "unavailable") throw error;
+        const { number } = error as AnsweredError;
+        if (number === KAFKA.unknownTopicOrPartition && this.ground.options.createTopics && !created) {
+          await this.#create(name);
+          created = true;
+        } else if (!livesElsewhere(error) || (number === KAFKA.unknownTopicOrPartition && !created)) throw error;
       }
       await new Promise<void>((resolve) => this.ground.clock.after(CREATED_LOOK_MS, resolve));
     }

@@ -46,9 +46,6 @@ export const kafkaOptions = z
     skipVerify: worded(flag(), false).describe("Accept any certificate of a broker. Default false."),
     disableTls: worded(flag(), false).describe("Without TLS, also where authType is not none. Default false."),
     enableTLS: worded(flag(), false).describe("By TLS, also where authType is none. Default false; else TLS comes with an authType."),
-    initialOffset: worded(oneOf(["newest", "oldest"]), "newest").describe(
-      "Where a new group begins if its subscription does not say `earliest` or `latest`. Default newest.",
-    ),
     maxMessageBytes: bytes()
       .optional()
       .describe("Most bytes of one message. Default: what the broker takes (Layotto's default of 1024 is not kept to)."),
@@ -70,6 +67,7 @@ export const kafkaOptions = z
       "Longest silence of a broker that owes a reply; then the connection is made anew. Default 5s (Dapr: 30s).",
     ),
 
+    initialOffset: ignored("where a new group begins is its subscription's `start`, by default the oldest message"),
     version: ignored("each broker tells what it speaks"),
     channelBufferSize: ignored("the subscription's own limits decide"),
     writeTimeout: ignored("readTimeout notices a broker that takes no bytes"),

@@ -4,6 +4,8 @@ import { Writer } from "./wire/writer.ts";
 
 /** Before what we write, so that what others wrote is never taken for ours. */
 const PREFIX = "L1:";
+const ID_LENGTH = 32;
+const MARKS_AT = PREFIX.length + ID_LENGTH + 1;
 /** What a run of offsets is: the lowest two bits of a number; the rest is its length, or the failures of one. */
 const SETTLED = 0;
 const OPEN = 1;
@@ -11,14 +13,18 @@ const FAILED = 2;
 const MOST = 2 ** 29;
 
 /**
- * Marks as a commit's metadata: runs of offsets, beginning with the committed one. At most `mostBytes` long; of what does not fit, those
- * farther on are left out, and `whole` is false.
+ * Marks as a commit's metadata: the topic's id, and runs of offsets, beginning with the committed one. At most `mostBytes` long; of what does
+ * not fit, those farther on are left out, and `whole` is false.
  */
-export function writeMarks(first: number, marks: readonly Mark[], mostBytes: number): { readonly text: string; readonly whole: boolean } {
-  if (marks.length === 0) return { text: "", whole: true };
+export function writeMarks(
+  topicId: string,
+  first: number,
+  marks: readonly Mark[],
+  mostBytes: number,
+): { readonly text: string; readonly whole: boolean } {
   const writer = new Writer();
   // Base64 makes four of three.
-  const room = Math.floor((mostBytes - PREFIX.length) * 0.75) - 2;
+  const room = Math.floor((mostBytes - MARKS_AT) * 0.75) - 2;
   let at = first;
   let fits = 0;
   let whole = true;
@@ -33,14 +39,22 @@ export function writeMarks(first: number, marks: readonly Mark[], mostBytes: num
     else fits = writer.length;
     at = to;
   }
-  return { text: fits === 0 ? "" : PREFIX + writer.written.subarray(0, fits).toString("base64"), whole };
+  return { text: `${PREFIX}${topicId}:${writer.written.subarray(0, fits).toString("base64")}`, whole };
+}
+
+/**
+ * Whether it was committed for another topic, of the same name: a commit names its topic, and may reach the broker after that one was deleted
+ * and made anew. What another program wrote does not say.
+ */
+export function isOfAnother(topicId: string, text: string): boolean {
+  return isOurs(text) && text.slice(PREFIX.length, MARKS_AT - 1) !== topicId;
 }
 
 /** What `writeMarks` wrote. Nothing, if it was written by another program. */
 export function readMarks(first: number, text: string): readonly Mark[] {
-  if (!text.startsWith(PREFIX)) return [];
+  if (!isOurs(text)) return [];
   const marks: Mark[] = [];
-  const reader = new Reader(Buffer.from(text.slice(PREFIX.length), "base64"));
+  const reader = new Reader(Buffer.from(text.slice(MARKS_AT), "base64"));
   let at = first;
   while (reader.left > 0) {
     const number = reader.uvarint();
@@ -52,4 +66,8 @@ export function readMarks(first: number, text: string): readonly Mark[] {
     at += kind === FAILED ? 1 : value;
   }
   return marks;
+}
+
+function isOurs(text: string): boolean {
+  return text.startsWith(PREFIX) && text[MARKS_AT - 1] === ":";
 }

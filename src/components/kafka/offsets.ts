@@ -2,6 +2,7 @@ import { PubSubError } from "../../pubsub/error.ts";
 import type { Start } from "../../pubsub/subscription.ts";
 import type { Cluster, Topic } from "./cluster.ts";
 import { ensureNone, livesElsewhere } from "./errors.ts";
+import { isOfAnother } from "./marks.ts";
 import { type Committed, offsetFetch } from "./wire/group-apis.ts";
 import { EARLIEST, type FetchQuery, fetch, fetchByName, LATEST, listOffsets } from "./wire/log-apis.ts";
 import { readBatches, type StoredRecord } from "./wire/record-batch.ts";
@@ -72,7 +73,8 @@ export async function committedOf(cluster: Cluster, group: string, topic: Topic)
   const { error, committed } = await cluster.askCoordinator(group, offsetFetch, { group, topic: topic.name, partitions });
   ensureNone(`the offsets of the group ${group}`, error);
   for (const one of committed) ensureNone(`the offsets of the group ${group}`, one.error);
-  return new Map(committed.filter(({ offset }) => offset >= 0).map((one) => [one.index, one]));
+  const valid = committed.filter(({ offset, metadata }) => offset >= 0 && !isOfAnother(topic.id, metadata));
+  return new Map(valid.map((one) => [one.index, one]));
 }
 
 /** The records of a partition from an offset on: those of one fetch. */

@@ -56,7 +56,7 @@ export class Partition {
   /** What is to be committed, in at most so many bytes of metadata. */
   stand(mostBytes: number): Stand {
     const offset = this.progress.first;
-    const { text, whole } = writeMarks(offset, this.progress.marks(), mostBytes);
+    const { text, whole } = writeMarks(this.topicId, offset, this.progress.marks(), mostBytes);
     this.#whole = whole;
     return { offset, metadata: text, epoch: this.epoch };
   }
