@@ -6,14 +6,15 @@ import { promisify } from "node:util";
 import { definition } from "../src/components/kafka/index.ts";
 import { systemClock } from "../src/pubsub/clock.ts";
 import type { Delivery } from "../src/pubsub/delivery.ts";
+import type { PubSub } from "../src/pubsub/pubsub.ts";
 import { kafkaAvailable, startKafka } from "../test/brokers/kafka.ts";
 
 const run = promisify(execFile);
 
-const MESSAGES = 40_000;
-const WARM = 10_000;
+const MESSAGES = 20_000;
+const WARM = 5_000;
 const BATCH = 64;
-const ROUNDS = 5;
+const ROUNDS = 3;
 const PAYLOAD = Buffer.alloc(256, "x");
 
 interface Client {
@@ -26,8 +27,7 @@ interface Client {
 
 const CLIENTS: Readonly<Record<string, (broker: string, topic: string) => Promise<Client>>> = {
   async ours(broker, topic) {
-    const context = { name: "bench", appId: "bench", process: `bench:${process.pid}`, dataDir: "", clock: systemClock };
-    const pubsub = definition.open(definition.options.parse({ brokers: broker }), context);
+    const pubsub = open(broker);
     await pubsub.ping(AbortSignal.timeout(10_000));
     const send = () =>
       new Promise<void>((resolve, reject) => {
@@ -110,6 +110,11 @@ const CLIENTS: Readonly<Record<string, (broker: string, topic: string) => Promis
   },
 };
 
+function open(brokers: string): PubSub {
+  const context = { name: "bench", appId: "bench", process: `bench:${process.pid}`, dataDir: "", clock: systemClock };
+  return definition.open(definition.options.parse({ brokers }), context);
+}
+
 /** Installed by hand, so nobody else has to. */
 // biome-ignore lint/suspicious/noExplicitAny: its types are there only when it is.
 function theirs(name: string): Promise<any> {
@@ -130,13 +135,21 @@ async function measure(name: string, broker: string): Promise<Measured> {
   else if (name === "kafkajs") await theirs("kafkajs");
   const loadMs = performance.now() - before.at;
   const loadMiB = (process.memoryUsage.rss() - before.rss) / 2 ** 20;
-  const client = await CLIENTS[name]?.(broker, `bench-${name}-${process.pid}`);
+  const topic = `bench-${name}-${process.pid}`;
+  await create(broker, topic);
+  const client = await CLIENTS[name]?.(broker, topic);
   if (!client) throw new Error(`there is no client ${name}`);
   await client.produce(WARM);
   const produceUs = await cpuUs(() => client.produce(MESSAGES));
   const consumeUs = await cpuUs(() => client.consume(WARM + MESSAGES), WARM + MESSAGES);
   await Promise.race([client.close(), passes(3_000)]);
   return { produceUs, consumeUs, loadMs, loadMiB };
+}
+
+async function create(broker: string, topic: string): Promise<void> {
+  const pubsub = open(broker);
+  await pubsub.ensure(topic, [], AbortSignal.timeout(10_000));
+  await pubsub.close(AbortSignal.timeout(5_000));
 }
 
 async function cpuUs(work: () => Promise<void>, count = MESSAGES): Promise<number> {
@@ -158,7 +171,7 @@ if (name && broker) {
 }
 const missing = kafkaAvailable();
 if (missing !== undefined) throw new Error(missing);
-const kafka = await startKafka({ quick: false, properties: { "auto.create.topics.enable": true } });
+const kafka = await startKafka({ quick: false });
 const results = new Map<string, Measured[]>();
 try {
   for (let round = 0; round < ROUNDS; round++) {

@@ -4,7 +4,7 @@ import type { Clock } from "../../pubsub/clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import { FreshMap } from "../../pubsub/fresh-map.ts";
 import type { Api } from "./wire/api.ts";
-import { Reader } from "./wire/reader.ts";
+import { Reader, WireError } from "./wire/reader.ts";
 import { Writer } from "./wire/writer.ts";
 
 /** Gets what the broker answered, or the error that the request came to. */
@@ -199,7 +199,7 @@ export class Connection {
       request.answered(undefined, reader);
     } catch (error) {
       // An answer that cannot be read is the broker's; anything else is a fault of ours, and must be seen.
-      if (!(error instanceof RangeError)) throw error;
+      if (!(error instanceof WireError)) throw error;
       request.answered(new PubSubError("internal", `${request.name}: ${this.where}: ${error.message}`, { outcome: "unknown" }), undefined);
     }
     if (this.#retired && this.#owed.size === 0) this.drop("not needed any more");

@@ -8,7 +8,7 @@ import type { Lending } from "./lending.ts";
 import { fetchApi } from "./offsets.ts";
 import type { Partition } from "./partition.ts";
 import type { Fetched } from "./wire/log-apis.ts";
-import type { Reader } from "./wire/reader.ts";
+import { type Reader, WireError } from "./wire/reader.ts";
 
 /** How long a broker waits for something new before it answers that there is nothing. */
 const WAIT_MS = 500;
@@ -156,7 +156,7 @@ export class Fetching {
       return undefined;
     } catch (error) {
       // What cannot be decoded must not pass for what was read. Anything else is a fault of ours.
-      if (!(error instanceof Error) || !("code" in error || error instanceof RangeError)) throw error;
+      if (!(error instanceof WireError)) throw error;
       return new Failure(
         "internal",
         `reading ${partition.topic}, partition ${partition.index}, from ${partition.progress.next}: ${error.message}`,

@@ -25,6 +25,7 @@ export class Lending implements LeaseKeeper {
   readonly #lender: Lender;
   readonly #partitions = new Map<number, Partition>();
   #held = 0;
+  #delivering = false;
   /** Something was taken back in this turn of the event loop, and what belongs before it may follow. */
   #gathering = false;
 
@@ -54,7 +55,7 @@ export class Lending implements LeaseKeeper {
     return this.window.lent === 0;
   }
 
-  /** What a fetch brought of a partition. Throws a RangeError when it is not what was written. */
+  /** What a fetch brought of a partition. Throws a WireError when it is not what was written. */
   read(partition: Partition, bytes: Buffer, aborted: readonly Aborted[]): void {
     const { progress, held } = partition;
     const { shown } = this.#lender;
@@ -72,14 +73,20 @@ export class Lending implements LeaseKeeper {
     if (held.length === 0 && progress.first > partition.committed.offset) this.#lender.touched(partition);
   }
 
+  /** What is settled within `deliver` makes room for more, which comes after it and not within it. */
   lend(): void {
-    if (this.#held === 0 || this.#gathering) return;
-    const batch: Lease[] = [];
-    for (let lent = -1; lent !== batch.length; ) {
-      lent = batch.length;
-      for (const { held } of this.#partitions.values()) this.#take(held, batch);
+    if (this.#delivering) return;
+    this.#delivering = true;
+    while (this.#held > 0 && !this.#gathering) {
+      const batch: Lease[] = [];
+      for (let lent = -1; lent !== batch.length; ) {
+        lent = batch.length;
+        for (const { held } of this.#partitions.values()) this.#take(held, batch);
+      }
+      if (batch.length === 0) break;
+      this.#lender.sink.deliver(batch);
     }
-    if (batch.length > 0) this.#lender.sink.deliver(batch);
+    this.#delivering = false;
   }
 
   changed(lease: Lease): void {

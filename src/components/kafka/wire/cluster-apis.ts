@@ -1,4 +1,5 @@
 import type { Api } from "./api.ts";
+import { WireError } from "./reader.ts";
 
 export interface ApiRange {
   readonly key: number;
@@ -13,7 +14,7 @@ export const apiVersions: Api<undefined, readonly ApiRange[]> = {
   write: () => undefined,
   read(reader) {
     const error = reader.int16();
-    if (error !== 0) throw new RangeError(`the broker does not tell its versions (error ${error})`);
+    if (error !== 0) throw new WireError(`the broker does not tell its versions (error ${error})`);
     return reader.array(() => ({ key: reader.int16(), oldest: reader.int16(), newest: reader.int16() }));
   },
 };

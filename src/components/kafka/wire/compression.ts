@@ -1,5 +1,6 @@
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { lz4Compress, lz4Decompress, snappyCompress, snappyDecompress } from "@platformatic/wasm-utils";
+import { WireError } from "./reader.ts";
 
 export const COMPRESSIONS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
 export type Compression = (typeof COMPRESSIONS)[number];
@@ -25,8 +26,14 @@ export function compressed(compression: Compression, data: Buffer): Buffer {
 
 export function decompressed(code: number, data: Buffer): Buffer {
   const compression = COMPRESSIONS[code];
-  if (compression === undefined) throw new RangeError(`expected a compression from 0 to ${COMPRESSIONS.length - 1}, found ${code}`);
-  return CODECS[compression][1](data);
+  if (compression === undefined) throw new WireError(`expected a compression from 0 to ${COMPRESSIONS.length - 1}, found ${code}`);
+  try {
+    return CODECS[compression][1](data);
+  } catch (error) {
+    throw new WireError(
+      `what is said to be compressed by ${compression} is not: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
 }
 
 function unsnappy(data: Buffer): Buffer {

@@ -1,4 +1,9 @@
-/** Kafka's primitive types, read from a buffer in place. Reading past its end throws a RangeError. */
+/** Bytes that are not what Kafka's protocol says. */
+export class WireError extends Error {
+  override readonly name = "WireError";
+}
+
+/** Kafka's primitive types, read from a buffer in place. Reading past its end throws a WireError. */
 export class Reader {
   readonly buffer: Buffer;
   position: number;
@@ -16,7 +21,7 @@ export class Reader {
 
   #take(bytes: number): number {
     const at = this.position;
-    if (bytes < 0 || at + bytes > this.end) throw new RangeError(`expected ${bytes} more bytes of a reply, found ${this.end - at}`);
+    if (bytes < 0 || at + bytes > this.end) throw new WireError(`expected ${bytes} more bytes of a reply, found ${this.end - at}`);
     this.position = at + bytes;
     return at;
   }
@@ -70,7 +75,7 @@ export class Reader {
       value |= (byte & 127) << shift;
       if (byte < 128) return value >>> 0;
     }
-    throw new RangeError("expected a number of at most five bytes, found more");
+    throw new WireError("expected a number of at most five bytes, found more");
   }
 
   varint(): number {
@@ -88,7 +93,7 @@ export class Reader {
       if (byte < 128) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
       factor *= 128;
     }
-    throw new RangeError("expected a number of at most ten bytes, found more");
+    throw new WireError("expected a number of at most ten bytes, found more");
   }
 
   compactString(): string {

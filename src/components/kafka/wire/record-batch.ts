@@ -1,6 +1,6 @@
 import { crc32c } from "@platformatic/wasm-utils";
 import { type Compression, compressed, compressionCode, decompressed } from "./compression.ts";
-import { Reader } from "./reader.ts";
+import { Reader, WireError } from "./reader.ts";
 import { varintSize, Writer } from "./writer.ts";
 
 /** Bytes before the records of a batch. */
@@ -115,7 +115,7 @@ export interface Batches {
 
 /**
  * Calls `take` for the records from `from` on, in their order, without control records and aborted transactions. A batch that the broker cut
- * off at its limit is left for the next fetch. Throws when the bytes are not those that were written.
+ * off at its limit is left for the next fetch. Throws a WireError when the bytes are not those that were written.
  */
 export function readBatches(bytes: Buffer, from: number, aborted: readonly Aborted[], take: (record: StoredRecord) => void): Batches {
   const aborting = new Set<number>();
@@ -129,9 +129,9 @@ export function readBatches(bytes: Buffer, from: number, aborted: readonly Abort
     const batch = bytes.subarray(at, end);
     at = end;
     if (batch[16] !== MAGIC)
-      throw new RangeError(`expected record batches of format ${MAGIC}, found ${batch[16]}: written before Kafka 0.11`);
+      throw new WireError(`expected record batches of format ${MAGIC}, found ${batch[16]}: written before Kafka 0.11`);
     if (crc32c(batch.subarray(CHECKED_FROM)) >>> 0 !== batch.readUInt32BE(CRC_AT)) {
-      throw new RangeError(`the checksum of the batch at offset ${Number(batch.readBigInt64BE(0))} is wrong`);
+      throw new WireError(`the checksum of the batch at offset ${Number(batch.readBigInt64BE(0))} is wrong`);
     }
     const first = Number(batch.readBigInt64BE(0));
     const last = first + batch.readInt32BE(23);
