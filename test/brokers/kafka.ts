@@ -12,7 +12,7 @@ const run = promisify(execFile);
 export const KAFKA_VERSION = "4.4.0";
 const STARTS_MS = 60_000;
 
-/** Small, and quick to start; for figures of speed, `quick: false` lets the JVM compile as it does in earnest. */
+/** Small, and quick to start. */
 const SMALL = ["-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-Xss512k", "-XX:-UsePerfData", "-Djava.net.preferIPv4Stack=true"];
 
 /** Why no Kafka can be had here; undefined: it can. */
@@ -23,6 +23,10 @@ export interface KafkaServerOptions {
   readonly version?: string;
   /** The port at which clients of `proxiedPort` are told to find the broker: something that stands before it. */
   readonly advertisedPort?: number;
+  /** Listeners beside the plain ones, by the name of their protocol. */
+  readonly secured?: readonly ("SASL_PLAINTEXT" | "SSL")[];
+  /** Users and passwords: `SCRAM-SHA-256=[name=u,password=p]`. */
+  readonly scram?: readonly string[];
   /** More lines of `server.properties`, which win over ours. */
   readonly properties?: Readonly<Record<string, string | number | boolean>>;
   /** Default true: only the JVM's quick compiler. */
@@ -34,6 +38,8 @@ export interface KafkaServer {
   readonly port: number;
   /** For clients behind a proxy: they are told `advertisedPort`. */
   readonly proxiedPort: number;
+  /** Ports of the `secured` listeners, in their order. */
+  readonly securedPorts: readonly number[];
   readonly pid: number | undefined;
   /** Where the test may put files that the server's properties name. */
   readonly directory: string;
@@ -52,6 +58,8 @@ export async function startKafka(options: KafkaServerOptions = {}): Promise<Kafk
   const version = options.version ?? KAFKA_VERSION;
   const lib = await jars(`kafka-${version}`, [`org.apache.kafka:kafka_2.13:${version}`, "org.slf4j:slf4j-simple:1.7.36"]);
   const [port, proxiedPort, controller] = [await freePort(), await freePort(), await freePort()];
+  const secured: [name: string, port: number][] = [];
+  for (const name of options.secured ?? []) secured.push([name, await freePort()]);
   const quick = options.quick === false ? [] : ["-XX:TieredStopAtLevel=1"];
   const java = (directory: string) => [
     ...SMALL,
@@ -66,7 +74,10 @@ export async function startKafka(options: KafkaServerOptions = {}): Promise<Kafk
     "java",
     (directory) => {
       const advertised = options.advertisedPort ?? proxiedPort;
-      writeFileSync(join(directory, "server.properties"), properties({ port, proxiedPort, controller, advertised, directory, options }));
+      writeFileSync(
+        join(directory, "server.properties"),
+        properties({ port, proxiedPort, controller, secured, advertised, directory, options }),
+      );
       return [...java(directory), "kafka.Kafka", join(directory, "server.properties")];
     },
     () => answers(port),
@@ -75,7 +86,8 @@ export async function startKafka(options: KafkaServerOptions = {}): Promise<Kafk
   try {
     const { directory } = server;
     const format = ["kafka.tools.StorageTool", "format", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", join(directory, "server.properties")];
-    await run("java", [...java(directory), ...format]);
+    const users = (options.scram ?? []).flatMap((user) => ["--add-scram", user]);
+    await run("java", [...java(directory), ...format, ...users]);
     await server.start();
   } catch (error) {
     await server.stop();
@@ -84,6 +96,7 @@ export async function startKafka(options: KafkaServerOptions = {}): Promise<Kafk
   return {
     port,
     proxiedPort,
+    securedPorts: secured.map(([, at]) => at),
     directory: server.directory,
     get pid() {
       return server.pid;
@@ -103,21 +116,24 @@ interface Layout {
   readonly port: number;
   readonly proxiedPort: number;
   readonly controller: number;
+  readonly secured: readonly (readonly [name: string, port: number])[];
   readonly advertised: number;
   readonly directory: string;
   readonly options: KafkaServerOptions;
 }
 
 /** One node, so every internal topic has one replica, and few partitions to open; and times that tests can wait for. */
-function properties({ port, proxiedPort, controller, advertised, directory, options }: Layout): string {
+function properties({ port, proxiedPort, controller, secured, advertised, directory, options }: Layout): string {
   const host = "127.0.0.1";
+  const more = secured.map(([name, at]) => `,${name}://${host}:${at}`).join("");
+  const protocols = secured.map(([name]) => `,${name}:${name}`).join("");
   const all: Record<string, string | number | boolean> = {
     "process.roles": "broker,controller",
     "node.id": 1,
     "controller.quorum.voters": `1@${host}:${controller}`,
-    listeners: `PLAINTEXT://${host}:${port},PROXIED://${host}:${proxiedPort},CONTROLLER://${host}:${controller}`,
-    "advertised.listeners": `PLAINTEXT://${host}:${port},PROXIED://${host}:${advertised}`,
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    listeners: `PLAINTEXT://${host}:${port},PROXIED://${host}:${proxiedPort},CONTROLLER://${host}:${controller}${more}`,
+    "advertised.listeners": `PLAINTEXT://${host}:${port},PROXIED://${host}:${advertised}${more}`,
+    "listener.security.protocol.map": `PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT${protocols}`,
     "inter.broker.listener.name": "PLAINTEXT",
     "controller.listener.names": "CONTROLLER",
     "log.dirs": join(directory, "data"),

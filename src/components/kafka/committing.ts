@@ -44,9 +44,14 @@ export class Committing {
     else this.#later(this.#committer.intervalMs);
   }
 
+  /** Everything that was settled stands. */
+  get clean(): boolean {
+    return this.#stand === this.#queued;
+  }
+
   /** Resolves when everything that was settled so far stands. */
   flushed(): Promise<void> {
-    if (this.#stand === this.#queued) return Promise.resolve();
+    if (this.clean) return Promise.resolve();
     this.soon();
     return new Promise((resolve) => this.#waiting.push({ upTo: this.#queued, resolve }));
   }

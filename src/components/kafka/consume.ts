@@ -124,13 +124,14 @@ export class Reader implements Subscription {
     this.#over = true;
     this.#fetching.stop();
     this.#ending.abort();
-    let tell = false;
+    let told = false;
     try {
-      await within(this.#committing.flushed(), signal, "committing");
-      tell = true;
+      if (!this.#committing.clean) await within(this.#committing.flushed(), signal, "committing");
+      if (signal.aborted) return;
+      told = true;
       await within(this.#member.stop(), signal, "leaving the group");
     } finally {
-      if (!tell) await this.#member.stop(false);
+      if (!told) await this.#member.stop(false);
       this.#finish(undefined);
     }
   }
