@@ -9,7 +9,7 @@ import { freePort, Server } from "./server.ts";
 const run = promisify(execFile);
 
 /** Also with 3.9.2, the last that old clients can talk to. */
-export const KAFKA_VERSION = "4.4.0";
+const KAFKA_VERSION = "4.4.0";
 const STARTS_MS = 60_000;
 
 /** Small, and quick to start. */

@@ -17,7 +17,7 @@ const KEYS = [
 const MINUTE_MS = 60_000;
 
 /** What a broker's settings allow. Undefined: it does not say. */
-export interface Settings {
+interface Settings {
   readonly messageMaxBytes: number | undefined;
   /** Infinity: messages are kept for ever. */
   readonly retentionMs: number | undefined;

@@ -19,7 +19,7 @@ export const apiVersions: Api<undefined, readonly ApiRange[]> = {
   },
 };
 
-export interface BrokerAddress {
+interface BrokerAddress {
   readonly id: number;
   readonly host: string;
   readonly port: number;

@@ -35,7 +35,7 @@ export const produce: Omit<Api<never, readonly Produced[]>, "write"> = {
   },
 };
 
-export interface FetchPartition {
+interface FetchPartition {
   readonly index: number;
   readonly offset: number;
 }
