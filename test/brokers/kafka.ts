@@ -8,8 +8,8 @@ import { freePort, Server } from "./server.ts";
 
 const run = promisify(execFile);
 
-/** Also with 3.9.2, the last that old clients can talk to. */
-const KAFKA_VERSION = "4.4.0";
+/** 3.9.2 is the last that old clients can talk to. */
+const KAFKA_VERSION = process.env.KAFKA_VERSION || "4.4.0";
 const STARTS_MS = 60_000;
 
 /** Small, and quick to start. */
