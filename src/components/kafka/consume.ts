@@ -2,16 +2,18 @@ import { PubSubError } from "../../pubsub/error.ts";
 import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
 import { backlogOf } from "./backlog.ts";
 import type { Cluster, Lane } from "./cluster.ts";
-import { Committing, METADATA_BYTES } from "./committing.ts";
+import { Committing } from "./committing.ts";
 import { asPubSubError, coordinatedElsewhere, isOut } from "./errors.ts";
 import { Fetching } from "./fetching.ts";
 import { headersOf } from "./headers.ts";
 import { Lending } from "./lending.ts";
 import { Member } from "./member.ts";
 import { committedOf, offsetsAt } from "./offsets.ts";
-import { Partition, type Stand, same } from "./partition.ts";
+import { Partition } from "./partition.ts";
+import { whereToGoOn } from "./relocation.ts";
+import { Remembered } from "./remembered.ts";
 import { type Commit, offsetCommit, type PartitionError } from "./wire/group-apis.ts";
-import { EARLIEST, LATEST, offsetForLeaderEpoch } from "./wire/log-apis.ts";
+import { EARLIEST } from "./wire/log-apis.ts";
 import { within } from "./within.ts";
 
 const LOOK_MS = 500;
@@ -35,8 +37,7 @@ export class Reader implements Subscription {
   readonly #troubles = new Map<"reading" | "group", PubSubError>();
   /** Ends the wait for what is revoked. */
   readonly #ending = new AbortController();
-  /** Of partitions that were lost: what the broker knew, and what was settled beyond that. It holds as long as nobody else has committed. */
-  readonly #remembered = new Map<number, { readonly topicId: string; readonly known: Stand; readonly stand: Stand }>();
+  readonly #remembered = new Remembered();
   #unlisten: () => void = () => undefined;
   #partitionCount = 0;
   #cancelLeave: (() => void) | undefined;
@@ -193,15 +194,11 @@ export class Reader implements Subscription {
     if (this.#over) return;
     for (const index of indexes) {
       const known = committed.get(index) ?? { offset: earliest[index] ?? 0, metadata: "", epoch: -1 };
-      this.#lending.add(new Partition(topic.name, topic.id, index, this.#recalled(index, topic.id, known), known));
-      if (this.#remembered.delete(index)) this.#committing.touch(this.#lending.partition(index) as Partition);
+      const recalled = this.#remembered.recall(index, topic.id, known);
+      const partition = new Partition(topic.name, topic.id, index, recalled ?? known, known);
+      this.#lending.add(partition);
+      if (recalled) this.#committing.touch(partition);
     }
-  }
-
-  /** What was settled here and not committed need not come again. */
-  #recalled(index: number, topicId: string, known: Stand): Stand {
-    const remembered = this.#remembered.get(index);
-    return remembered?.topicId === topicId && same(remembered.known, known) ? remembered.stand : known;
   }
 
   async #revoke(partitions: readonly Partition[]): Promise<void> {
@@ -220,40 +217,23 @@ export class Reader implements Subscription {
   }
 
   #drop(partitions: readonly Partition[]) {
-    for (const partition of partitions) {
-      const { index, topicId, committed: known } = partition;
-      this.#remembered.set(index, { topicId, known, stand: partition.stand(METADATA_BYTES) });
-    }
+    for (const partition of partitions) this.#remembered.keep(partition);
     const lost = this.#lending.remove(partitions);
     this.#committing.drop(partitions);
     return lost;
   }
 
-  /** Goes on where messages begin that were deleted before they were read, or where a leader's log ends that is shorter than what we have read. */
   async #relocate(partition: Partition): Promise<void> {
     const topic = await this.#cluster.topic(this.topic);
-    const { index, epoch, progress } = partition;
-    const [starts, ends] = await Promise.all([offsetsAt(this.#cluster, topic, EARLIEST), offsetsAt(this.#cluster, topic, LATEST)]);
-    const [start = 0, end = 0] = [starts[index], ends[index]];
-    if (this.#lending.partition(index) !== partition) return;
-    if (progress.next < start) {
-      const missed = start - progress.next;
-      progress.readTo(start);
-      this.#trouble(
-        "reading",
-        new PubSubError("failed_precondition", `${missed} messages of ${this.topic} were deleted before they were read`),
-      );
-    } else if (progress.next > end) {
-      const connection = await this.#cluster.connection(topic.leaders[index] ?? -1, "control");
-      const query = { topic: topic.name, partition: index, epoch };
-      const { endOffset } =
-        epoch < 0 ? { endOffset: -1 } : await connection.call(offsetForLeaderEpoch, query, this.#cluster.ground.options.readTimeout);
-      const offset = endOffset < 0 ? start : Math.min(endOffset, end);
-      this.#lose(
-        [partition],
-        new PubSubError("failed_precondition", `${topic.name} ends at ${end}, before what was read of it: its leader has lost messages`),
-      );
-      this.#lending.add(new Partition(topic.name, topic.id, index, { offset, metadata: "", epoch: -1 }));
+    const where = await whereToGoOn(this.#cluster, topic, partition);
+    if (!where || this.#lending.partition(partition.index) !== partition) return;
+    if (where.back) {
+      this.#lose([partition], where.error);
+      this.#remembered.forget(partition.index);
+      this.#lending.add(new Partition(topic.name, topic.id, partition.index, { offset: where.offset, metadata: "", epoch: -1 }));
+    } else {
+      partition.progress.readTo(where.offset);
+      this.#trouble("reading", where.error);
     }
   }
 
