@@ -37,6 +37,8 @@ export class Fetching {
   /** Brokers that owe an answer, or that are left alone for a moment. */
   readonly #busy = new Set<number>();
   readonly #failures = new Map<number, number>();
+  /** Nobody knows yet where to read on in them. */
+  readonly #placeless = new Set<Partition>();
   /** Most bytes of an answer, where one has broken lately. */
   readonly #most = new Map<number, number>();
   /** Everybody has been asked who could be. */
@@ -58,7 +60,7 @@ export class Fetching {
     const byLeader = new Map<number, Partition[]>();
     for (const partition of lending.partitions) {
       const leader = known.leaders[partition.index] ?? -1;
-      if (!partition.readable || partition.topicId !== known.id || this.#busy.has(leader)) continue;
+      if (!partition.readable || this.#placeless.has(partition) || partition.topicId !== known.id || this.#busy.has(leader)) continue;
       const same = byLeader.get(leader);
       if (same) same.push(partition);
       else byLeader.set(leader, [partition]);
@@ -165,10 +167,16 @@ export class Fetching {
   }
 
   #misplaced(partition: Partition): void {
-    this.#fetcher.misplaced(partition).then(
-      () => this.changed(),
-      (error: unknown) => this.#fetcher.failed(asPubSubError(error)),
-    );
+    const { clock } = this.#fetcher.cluster.ground;
+    const again = () => {
+      this.#placeless.delete(partition);
+      this.changed();
+    };
+    this.#placeless.add(partition);
+    this.#fetcher.misplaced(partition).then(again, (error: unknown) => {
+      this.#fetcher.failed(asPubSubError(error));
+      clock.after(AGAIN.mostMs, again);
+    });
   }
 
   #failed(leader: number, error: PubSubError): void {

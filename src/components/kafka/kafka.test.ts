@@ -181,6 +181,21 @@ withKafka("kafka: what only Kafka does", () => {
       .toBe(3);
   });
 
+  test("messages that were deleted before they were read are told of, and reading goes on behind them", async () => {
+    const b = on({ partitions: 1 });
+    const pubsub = await b.open();
+    const reading = await b.read(pubsub, { messages: 0, bytes: 0 });
+    const told: string[] = [];
+    reading.sink.interrupted = (error) => void (error && told.push(error.message));
+    await b.publish(pubsub, "1", "2", "3", "4", "5");
+    const cluster = clusterAt(kafka.port);
+    expect(await cluster.ask(deleteRecords, { topic: b.topic, partition: 0, before: 3 })).toBe(0);
+    cluster.close();
+    reading.subscription.window(10, 1_000_000);
+    expect((await reading.sink.next(2)).map(textOf)).toEqual(["4", "5"]);
+    expect(told).toEqual([`3 messages of ${b.topic} were deleted before they were read`]);
+  });
+
   test("a batch that is larger than the topic takes is sent in pieces, in order, and only what is too large itself fails", async () => {
     const b = on({ partitions: 1 });
     const pubsub = await b.open();
@@ -247,5 +262,25 @@ const createPartitions: Api<{ readonly topic: string; readonly count: number }, 
       return number;
     });
     return error;
+  },
+};
+
+const deleteRecords: Api<{ readonly topic: string; readonly partition: number; readonly before: number }, number> = {
+  name: "DeleteRecords",
+  key: 21,
+  version: 1,
+  write: (writer, { topic, partition, before }) =>
+    writer.array([topic], (one) => writer.string(one).array([partition], (index) => writer.int32(index).int64(before))).int32(10_000),
+  read(reader) {
+    reader.int32();
+    const topics = reader.array(() => {
+      reader.string();
+      return reader.array(() => {
+        reader.int32();
+        reader.int64();
+        return reader.int16();
+      });
+    });
+    return topics.flat()[0] ?? 0;
   },
 };
