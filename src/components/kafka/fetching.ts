@@ -173,10 +173,13 @@ export class Fetching {
       this.changed();
     };
     this.#placeless.add(partition);
-    this.#fetcher.misplaced(partition).then(again, (error: unknown) => {
-      this.#fetcher.failed(asPubSubError(error));
-      clock.after(AGAIN.mostMs, again);
-    });
+    this.#fetcher.misplaced(partition).then(
+      () => clock.after(AGAIN.firstMs, again),
+      (error: unknown) => {
+        this.#fetcher.failed(asPubSubError(error));
+        clock.after(AGAIN.mostMs, again);
+      },
+    );
   }
 
   #failed(leader: number, error: PubSubError): void {

@@ -1,4 +1,6 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { type KafkaServer, startKafka } from "../../../test/brokers/kafka.ts";
 import { withKafka } from "../../../test/brokers/with-kafka.ts";
 import { Bench, textOf } from "../../conformance/bench.ts";
@@ -9,6 +11,7 @@ import { definition } from "./index.ts";
 import type { Api } from "./wire/api.ts";
 
 const START_MS = 300_000;
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 const PARTITIONS = 4;
 
 withKafka("kafka: what only Kafka does", () => {
@@ -194,6 +197,22 @@ withKafka("kafka: what only Kafka does", () => {
     reading.subscription.window(10, 1_000_000);
     expect((await reading.sink.next(2)).map(textOf)).toEqual(["4", "5"]);
     expect(told).toEqual([`3 messages of ${b.topic} were deleted before they were read`]);
+  });
+
+  test("a log that is shorter than what was read of it is read on from its end, or from its beginning", async () => {
+    const b = on({ partitions: 1 });
+    const pubsub = await b.open();
+    const reading = await b.read(pubsub);
+    await b.publish(pubsub, "1", "2", "3");
+    for (const one of await reading.sink.next(3)) one.ack();
+    await b.flush(reading);
+    await kafka.kill();
+    // As when a replica that has nothing becomes the leader.
+    const folder = join(kafka.directory, "data", `${b.topic}-0`);
+    for (const file of readdirSync(folder)) if (file !== "partition.metadata") rmSync(join(folder, file));
+    await kafka.restart();
+    await expect.poll(async () => (await b.tryToPublish(pubsub, ["new"]))[0]?.error, { timeout: 20_000 }).toBeUndefined();
+    expect(textOf(await reading.sink.one())).toBe("new");
   });
 
   test("a batch that is larger than the topic takes is sent in pieces, in order, and only what is too large itself fails", async () => {

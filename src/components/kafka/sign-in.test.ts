@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { provide } from "../../../test/brokers/debian.ts";
 import { type KafkaServer, startKafka } from "../../../test/brokers/kafka.ts";
 import { withKafka } from "../../../test/brokers/with-kafka.ts";
@@ -14,6 +14,7 @@ import { openKafka } from "./bench.fixture.ts";
 import { definition } from "./index.ts";
 
 const START_MS = 300_000;
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 const USER = { saslUsername: "layo,tto=", saslPassword: "pä ss" };
 
 const unencrypted = Buffer.from('{"alg":"none"}').toString("base64url");
@@ -105,7 +106,7 @@ withKafka("kafka: who we are, and whom we trust", () => {
     ["SCRAM-SHA-256", USER.saslPassword],
     ["SCRAM-SHA-512", "longer"],
     ["SHA-512", "longer"],
-  ])("by %s", (saslMechanism, saslPassword) => works(sasl, { ...password, saslUsername: "scram", saslMechanism, saslPassword }), 60_000);
+  ])("by %s", (saslMechanism, saslPassword) => works(sasl, { ...password, saslUsername: "scram", saslMechanism, saslPassword }));
 
   test("a wrong password is told, and is not in what is told", async () => {
     for (const saslMechanism of ["PLAIN", "SCRAM-SHA-256"]) {
@@ -137,7 +138,7 @@ withKafka("kafka: who we are, and whom we trust", () => {
     });
     endpoint.close();
     await refused(sasl, oidc).toThrow(/gives no token/);
-  }, 60_000);
+  });
 
   test("by certificate, over TLS", async () => {
     const mutual = { authType: "mtls", caCert: pem(cert), clientCert: pem(cert), clientKey: pem(key) };
@@ -145,7 +146,7 @@ withKafka("kafka: who we are, and whom we trust", () => {
     await refused(ssl, { ...mutual, caCert: pem(other) }).toThrow(/self-signed|certificate/i);
     await refused(ssl, { ...mutual, clientCert: pem(other), clientKey: pem(join(directory, "other-key.pem")) }).toThrow();
     await works(ssl, { ...mutual, caCert: "", skipVerify: true });
-  }, 60_000);
+  });
 
   test("a broker that wants another way in is told apart from one that is away", async () => {
     await refused(ssl, {}).toThrow(/closed|not answered|no answer|TLS|lost/i);
