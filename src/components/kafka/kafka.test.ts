@@ -163,6 +163,26 @@ withKafka("kafka: what only Kafka does", () => {
     expect(textOf(await reading.sink.one())).toBe("after");
   });
 
+  test("a subscription that is added to a group takes nothing from those that read other topics", async () => {
+    const b = on();
+    const pubsub = await b.open();
+    const reading = await b.read(pubsub);
+    await b.publish(pubsub, ...keyed(20, 1));
+    const lent = await reading.sink.next(20);
+    for (let more = 0; more < 3; more++) {
+      const added = await b.read(pubsub, { topic: `${b.topic}-${more}` });
+      const stored = Promise.withResolvers<void>();
+      const done = (error?: Error) => (error ? stored.reject(error) : stored.resolve());
+      pubsub.publish([{ topic: `${b.topic}-${more}`, data: Buffer.from("new"), attributes: {}, done }], b.patience);
+      await stored.promise;
+      expect(textOf(await added.sink.one())).toBe("new");
+    }
+    expect(reading.sink.lostOnes).toEqual([]);
+    for (const one of lent) expect(one.ack()).toBe(true);
+    await b.publish(pubsub, "last");
+    expect(await b.until(reading, "last")).toEqual([]);
+  });
+
   test("a topic that gets more partitions is read in all of them, from their beginning", async () => {
     const b = on({ partitions: 1, clientConnectionTopicMetadataRefreshInterval: "200ms" });
     const pubsub = await b.open();
