@@ -1,6 +1,7 @@
-// npm run bench:order -- [--rounds 5] [--seconds 5] [--keys 1000]: what order by key costs a message, at 64 in flight. The same load with and without it.
+// npm run bench:order -- [--rounds 5] [--seconds 5] [--keys 1000] [--on redis,kafka,embedded]: what order by key costs a message, at 64 in flight. The same load with and without it.
 import { parseArgs } from "node:util";
 import type { LoadReport } from "../src/load/load.ts";
+import { kafkaAvailable, startKafka } from "../test/brokers/kafka.ts";
 import { redisAvailable, startRedis } from "../test/brokers/redis.ts";
 import { measured, median } from "./measured.ts";
 import { type Component, ours } from "./sidecar.ts";
@@ -10,16 +11,26 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "5" },
     keys: { type: "string", default: "1000" },
+    on: { type: "string", default: "redis,kafka,embedded" },
   },
 });
 const [rounds, seconds, keys] = [Number(values.rounds), Number(values.seconds), Number(values.keys)];
 
-const missing = redisAvailable();
-if (missing) console.error(`without Redis: ${missing}`);
-const redis = missing ? undefined : await startRedis({ extraArgs: ["--appendonly", "no"] });
+const on = values.on.split(",");
+
+/** Whether it is wanted, and can be had. */
+function wanted(name: string, available: () => string | undefined): boolean {
+  const missing = on.includes(name) ? available() : undefined;
+  if (missing !== undefined) console.error(`without ${name}: ${missing}`);
+  return on.includes(name) && missing === undefined;
+}
+
+const redis = wanted("redis", redisAvailable) ? await startRedis({ extraArgs: ["--appendonly", "no"] }) : undefined;
+const kafka = wanted("kafka", kafkaAvailable) ? await startKafka({ quick: false }) : undefined;
 const components: readonly Component[] = [
   ...(redis ? [{ type: "redis", metadata: { redisHost: `127.0.0.1:${redis.port}`, redisPassword: "" } }] : []),
-  { type: "embedded", metadata: {} },
+  ...(kafka ? [{ type: "kafka", metadata: { brokers: `127.0.0.1:${kafka.port}` } }] : []),
+  ...(on.includes("embedded") ? [{ type: "embedded", metadata: {} }] : []),
 ];
 const orders = ["none", "key"] as const;
 const reports = new Map<string, LoadReport[]>();
@@ -45,4 +56,5 @@ try {
   }
 } finally {
   await redis?.stop();
+  await kafka?.stop();
 }

@@ -1,5 +1,6 @@
 // npm run demo: the quick start's subscriber and publisher on every broker that can be had here, by changing the configuration alone.
 import { BROKERS } from "../../test/faults/brokers/index.ts";
+import { Stage } from "../../test/faults/stage.ts";
 import { onBroker } from "./on-broker.ts";
 
 const HEAD = ["broker", "published", "delivered", "in order per key", "retried", "dead-lettered"];
@@ -11,14 +12,14 @@ for (const broker of BROKERS) {
     continue;
   }
   console.error(`${broker.name} …`);
-  const server = await broker.start();
+  const stage = await Stage.open(broker);
   try {
-    const { published, delivered, inOrder, retried, deadLettered, problems } = await onBroker(server.component(server.process?.port ?? 0));
+    const { published, delivered, inOrder, retried, deadLettered, problems } = await onBroker(stage.server.component(stage.port));
     rows.push([broker.name, published, delivered, inOrder ? "yes" : "no", retried, deadLettered]);
     for (const problem of problems) console.error(`${broker.name}: ${problem}`);
     if (problems.length > 0) process.exitCode = 1;
   } finally {
-    await server.stop();
+    await stage.close();
   }
 }
 const widths = HEAD.map((title, column) => Math.max(title.length, ...rows.map((row) => String(row[column]).length)));

@@ -7,6 +7,7 @@ type AnyDefinition = ComponentDefinition<any>;
 export const components: Readonly<Record<string, () => Promise<{ readonly definition: AnyDefinition }>>> = {
   embedded: () => import("./embedded/index.ts"),
   "in-memory": () => import("./in-memory/index.ts"),
+  kafka: () => import("./kafka/index.ts"),
   redis: () => import("./redis/index.ts"),
   rocketmq: () => import("./rocketmq/index.ts"),
   snssqs: () => import("./snssqs/index.ts"),

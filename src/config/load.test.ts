@@ -92,7 +92,7 @@ a.yaml:3:17  listen.grpc
 
 a.yaml:5:19  pubsubs.pubsub.type
   found: the component type "in-memroy"
-  expected: one of embedded, in-memory, redis, rocketmq, snssqs; did you mean "in-memory"?
+  expected: one of embedded, in-memory, kafka, redis, rocketmq, snssqs; did you mean "in-memory"?
 
 a.yaml:6:41  pubsubs.other.metadata.maxByte
   found: unknown key "maxByte"
@@ -240,7 +240,7 @@ spec: { pubsubname: mine, topic: t2, route: /t2, deadLetterTopic: poison }
     const error: unknown = await loadConfig(options({ file: "components" })).catch((caught: unknown) => caught);
     expect(error instanceof ConfigError && error.format()).toBe(`components/b.yml:5:9  spec.type
   found: the component type "pubsub.radis"
-  expected: one of embedded, in-memory, redis, rocketmq, snssqs; did you mean "redis"?`);
+  expected: one of embedded, in-memory, kafka, redis, rocketmq, snssqs; did you mean "redis"?`);
     writeFileSync(join(directory, "b.yml"), COMPONENT("b", "pubsub.in-memory"));
     const { settings, source } = await loadConfig(options({ file: "components" }));
     expect([[...settings.pubsubs.keys()], source]).toEqual([["a", "b"], "components"]);

@@ -21,7 +21,7 @@ export class Recorder implements Sink {
     this.#arrivals.add(...batch);
   }
 
-  revoking(): Promise<void> {
+  revoking(_batch: readonly Delivery[], _deadline: AbortSignal): Promise<void> {
     return Promise.resolve();
   }
 
@@ -29,7 +29,7 @@ export class Recorder implements Sink {
     this.lostOnes.push(...batch);
   }
 
-  interrupted(): void {
+  interrupted(_error?: PubSubError): void {
     // A reader that is cut off and returns shows in what it delivers.
   }
 

@@ -120,12 +120,24 @@ export class Reader implements Sink {
     else this.#pump();
   }
 
-  revoking(batch: readonly Delivery[]): Promise<void> {
+  /** What is not with the app is given back; what is may end, until the deadline. */
+  revoking(batch: readonly Delivery[], deadline: AbortSignal): Promise<void> {
+    const out: Lent[] = [];
     for (const delivery of batch.toReversed()) {
       const lent = this.#loans.of(delivery);
-      if (lent && !isOut(lent)) this.#settling.release(lent);
+      if (lent && isOut(lent)) out.push(lent);
+      else if (lent) this.#settling.release(lent);
     }
-    return Promise.resolve();
+    if (out.length === 0 || deadline.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      let left = out.length;
+      const leaving = () => {
+        left -= 1;
+        if (left === 0) resolve();
+      };
+      for (const lent of out) lent.leaving = leaving;
+      deadline.addEventListener("abort", () => resolve(), { once: true });
+    });
   }
 
   lost(batch: readonly Delivery[], error: PubSubError): void {
@@ -266,7 +278,7 @@ export class Reader implements Sink {
       }
     }
     if (verdict === "lost") this.#suspects.add(lent);
-    if (this.#draining) {
+    if (this.#draining || lent.leaving) {
       this.#settling.release(lent);
       return;
     }

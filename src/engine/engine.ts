@@ -199,7 +199,7 @@ export class Engine {
     const { pubsub, topic } = subscription;
     const broker = this.#brokers.get(pubsub);
     const publishing = this.#publishing.get(pubsub);
-    const own = subscriptionOptions(subscription, this.#options.delivery);
+    const own = subscriptionOptions(subscription, this.#options.delivery, broker?.capabilities.defaultOrder);
     if (typeof own === "string") {
       this.#events.trouble(`the subscription to ${topic} in ${pubsub} is refused: ${own}`);
       return;

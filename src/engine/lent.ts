@@ -23,6 +23,8 @@ export class Lent implements VerdictReceiver {
   suspect = false;
   /** How often the app was lost while it had this message and no other. */
   deaths = 0;
+  /** The broker takes it away: it is not tried again here, and this is called when it is over. */
+  leaving: (() => void) | undefined;
   /** Ends the running call or the backoff. */
   cancel: () => void = () => undefined;
   readonly #judged: (lent: Lent, verdict: Verdict, reason?: string, code?: string) => void;

@@ -114,7 +114,7 @@ export class Settling {
       return;
     }
     delivery.keep?.(lent.failures);
-    if (this.#draining) this.release(lent);
+    if (this.#draining || lent.leaving) this.release(lent);
     else this.#line.backOff(lent, delay);
   }
 
@@ -128,6 +128,7 @@ export class Settling {
   over(lent: Lent): void {
     if (lent.state === "backoff") lent.cancel();
     lent.state = "over";
+    lent.leaving?.();
     this.#held.suspects.leave(lent);
     const next = this.#held.loans.remove(lent);
     if (next) this.#line.ready(next);

@@ -9,7 +9,7 @@ export interface DeclaredSubscription extends AppSubscription {
   readonly group?: string;
   /** Where a new group begins. Default: `earliest`. */
   readonly start?: Start;
-  /** Default: `none`, or what the app's metadata says. */
+  /** Default: what the app's metadata says, else the broker's own. */
   readonly order?: Order;
   /** Where to put what failed too often, or was dropped. Default: what the app's metadata says; else nowhere. */
   readonly deadLetterTopic?: string;
@@ -27,11 +27,15 @@ const ORDERS: readonly string[] = ["none", "key", "topic"] satisfies readonly Or
 
 /**
  * How one subscription is read: by what is declared, what the app's metadata says (`order`, `deadLetterTopic`, `maxFailures`,
- * `rawPayload`), and else by `defaults`. A string instead says in words what is wrong with it.
+ * `rawPayload`), and else by `defaults` and `defaultOrder`. A string instead says in words what is wrong with it.
  */
-export function subscriptionOptions(subscription: DeclaredSubscription, defaults: DeliveryPolicy): SubscriptionOptions | string {
+export function subscriptionOptions(
+  subscription: DeclaredSubscription,
+  defaults: DeliveryPolicy,
+  defaultOrder: Order = "none",
+): SubscriptionOptions | string {
   const { metadata, topic, policy = {} } = subscription;
-  const order = subscription.order ?? metadata.order ?? "none";
+  const order = subscription.order ?? metadata.order ?? defaultOrder;
   const deadLetterTopic = (subscription.deadLetterTopic ?? metadata.deadLetterTopic) || undefined;
   const maxFailures = policy.retry?.maxFailures ?? Number(metadata.maxFailures ?? defaults.retry.maxFailures);
   if (!isOrder(order)) return `its order is "${order}", not one of ${ORDERS.join(", ")}`;

@@ -1,3 +1,5 @@
+import type { Order } from "./subscription.ts";
+
 /**
  * What a component can do, as data, declared once: read by the engine, the conformance suite, the docs and the CLI.
  * A component claims them from its configuration and narrows them by what the server allows; it never widens a claim.
@@ -8,6 +10,8 @@ export interface Capabilities {
    * many readers as `orderedReplicas` says, each key or partition to one; whoever takes over begins with what is unsettled.
    */
   readonly ordering: "none" | "key" | "topic";
+  /** The order of a subscription that asks for none (D6): what the users of this broker are used to. Absent: `none`. */
+  readonly defaultOrder?: Order;
   /** The next message of a key is lent only once the one before it is settled. Else it may be lent before: the engine lets it wait. */
   readonly holdsKeys: boolean;
   /** Replicas that can share one ordered group. `one` is active-standby. */

@@ -43,9 +43,9 @@ export class Toxiproxy {
     return new Toxiproxy(server, api);
   }
 
-  /** A way to a port of the loopback that can be made bad. */
-  async link(target: number): Promise<ToxicLink> {
-    const port = await freePort();
+  /** A way to a port of the loopback that can be made bad. Default of `at`: a free port. */
+  async link(target: number, at?: number): Promise<ToxicLink> {
+    const port = at ?? (await freePort());
     const name = `link${++this.#links}`;
     await call(`${this.#api}/proxies`, "POST", { name, listen: `127.0.0.1:${port}`, upstream: `127.0.0.1:${target}`, enabled: true });
     return new ToxicLink(`${this.#api}/proxies/${name}`, port);

@@ -49,12 +49,14 @@ test("it listens on TCP and on a Unix socket, which it takes over after it was k
 });
 
 test.each([
-  ["redis", "ioredis", ["components/embedded/", "components/in-memory/", "node:sqlite"]],
-  ["embedded", "node:sqlite", ["components/redis/", "components/in-memory/", "ioredis"]],
+  ["redis", "ioredis", ["components/embedded/", "components/in-memory/", "components/kafka/", "node:sqlite", "wasm-utils"]],
+  ["embedded", "node:sqlite", ["components/redis/", "components/in-memory/", "components/kafka/", "ioredis", "wasm-utils"]],
+  ["kafka", "wasm-utils", ["components/redis/", "components/embedded/", "components/in-memory/", "ioredis", "node:sqlite"]],
 ])("starting with %s alone loads no module of another broker", async (type, own, others) => {
   const loaded = join(directory, "loaded");
   const hook = fileURLToPath(new URL("loaded.fixture.ts", import.meta.url));
-  const metadata = type === "redis" ? { redisHost: `127.0.0.1:${await freePort()}` } : {};
+  const server = `127.0.0.1:${await freePort()}`;
+  const metadata = { redis: { redisHost: server }, kafka: { brokers: server } }[type] ?? {};
   const listen = { grpc: "127.0.0.1:0", http: "127.0.0.1:0", metrics: "127.0.0.1:0" };
   const config = { listen, pubsubs: { [PUBSUB]: { type, metadata } } };
   const program = start(config, { NODE_OPTIONS: `--import=${hook}`, LOADED_MODULES: loaded });

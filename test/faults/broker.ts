@@ -1,5 +1,8 @@
 import type { Component, Sidecar } from "../e2e/sidecar.ts";
 
+/** Why scenarios with a full or sealed disk are not played on a server that is started here. */
+export const NO_DISK = { "full-disk": "its server has no disk of its own here", "read-only": "its server has no disk of its own here" };
+
 /** What a scenario may ask of a broker. */
 export type Need =
   /** What was acknowledged outlives the sidecar. */
@@ -38,7 +41,8 @@ export interface Broker {
   readonly gaps: Readonly<Record<string, string>>;
   /** Scenarios that take too long on it for `npm test`. Default: none. */
   readonly byHand?: ReadonlySet<string>;
-  start(): Promise<BrokerServer>;
+  /** `port`: where sidecars will find it, for a server that tells its clients where it is. */
+  start(port: number): Promise<BrokerServer>;
   /** Two servers of which one takes over. */
   startPair?(safe: boolean): Promise<BrokerPair>;
 }

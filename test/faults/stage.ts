@@ -1,3 +1,4 @@
+import { freePort } from "../brokers/server.ts";
 import { type ToxicLink, Toxiproxy } from "../brokers/toxiproxy.ts";
 import type { Broker, BrokerPair, BrokerServer } from "./broker.ts";
 
@@ -16,11 +17,12 @@ export class Stage {
   }
 
   static async open(broker: Broker): Promise<Stage> {
-    const server = await broker.start();
+    const port = await freePort();
+    const server = await broker.start(port);
     if (!server.process) return new Stage(broker, server);
     try {
       const toxiproxy = await Toxiproxy.start();
-      return new Stage(broker, server, toxiproxy, await toxiproxy.link(server.process.port));
+      return new Stage(broker, server, toxiproxy, await toxiproxy.link(server.process.port, port));
     } catch (error) {
       await server.stop();
       throw error;

@@ -2,7 +2,7 @@ import { type RedisServer, redisAvailable, startRedis } from "../../brokers/redi
 import { startSentinelPair } from "../../brokers/sentinel.ts";
 import { toxiproxyAvailable } from "../../brokers/toxiproxy.ts";
 import type { Component } from "../../e2e/sidecar.ts";
-import type { Broker, Owed, Trims } from "../broker.ts";
+import { type Broker, NO_DISK, type Owed, type Trims } from "../broker.ts";
 
 /** Short times, so that what must run out does so within a test. */
 const TIMES = {
@@ -13,14 +13,10 @@ const TIMES = {
   dialTimeout: "1s",
   trimInterval: "200ms",
 };
-const NO_DISK = "its server has no disk of its own here";
 
 export const redis: Broker = {
   name: "redis",
-  gaps: {
-    "full-disk": NO_DISK,
-    "read-only": NO_DISK,
-  },
+  gaps: NO_DISK,
   unavailable: () => redisAvailable() ?? toxiproxyAvailable(),
   async start() {
     const server = await startRedis({ appendfsync: "always" });

@@ -3,7 +3,7 @@ import { TcpProxy } from "../../brokers/proxy.ts";
 import { rocketmqAvailable, startRocketmq } from "../../brokers/rocketmq.ts";
 import { toxiproxyAvailable } from "../../brokers/toxiproxy.ts";
 import type { Component } from "../../e2e/sidecar.ts";
-import type { Broker, Owed } from "../broker.ts";
+import { type Broker, NO_DISK, type Owed } from "../broker.ts";
 
 /** The least that RocketMQ has; and a second for what must be noticed. */
 const TIMES = { lease: "10s", requestTimeout: "1s" };
@@ -14,6 +14,9 @@ const OFFSETS = /\{"brokerName":"[^"]+","queueId":\d+,"topic":"([^"]+)"\}:\{"bro
 export const rocketmq: Broker = {
   name: "rocketmq",
   gaps: {
+    ...NO_DISK,
+    refuses: "the tests have no lever that makes RocketMQ refuse one topic",
+    trims: "RocketMQ deletes by age, not by what its groups have settled",
     failover: "a second broker that takes over needs a controller, which the tests have not",
     "dead-letters":
       "RocketMQ stores a message and acknowledges another in two steps: a kill between them leaves a dead letter twice, with one id (nothing is lost)",

@@ -3,7 +3,7 @@ import { queueName } from "../../../src/components/snssqs/names.ts";
 import { awsAvailable, startAws } from "../../brokers/aws.ts";
 import { toxiproxyAvailable } from "../../brokers/toxiproxy.ts";
 import type { Component } from "../../e2e/sidecar.ts";
-import type { Broker, BrokerServer, Owed } from "../broker.ts";
+import { type Broker, type BrokerServer, NO_DISK, type Owed } from "../broker.ts";
 import { SCENARIOS } from "../scenarios/index.ts";
 
 const ACCOUNT = { region: "us-east-1", accessKey: "test", secretKey: "test" };
@@ -14,6 +14,10 @@ const IN_MEMORY = "moto keeps all in memory, and so loses what SNS and SQS would
 const SHORT_CONNECTIONS = "moto ends every connection after one answer, which is never long enough to be cut";
 
 const GAPS = {
+  ...NO_DISK,
+  refuses: "the tests have no lever that makes moto refuse one topic",
+  trims: "a queue has nothing but what is not settled",
+  "cut-in-read": SHORT_CONNECTIONS,
   "broker-killed": IN_MEMORY,
   "slow-close": IN_MEMORY,
   "cut-in-reply": SHORT_CONNECTIONS,

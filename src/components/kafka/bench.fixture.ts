@@ -1,0 +1,17 @@
+import { randomUUID } from "node:crypto";
+import { systemClock } from "../../pubsub/clock.ts";
+import type { PubSub } from "../../pubsub/pubsub.ts";
+import { definition } from "./index.ts";
+
+const PATIENCE_MS = 10_000;
+
+/** Short times, so that what must run out does so within a test. */
+export const TIMES = { sessionTimeout: "1500ms", heartbeatInterval: "300ms", commitInterval: "20ms", leaveAfter: "200ms" };
+
+/** The component as `metadata` configures it, as a sidecar of its own, and connected. */
+export async function openKafka(port: number, metadata: Readonly<Record<string, unknown>> = {}): Promise<PubSub> {
+  const context = { name: "test", appId: "app1", process: `host:${randomUUID()}`, dataDir: "", clock: systemClock };
+  const pubsub = definition.open(definition.options.parse({ brokers: `127.0.0.1:${port}`, ...TIMES, ...metadata }), context);
+  await pubsub.ping(AbortSignal.timeout(PATIENCE_MS));
+  return pubsub;
+}

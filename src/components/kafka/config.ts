@@ -1,0 +1,173 @@
+import { z } from "zod";
+import { bytes, count, duration, flag, oneOf, text } from "../../pubsub/options.ts";
+import { COMPRESSIONS } from "./wire/compression.ts";
+
+const WITHOUT_EFFECT = "Accepted and without effect:";
+const MIB = 2 ** 20;
+
+/** A word that Layotto's files may leave empty, which means the default. */
+const worded = <T>(word: z.ZodType<T, unknown>, fallback: T) =>
+  z.preprocess((value) => (value === "" ? undefined : value), word.optional()).transform((value) => value ?? fallback);
+
+const ignored = (why: string) => text().optional().describe(`${WITHOUT_EFFECT} ${why}`);
+const refused = (what: string, instead: string) =>
+  text()
+    .optional()
+    .refine((value) => value === undefined || value === "" || value.toLowerCase() === "false", {
+      error: `${what} is not supported: ${instead}`,
+    })
+    .describe(`Must be absent or false: ${what} is not supported.`);
+
+const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "SHA-256", "SHA-512"] as const;
+const AUTH_TYPES = ["none", "password", "mtls", "oidc", "certificate"] as const;
+
+/** The keys of `metadata`: Layotto's and Dapr's with their defaults, then our own. */
+export const kafkaOptions = z
+  .strictObject({
+    brokers: text().describe("`host:port`, or a comma list of some of the cluster's brokers."),
+    consumerGroup: text().optional().describe("The group of subscriptions that name none. Default: consumerID, else the app's id."),
+    consumerID: text().optional().describe("As consumerGroup, which comes before it."),
+    clientID: text().optional().describe("How brokers name us in their logs and quotas. Default: the app's id."),
+    authType: worded(oneOf(AUTH_TYPES), "none").describe(
+      "`none` (default), `password` (SASL), `oidc` (SASL OAUTHBEARER), `mtls` or `certificate` (by clientCert).",
+    ),
+    authRequired: worded(flag(), false).describe("Layotto's older word: true means authType password."),
+    saslUsername: text().optional().describe("User, with authType password."),
+    saslPassword: text().optional().describe("Password, with authType password."),
+    saslMechanism: worded(oneOf(MECHANISMS), "PLAIN").describe("PLAIN (default), SCRAM-SHA-256 or SCRAM-SHA-512."),
+    oidcTokenEndpoint: text().optional().describe("URL that gives tokens, with authType oidc."),
+    oidcClientID: text().optional().describe("Client id at that URL."),
+    oidcClientSecret: text().optional().describe("Client secret at that URL."),
+    oidcScopes: worded(text(), "openid").describe("Comma list of scopes. Default openid."),
+    oidcExtensions: text().optional().describe("JSON object of SASL extensions that the broker wants beside the token."),
+    caCert: text().optional().describe("PEM text of the authority that signed the brokers' certificates. Default: the system's."),
+    clientCert: text().optional().describe("PEM text of our own certificate."),
+    clientKey: text().optional().describe("PEM text of our own key."),
+    skipVerify: worded(flag(), false).describe("Accept any certificate of a broker. Default false."),
+    disableTls: worded(flag(), false).describe("Without TLS, also where authType is not none. Default false."),
+    enableTLS: worded(flag(), false).describe("By TLS, also where authType is none. Default false; else TLS comes with an authType."),
+    maxMessageBytes: bytes()
+      .optional()
+      .describe("Most bytes of one message. Default: what the broker takes (Layotto's default of 1024 is not kept to)."),
+    heartbeatInterval: worded(duration(), 3_000).describe("How often a reader gives sign of life. Default 3s."),
+    sessionTimeout: worded(duration(), 10_000).describe("How long a reader keeps its partitions without a sign of life. Default 10s."),
+    consumerFetchMin: worded(bytes(), 1).describe("Least bytes that a fetch waits for. Default 1."),
+    consumerFetchDefault: worded(bytes(), MIB).describe("Most bytes of one fetch, as far as the window allows. Default 1MiB."),
+    compression: worded(oneOf(COMPRESSIONS), "none").describe("Of what is published: none (default), gzip, snappy, lz4 or zstd."),
+    producerRequiredAcks: worded(oneOf(["all", "-1", "1", "0", "local", "none"]), "all").describe(
+      "Must be `all` (default): with less a message that was acknowledged may be lost, and the component is not used.",
+    ),
+    escapeHeaders: worded(flag(), false).describe("Header names and values are escaped as in a URL, as with Dapr. Default false."),
+    excludeHeaderMetaRegex: text().optional().describe("Headers whose name matches are not delivered as metadata."),
+    clientConnectionTopicMetadataRefreshInterval: worded(duration(), 60_000).describe(
+      "How often we look for new partitions and moved leaders unasked. Default 1m (Dapr: 8m).",
+    ),
+    dialTimeout: worded(duration(), 5_000).describe("Longest wait for a connection. Default 5s (Dapr: 30s)."),
+    readTimeout: worded(duration(), 5_000).describe(
+      "Longest silence of a broker that owes a reply; then the connection is made anew. Default 5s (Dapr: 30s).",
+    ),
+
+    initialOffset: ignored("where a new group begins is its subscription's `start`, by default the oldest message"),
+    version: ignored("each broker tells what it speaks"),
+    channelBufferSize: ignored("the subscription's own limits decide"),
+    writeTimeout: ignored("readTimeout notices a broker that takes no bytes"),
+    metadataTimeout: ignored("the publish's and the subscription's own limits decide"),
+    clientConnectionKeepAliveInterval: ignored("TCP's keepalive is on, and sessions have heartbeats"),
+    producerRetryMax: ignored("the engine decides what is tried again"),
+    consumeRetryInterval: ignored("the engine retries, by the subscription's own policy"),
+    consumeRetryEnabled: ignored("the engine retries, by the subscription's own policy"),
+    backOffDuration: ignored("the engine retries, by the subscription's own policy"),
+    backOffMaxRetries: ignored("the engine retries, by the subscription's own policy"),
+    consumerGroupRebalanceStrategy: ignored("partitions are shared cooperatively, and stay where they are"),
+    schemaRegistryURL: refused("a schema registry", "payloads travel as they are"),
+    schemaRegistryAPIKey: refused("a schema registry", "payloads travel as they are"),
+    schemaRegistryAPISecret: refused("a schema registry", "payloads travel as they are"),
+    useAvroJSON: refused("Avro", "payloads travel as they are"),
+    oidcClientAssertionCert: refused("sign-in by a signed assertion", "use oidcClientSecret"),
+    oidcClientAssertionKey: refused("sign-in by a signed assertion", "use oidcClientSecret"),
+
+    partitions: worded(count(1, 100_000), 0).describe("Partitions of topics that we create. Default: the broker's `num.partitions`."),
+    replicationFactor: worded(count(1, 1_000), 0).describe(
+      "Replicas of topics that we create. Default: the broker's `default.replication.factor`.",
+    ),
+    createTopics: worded(flag(), true).describe("Create topics that are not there. Default true."),
+    rebalanceTimeout: worded(duration(), 60_000).describe(
+      "How long the group waits for a reader that holds partitions to join again; running calls get half of it when partitions move. Default 1m.",
+    ),
+    commitInterval: worded(duration(), 100).describe("Settled messages are recorded at the broker at least so often. Default 100ms."),
+    leaveAfter: worded(duration(), 3_000).describe(
+      "A reader that is paused and holds nothing leaves its partitions to others after so long. Default 3s.",
+    ),
+  })
+  .transform((options) => ({
+    ...options,
+    hosts: parseHosts(options.brokers),
+    authType: options.authRequired && options.authType === "none" ? ("password" as const) : options.authType,
+    extensions: parseExtensions(options.oidcExtensions),
+    exclude: parsePattern(options.excludeHeaderMetaRegex),
+  }))
+  .superRefine((options, context) => {
+    const refuse = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message, input: undefined });
+    if (options.hosts.length === 0) refuse("brokers", "expected host:port, or a comma list of them");
+    if (!options.clientCert !== !options.clientKey) refuse("clientCert", "clientCert and clientKey belong together");
+    if ((options.authType === "mtls" || options.authType === "certificate") && !options.clientCert) {
+      refuse("clientCert", `authType ${options.authType} needs clientCert and clientKey`);
+    }
+    if (options.authType === "password" && !options.saslUsername) refuse("saslUsername", "authType password needs it");
+    if (options.authType === "oidc") {
+      for (const key of ["oidcTokenEndpoint", "oidcClientID", "oidcClientSecret"] as const) {
+        if (!options[key]) refuse(key, "authType oidc needs it");
+      }
+    }
+    if (options.extensions === INVALID) refuse("oidcExtensions", "expected a JSON object of texts");
+    if (options.exclude === INVALID) refuse("excludeHeaderMetaRegex", "expected a regular expression");
+    if (options.heartbeatInterval <= 0 || options.heartbeatInterval > options.sessionTimeout / 3) {
+      refuse("heartbeatInterval", "expected at most a third of sessionTimeout");
+    }
+    for (const key of ["readTimeout", "dialTimeout", "commitInterval", "rebalanceTimeout"] as const) {
+      if (options[key] <= 0) refuse(key, "expected more than 0");
+    }
+  });
+
+export type KafkaOptions = z.output<typeof kafkaOptions>;
+
+export interface Host {
+  readonly host: string;
+  readonly port: number;
+}
+
+const DEFAULT_PORT = 9092;
+const INVALID = "invalid";
+
+/** `localhost:9092`, `10.0.0.1`, `[::1]:9092`, and lists of them. */
+function parseHosts(list: string): readonly Host[] {
+  const hosts: Host[] = [];
+  for (const item of list.split(",")) {
+    const match = /^\s*(?:\[([^\]]+)\]|([^\s:]+))(?::(\d+))?\s*$/.exec(item);
+    const host = match?.[1] ?? match?.[2];
+    const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
+    if (host === undefined || port < 1 || port > 65_535) return [];
+    hosts.push({ host, port });
+  }
+  return hosts;
+}
+
+function parseExtensions(json: string | undefined): Readonly<Record<string, string>> | typeof INVALID {
+  if (!json) return {};
+  try {
+    const value: unknown = JSON.parse(json);
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return INVALID;
+    return Object.fromEntries(Object.entries(value).map(([name, text]) => [name, String(text)]));
+  } catch {
+    return INVALID;
+  }
+}
+
+function parsePattern(source: string | undefined): RegExp | undefined | typeof INVALID {
+  if (!source) return undefined;
+  try {
+    return new RegExp(source);
+  } catch {
+    return INVALID;
+  }
+}

@@ -1,0 +1,310 @@
+import { PubSubError } from "../../pubsub/error.ts";
+import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
+import { backlogOf } from "./backlog.ts";
+import type { Cluster, Lane } from "./cluster.ts";
+import { Committing } from "./committing.ts";
+import { asPubSubError, coordinatedElsewhere, isOut } from "./errors.ts";
+import { Fetching } from "./fetching.ts";
+import { headersOf } from "./headers.ts";
+import { Lending } from "./lending.ts";
+import { Member } from "./member.ts";
+import { committedOf, offsetsAt } from "./offsets.ts";
+import { Partition } from "./partition.ts";
+import { whereToGoOn } from "./relocation.ts";
+import { Remembered } from "./remembered.ts";
+import { type Commit, offsetCommit, type PartitionError } from "./wire/group-apis.ts";
+import { EARLIEST } from "./wire/log-apis.ts";
+import { within } from "./within.ts";
+
+const LOOK_MS = 500;
+const ENSURE_MS = 10_000;
+
+/** One reader of a group: a member of its own, that has some of the topic's partitions. */
+export class Reader implements Subscription {
+  readonly closed: Promise<PubSubError | undefined>;
+  readonly topic: string;
+  readonly group: string;
+  readonly #cluster: Cluster;
+  readonly #sink: Sink;
+  readonly #lane: Lane;
+  readonly #lending: Lending;
+  readonly #committing: Committing;
+  readonly #fetching: Fetching;
+  readonly #member: Member;
+  readonly #left: (reader: Reader) => void;
+  readonly #end = Promise.withResolvers<PubSubError | undefined>();
+  /** What is wrong with reading, and with the group. */
+  readonly #troubles = new Map<"reading" | "group", PubSubError>();
+  /** Ends the wait for what is revoked. */
+  readonly #ending = new AbortController();
+  readonly #remembered = new Remembered();
+  #unlisten: () => void = () => undefined;
+  #partitionCount = 0;
+  #cancelLeave: (() => void) | undefined;
+  #joined = false;
+  #over = false;
+
+  constructor(cluster: Cluster, request: SubscribeRequest, number: number, sink: Sink, left: (reader: Reader) => void) {
+    const { options, clock } = cluster.ground;
+    this.topic = request.topic;
+    this.group = request.group;
+    this.closed = this.#end.promise;
+    this.#cluster = cluster;
+    this.#sink = sink;
+    this.#lane = `fetch:${number}`;
+    this.#left = left;
+    this.#lending = new Lending({
+      sink,
+      shown: headersOf(options),
+      goOn: () => this.#goOn(),
+      touched: (partition) => this.#committing.touch(partition),
+    });
+    const { window } = this.#lending;
+    this.#committing = new Committing({
+      clock,
+      intervalMs: options.commitInterval,
+      get most() {
+        return Math.max(1, window.messages >> 2);
+      },
+      commit: (commits) => this.#commit(commits),
+      failed: (error) => this.#commitFailed(error),
+    });
+    this.#fetching = new Fetching({
+      cluster,
+      topic: request.topic,
+      lane: this.#lane,
+      lending: this.#lending,
+      fetched: () => this.#fetched(),
+      failed: (error) => this.#trouble("reading", error),
+      misplaced: (partition) => this.#relocate(partition),
+    });
+    const lending = this.#lending;
+    this.#member = new Member(
+      {
+        cluster,
+        group: request.group,
+        topic: request.topic,
+        get owned() {
+          return lending.partitions.filter(({ leaving }) => !leaving).map(({ index }) => index);
+        },
+        assigned: (partitions) => this.#assigned(partitions),
+        out: (error) => this.#lose(this.#lending.partitions, error),
+        refused: (error) => this.#die(error),
+        troubled: (error) => this.#trouble("group", error),
+      },
+      `join:${number}`,
+    );
+    this.#partitionCount = cluster.known(request.topic)?.leaders.length ?? 0;
+    this.#unlisten = cluster.onChange(() => void this.#look());
+  }
+
+  /** Messages that are lent and not settled. */
+  get lent(): number {
+    return this.#lending.window.lent;
+  }
+
+  window(messages: number, bytes: number): void {
+    if (this.#over) return;
+    this.#lending.window.set(messages, bytes);
+    if (this.#lending.window.closed) this.#leaveLater();
+    else {
+      this.#cancelLeave?.();
+      this.#cancelLeave = undefined;
+      this.#joined = true;
+      this.#member.start();
+      this.#goOn();
+    }
+  }
+
+  async flush(signal: AbortSignal): Promise<void> {
+    await within(this.#committing.flushed(), signal, "committing");
+  }
+
+  async close(signal: AbortSignal): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
+    this.#fetching.stop();
+    this.#ending.abort();
+    let told = false;
+    try {
+      if (!this.#committing.clean) await within(this.#committing.flushed(), signal, "committing");
+      if (signal.aborted) return;
+      told = true;
+      await within(this.#member.stop(), signal, "leaving the group");
+    } finally {
+      if (!told) await this.#member.stop(false);
+      this.#finish(undefined);
+    }
+  }
+
+  backlog(signal: AbortSignal): Promise<Backlog> {
+    return within(backlogOf(this.#cluster, this.group, this.topic, this.#lending.partitions), signal, "backlog");
+  }
+
+  #goOn(): void {
+    if (this.#over) return;
+    this.#lending.lend();
+    this.#fetching.pump();
+    if (this.#lending.window.closed) this.#leaveLater();
+  }
+
+  #fetched(): void {
+    if (this.#troubles.size > 0 && this.#troubles.delete("reading")) this.#say();
+    this.#goOn();
+  }
+
+  /** Whoever may not read and holds nothing must not keep others from reading. */
+  #leaveLater(): void {
+    if (!this.#joined || this.#cancelLeave || this.#over || !this.#lending.idle) return;
+    const { options, clock } = this.#cluster.ground;
+    this.#cancelLeave = clock.after(options.leaveAfter, () => {
+      this.#cancelLeave = undefined;
+      if (this.#lending.window.closed && this.#lending.idle && !this.#over) void this.#standBy();
+    });
+  }
+
+  async #standBy(): Promise<void> {
+    this.#joined = false;
+    const { partitions } = this.#lending;
+    this.#lending.leave(partitions);
+    await this.#committing.flushed();
+    this.#drop(partitions);
+    await this.#member.stop();
+    // It may be wanted again meanwhile.
+    if (!this.#over && !this.#lending.window.closed) {
+      this.#joined = true;
+      this.#member.start();
+    }
+  }
+
+  async #assigned(indexes: readonly number[]): Promise<boolean> {
+    const revoked = this.#lending.partitions.filter(({ index }) => !indexes.includes(index));
+    if (revoked.length > 0) await this.#revoke(revoked);
+    const added = indexes.filter((index) => !this.#lending.partition(index));
+    if (added.length > 0) await this.#take(added);
+    this.#fetching.changed();
+    return revoked.length > 0;
+  }
+
+  /** Begins with partitions where the group is in them. In one that it has never read, that is the first message: it is new. */
+  async #take(indexes: readonly number[]): Promise<void> {
+    const topic = await this.#cluster.topic(this.topic);
+    const committed = await committedOf(this.#cluster, this.group, topic);
+    const earliest = indexes.every((index) => committed.has(index)) ? [] : await offsetsAt(this.#cluster, topic, EARLIEST);
+    if (this.#over) return;
+    for (const index of indexes) {
+      const known = committed.get(index) ?? { offset: earliest[index] ?? 0, metadata: "", epoch: -1 };
+      const recalled = this.#remembered.recall(index, topic.id, known);
+      const partition = new Partition(topic.name, topic.id, index, recalled ?? known, known);
+      this.#lending.add(partition);
+      if (recalled) this.#committing.touch(partition);
+    }
+  }
+
+  async #revoke(partitions: readonly Partition[]): Promise<void> {
+    const lent = this.#lending.leave(partitions);
+    const half = AbortSignal.timeout(this.#cluster.ground.options.rebalanceTimeout / 2);
+    const deadline = AbortSignal.any([half, this.#ending.signal]);
+    if (lent.length > 0) await within(this.#sink.revoking(lent, deadline), deadline, "revoking").catch(asPubSubError);
+    await within(this.#committing.flushed(), deadline, "committing").catch(asPubSubError);
+    this.#lose(partitions, new PubSubError("unavailable", `partitions of ${this.topic} are another reader's now`));
+  }
+
+  #lose(partitions: readonly Partition[], error: PubSubError): void {
+    const lost = this.#drop(partitions);
+    if (lost.length > 0 && !this.#over) this.#sink.lost(lost, error);
+    this.#goOn();
+  }
+
+  #drop(partitions: readonly Partition[]) {
+    for (const partition of partitions) this.#remembered.keep(partition);
+    const lost = this.#lending.remove(partitions);
+    this.#committing.drop(partitions);
+    return lost;
+  }
+
+  async #relocate(partition: Partition): Promise<void> {
+    const topic = await this.#cluster.topic(this.topic);
+    const where = await whereToGoOn(this.#cluster, topic, partition);
+    if (!where || this.#lending.partition(partition.index) !== partition) return;
+    if (where.back) {
+      this.#lose([partition], where.error);
+      this.#remembered.forget(partition.index);
+      this.#lending.add(new Partition(topic.name, topic.id, partition.index, { offset: where.offset, metadata: "", epoch: -1 }));
+    } else {
+      partition.progress.readTo(where.offset);
+      this.#trouble("reading", where.error);
+    }
+  }
+
+  /** What is known of the topics has changed. */
+  async #look(): Promise<void> {
+    const topic = this.#cluster.known(this.topic);
+    if (this.#over) return;
+    if (!topic) {
+      // It was deleted under us.
+      await this.#cluster.ensureTopic(this.topic, AbortSignal.timeout(ENSURE_MS)).catch((error: unknown) => {
+        this.#trouble("reading", asPubSubError(error));
+        this.#cluster.ground.clock.after(LOOK_MS, () => this.#cluster.stale());
+      });
+      return;
+    }
+    const { length } = topic.leaders;
+    if (length !== this.#partitionCount && this.#partitionCount > 0) this.#member.rejoin();
+    this.#partitionCount = length;
+    const replaced = this.#lending.partitions.filter(({ topicId, leaving }) => topicId !== topic.id && !leaving);
+    if (replaced.length > 0) await this.#startAnew(replaced);
+    this.#fetching.changed();
+  }
+
+  /** The topic was made anew: nothing of what we know of it holds. */
+  async #startAnew(replaced: readonly Partition[]): Promise<void> {
+    this.#lose(replaced, new PubSubError("unavailable", `the topic ${this.topic} was deleted, and made anew`));
+    try {
+      await this.#take(replaced.map(({ index }) => index).filter((index) => !this.#lending.partition(index)));
+    } catch (error) {
+      this.#trouble("reading", asPubSubError(error));
+      this.#member.rejoin();
+    }
+  }
+
+  #commit(commits: readonly Commit[]): Promise<readonly PartitionError[]> | undefined {
+    const { membership } = this.#member;
+    return membership && this.#cluster.askCoordinator(this.group, offsetCommit, { ...membership, topic: this.topic, commits });
+  }
+
+  #commitFailed(error: PubSubError): void {
+    if (isOut(error)) {
+      if (!this.#member.joining) this.#member.outOf(error);
+    } else if (coordinatedElsewhere(error) || error.code === "unavailable") this.#cluster.forgetCoordinator(this.group);
+  }
+
+  #trouble(what: "reading" | "group", error: PubSubError | undefined): void {
+    if (error) this.#troubles.set(what, error);
+    else if (!this.#troubles.delete(what)) return;
+    this.#say();
+  }
+
+  #say(): void {
+    if (!this.#over) this.#sink.interrupted(this.#troubles.get("group") ?? this.#troubles.get("reading"));
+  }
+
+  #die(error: PubSubError): void {
+    if (this.#over) return;
+    this.#lose(this.#lending.partitions, error);
+    this.#over = true;
+    void this.#member.stop();
+    this.#finish(error);
+  }
+
+  #finish(error: PubSubError | undefined): void {
+    this.#fetching.stop();
+    this.#committing.stop();
+    this.#lending.remove(this.#lending.partitions);
+    this.#cancelLeave?.();
+    this.#unlisten();
+    this.#cluster.closeLane(this.#lane);
+    this.#left(this);
+    this.#end.resolve(error);
+  }
+}

@@ -1,0 +1,73 @@
+import { DONE, type Mark } from "./progress.ts";
+import { Reader } from "./wire/reader.ts";
+import { Writer } from "./wire/writer.ts";
+
+/** Before what we write, so that what others wrote is never taken for ours. */
+const PREFIX = "L1:";
+const ID_LENGTH = 32;
+const MARKS_AT = PREFIX.length + ID_LENGTH + 1;
+/** What a run of offsets is: the lowest two bits of a number; the rest is its length, or the failures of one. */
+const SETTLED = 0;
+const OPEN = 1;
+const FAILED = 2;
+const MOST = 2 ** 29;
+
+/**
+ * Marks as a commit's metadata: the topic's id, and runs of offsets, beginning with the committed one. At most `mostBytes` long; of what does
+ * not fit, those farther on are left out, and `whole` is false.
+ */
+export function writeMarks(
+  topicId: string,
+  first: number,
+  marks: readonly Mark[],
+  mostBytes: number,
+): { readonly text: string; readonly whole: boolean } {
+  const writer = new Writer();
+  // Base64 makes four of three.
+  const room = Math.floor((mostBytes - MARKS_AT) * 0.75) - 2;
+  let at = first;
+  let fits = 0;
+  let whole = true;
+  for (const { from, to, failures } of marks) {
+    const gap = from - at;
+    if (gap > MOST || to - from > MOST) whole = false;
+    if (!whole) break;
+    if (gap > 0) writer.uvarint(gap * 4 + OPEN);
+    if (failures === DONE) writer.uvarint((to - from) * 4 + SETTLED);
+    else for (let one = from; one < to; one++) writer.uvarint(Math.min(failures, MOST) * 4 + FAILED);
+    if (writer.length > room) whole = false;
+    else fits = writer.length;
+    at = to;
+  }
+  return { text: `${PREFIX}${topicId}:${writer.written.subarray(0, fits).toString("base64")}`, whole };
+}
+
+/**
+ * Whether it was committed for another topic, of the same name: a commit names its topic, and may reach the broker after that one was deleted
+ * and made anew. What another program wrote does not say.
+ */
+export function isOfAnother(topicId: string, text: string): boolean {
+  return isOurs(text) && text.slice(PREFIX.length, MARKS_AT - 1) !== topicId;
+}
+
+/** What `writeMarks` wrote. Nothing, if it was written by another program. */
+export function readMarks(first: number, text: string): readonly Mark[] {
+  if (!isOurs(text)) return [];
+  const marks: Mark[] = [];
+  const reader = new Reader(Buffer.from(text.slice(MARKS_AT), "base64"));
+  let at = first;
+  while (reader.left > 0) {
+    const number = reader.uvarint();
+    const kind = number & 3;
+    const value = number >>> 2;
+    if (kind === FAILED) marks.push({ from: at, to: at + 1, failures: value });
+    else if (kind === SETTLED) marks.push({ from: at, to: at + value, failures: DONE });
+    else if (kind !== OPEN) return [];
+    at += kind === FAILED ? 1 : value;
+  }
+  return marks;
+}
+
+function isOurs(text: string): boolean {
+  return text.startsWith(PREFIX) && text[MARKS_AT - 1] === ":";
+}

@@ -1,0 +1,103 @@
+import { PubSubError } from "../../pubsub/error.ts";
+import type { Start } from "../../pubsub/subscription.ts";
+import type { Cluster, Topic } from "./cluster.ts";
+import { ensureNone, livesElsewhere } from "./errors.ts";
+import { isOfAnother } from "./marks.ts";
+import { type Committed, offsetFetch } from "./wire/group-apis.ts";
+import { EARLIEST, type FetchQuery, fetch, fetchByName, LATEST, listOffsets } from "./wire/log-apis.ts";
+import { readBatches, type StoredRecord } from "./wire/record-batch.ts";
+
+/** The newest version of a kind of request that knows topics by their id. */
+const BY_ID_SINCE = 13;
+
+/** How this broker is asked for records. */
+export function fetchApi(speaks: ReadonlyMap<number, number>): typeof fetch {
+  return (speaks.get(fetch.key) ?? 0) >= BY_ID_SINCE ? fetch : fetchByName;
+}
+
+/** What a position says. Undefined: it is none of ours. */
+export function parsePosition(position: string): { readonly partition: number; readonly offset: number } | undefined {
+  const match = /^(\d{1,9})-(\d{1,15})$/.exec(position);
+  return match ? { partition: Number(match[1]), offset: Number(match[2]) } : undefined;
+}
+
+/** Of each partition the first offset from a time on, or `EARLIEST`, or `LATEST`. */
+export async function offsetsAt(cluster: Cluster, topic: Topic, time: number): Promise<readonly number[]> {
+  const byLeader = new Map<number, number[]>();
+  for (const [index, leader] of topic.leaders.entries()) byLeader.set(leader, [...(byLeader.get(leader) ?? []), index]);
+  const offsets: number[] = [];
+  await Promise.all(
+    [...byLeader].map(async ([leader, partitions]) => {
+      const connection = await cluster.connection(leader, "control");
+      const listed = await connection.call(listOffsets, { topic: topic.name, partitions, time }, cluster.ground.options.readTimeout);
+      for (const { index, error, offset } of listed) {
+        try {
+          ensureNone(`the offsets of ${topic.name}`, error);
+        } catch (failed) {
+          if (livesElsewhere(failed)) cluster.stale();
+          throw failed;
+        }
+        offsets[index] = offset;
+      }
+    }),
+  );
+  return offsets;
+}
+
+/** Where a group begins in each partition. */
+export async function offsetsOf(cluster: Cluster, topic: Topic, start: Start): Promise<readonly number[]> {
+  if (start === "earliest") return offsetsAt(cluster, topic, EARLIEST);
+  if (start === "latest") return offsetsAt(cluster, topic, LATEST);
+  if ("time" in start) return offsetsFrom(cluster, topic, start.time);
+  const position = parsePosition(start.position);
+  if (!position || position.partition >= topic.leaders.length) {
+    throw new PubSubError("invalid_argument", `${topic.name} has no position ${start.position}: expected partition-offset`, {
+      permanent: true,
+    });
+  }
+  // The others begin with what was written at the same time.
+  const [record] = await recordsAt(cluster, topic, position.partition, position.offset);
+  const offsets = record ? [...(await offsetsFrom(cluster, topic, record.timestamp))] : [...(await offsetsAt(cluster, topic, LATEST))];
+  offsets[position.partition] = position.offset;
+  return offsets;
+}
+
+async function offsetsFrom(cluster: Cluster, topic: Topic, time: number): Promise<readonly number[]> {
+  const [found, ends] = await Promise.all([offsetsAt(cluster, topic, time), offsetsAt(cluster, topic, LATEST)]);
+  return found.map((offset, index) => (offset < 0 ? (ends[index] as number) : offset));
+}
+
+/** What a group has committed of a topic, for each partition that it has committed anything of. */
+export async function committedOf(cluster: Cluster, group: string, topic: Topic): Promise<ReadonlyMap<number, Committed>> {
+  const partitions = [...topic.leaders.keys()];
+  const { error, committed } = await cluster.askCoordinator(group, offsetFetch, { group, topic: topic.name, partitions });
+  ensureNone(`the offsets of the group ${group}`, error);
+  for (const one of committed) ensureNone(`the offsets of the group ${group}`, one.error);
+  const valid = committed.filter(({ offset, metadata }) => offset >= 0 && !isOfAnother(topic.id, metadata));
+  return new Map(valid.map((one) => [one.index, one]));
+}
+
+/** The records of a partition from an offset on: those of one fetch. */
+export async function recordsAt(
+  cluster: Cluster,
+  topic: Topic,
+  index: number,
+  offset: number,
+  maxBytes = 1,
+): Promise<readonly StoredRecord[]> {
+  const connection = await cluster.connection(topic.leaders[index] ?? -1, "control");
+  const query: FetchQuery = {
+    topic: topic.name,
+    topicId: topic.id,
+    partitions: [{ index, offset }],
+    maxWaitMs: 0,
+    minBytes: 0,
+    maxBytes,
+  };
+  const { error, partitions } = await connection.call(fetchApi(connection.speaks), query, cluster.ground.options.readTimeout);
+  const [found] = partitions;
+  ensureNone(`reading ${topic.name}`, error || (found?.error ?? 0));
+  const records: StoredRecord[] = [];
+  if (found) readBatches(found.records, offset, found.aborted, (record) => records.push(record));
+  return records;
+}

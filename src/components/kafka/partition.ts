@@ -1,0 +1,82 @@
+import type { Lease } from "./lease.ts";
+import { readMarks, writeMarks } from "./marks.ts";
+import { Progress } from "./progress.ts";
+
+/** What a group has committed of a partition. */
+export interface Stand {
+  readonly offset: number;
+  readonly metadata: string;
+  /** The leader's epoch in which the last settled message was read; -1: unknown. */
+  readonly epoch: number;
+}
+
+export function same(a: Stand, b: Stand): boolean {
+  return a.offset === b.offset && a.metadata === b.metadata;
+}
+
+/** A partition that is ours: what was read of it, and how far it is settled. */
+export class Partition {
+  readonly topic: string;
+  readonly index: number;
+  readonly topicId: string;
+  readonly progress: Progress<Lease>;
+  /** Read and not lent yet, in the order of their offsets. */
+  readonly held: Lease[] = [];
+  /** It is being given up: nothing more is read or lent. */
+  leaving = false;
+  /** It was given up. */
+  gone = false;
+  /** Of the batch that was read last. */
+  epoch: number;
+  /** What the broker knows. */
+  committed: Stand;
+  /** All that is to be recorded fits. */
+  #whole = true;
+
+  /** `stand`: where we are. `committed`: what the broker knows. */
+  constructor(topic: string, topicId: string, index: number, stand: Stand, committed = stand) {
+    this.topic = topic;
+    this.topicId = topicId;
+    this.index = index;
+    this.committed = committed;
+    this.epoch = stand.epoch;
+    this.progress = new Progress(stand.offset, readMarks(stand.offset, stand.metadata));
+  }
+
+  /** Whether more may be read: what could not be recorded must not be settled. */
+  get readable(): boolean {
+    return !this.leaving && this.#whole;
+  }
+
+  /** What is lent and not settled. */
+  get lent(): readonly Lease[] {
+    return this.progress.open.filter(({ state }) => state === "lent");
+  }
+
+  /** What is to be committed, in at most so many bytes of metadata. */
+  stand(mostBytes: number): Stand {
+    const offset = this.progress.first;
+    const { text, whole } = writeMarks(this.topicId, offset, this.progress.marks(), mostBytes);
+    this.#whole = whole;
+    return { offset, metadata: text, epoch: this.epoch };
+  }
+
+  /** Back to where it was, before all that has a higher offset and is not lent. */
+  takeBack(lease: Lease): void {
+    const again = lease.again();
+    this.progress.replace(again);
+    let at = 0;
+    while (at < this.held.length && (this.held[at] as Lease).offset < lease.offset) at += 1;
+    this.held.splice(at, 0, again);
+  }
+
+  /** It is not ours any more. Returns what was lent. */
+  clear(): readonly Lease[] {
+    this.leaving = true;
+    this.gone = true;
+    this.held.length = 0;
+    const lost = this.lent;
+    for (const lease of this.progress.open) lease.state = "lost";
+    return lost;
+  }
+}

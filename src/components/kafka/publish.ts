@@ -1,0 +1,240 @@
+import { PubSubError } from "../../pubsub/error.ts";
+import type { Outgoing } from "../../pubsub/outgoing.ts";
+import type { Cluster, Topic } from "./cluster.ts";
+import type { Connection } from "./connection.ts";
+import { abortError, answered, asPubSubError, KAFKA, livesElsewhere } from "./errors.ts";
+import { partitionOf } from "./partitioner.ts";
+import { produce } from "./wire/log-apis.ts";
+import { writeBatch } from "./wire/record-batch.ts";
+import type { Writer } from "./wire/writer.ts";
+
+const DOING = "Produce";
+const ALL_REPLICAS = -1;
+/** Longer than any publish waits: it is given up by its signal. */
+const BROKER_MS = 30_000;
+
+/** Some messages of one call that go to one partition. */
+interface Share {
+  readonly topic: string;
+  readonly partition: number;
+  readonly messages: Outgoing[];
+}
+
+/** Publishes with acks=all, a batch for each partition, and one request for each broker that leads some of them. */
+export class Publishing {
+  readonly #cluster: Cluster;
+  /** Messages without a key go to one partition a call, and to the next one with the next call. */
+  #turn = 0;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  publish(batch: readonly Outgoing[], signal: AbortSignal): void {
+    if (signal.aborted) {
+      for (const message of batch) message.done(abortError(DOING, signal, "rejected"));
+      return;
+    }
+    this.#turn += 1;
+    const call = new Call(this.#cluster, signal, batch.length);
+    let late: Map<string, Outgoing[]> | undefined;
+    for (const message of batch) {
+      const topic = this.#cluster.known(message.topic);
+      if (topic) call.add(topic, message, this.#turn);
+      else {
+        late ??= new Map();
+        const same = late.get(message.topic);
+        if (same) same.push(message);
+        else late.set(message.topic, [message]);
+      }
+    }
+    call.send();
+    if (late) for (const [topic, messages] of late) void this.#later(topic, messages, signal, this.#turn);
+  }
+
+  /** The first message of a topic: it may have to be created. */
+  async #later(name: string, messages: readonly Outgoing[], signal: AbortSignal, turn: number): Promise<void> {
+    let topic: Topic;
+    try {
+      topic = await raced(this.#cluster.ensureTopic(name, signal), signal);
+    } catch (error) {
+      const { code, message, permanent } = asPubSubError(error);
+      for (const one of messages) one.done(new PubSubError(code, message, { permanent }));
+      return;
+    }
+    const call = new Call(this.#cluster, signal, messages.length);
+    for (const message of messages) call.add(topic, message, turn);
+    call.send();
+  }
+}
+
+/** What `work` comes to, or that it was given up before anything was sent. */
+function raced<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const aborted = () => reject(abortError(DOING, signal, "rejected"));
+    if (signal.aborted) aborted();
+    signal.addEventListener("abort", aborted, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
+  });
+}
+
+/** One call of `publish`: its messages by broker, and those that have no result yet. */
+class Call {
+  readonly #cluster: Cluster;
+  readonly #signal: AbortSignal;
+  readonly #byLeader = new Map<number, Map<string, Share>>();
+  readonly #under: Set<Share> = new Set();
+  #connections: Connection[] = [];
+  #left: number;
+  readonly #aborted = () => this.#giveUp();
+
+  constructor(cluster: Cluster, signal: AbortSignal, messages: number) {
+    this.#cluster = cluster;
+    this.#signal = signal;
+    this.#left = messages;
+  }
+
+  add(topic: Topic, message: Outgoing, turn: number): void {
+    const partition = partitionOf(message.key, topic.leaders, turn);
+    const leader = topic.leaders[partition] ?? -1;
+    let shares = this.#byLeader.get(leader);
+    if (!shares) {
+      shares = new Map();
+      this.#byLeader.set(leader, shares);
+    }
+    const key = `${partition} ${topic.name}`;
+    const share = shares.get(key);
+    if (share) share.messages.push(message);
+    else shares.set(key, { topic: topic.name, partition, messages: [message] });
+  }
+
+  send(): void {
+    if (this.#byLeader.size === 0) return;
+    this.#signal.addEventListener("abort", this.#aborted, { once: true });
+    for (const [leader, shares] of this.#byLeader) {
+      const link = this.#cluster.link(leader, "produce");
+      const connection = link?.connection;
+      if (connection) this.#produce(connection, [...shares.values()]);
+      else void this.#whenReady(leader, [...shares.values()]);
+    }
+  }
+
+  /** A connection that is being made is waited for; one that could not be made fails at once. */
+  async #whenReady(leader: number, shares: readonly Share[]): Promise<void> {
+    let connection: Connection;
+    try {
+      connection = await raced(this.#cluster.connection(leader, "produce"), this.#signal);
+    } catch (error) {
+      this.#cluster.stale();
+      for (const share of shares) this.#settle(share, asPubSubError(error));
+      return;
+    }
+    this.#produce(connection, shares);
+  }
+
+  #produce(connection: Connection, shares: readonly Share[]): void {
+    const { compression } = this.#cluster.ground.options;
+    const now = this.#cluster.ground.clock.now();
+    for (const share of shares) this.#under.add(share);
+    this.#connections.push(connection);
+    connection.send(
+      produce,
+      (writer) => {
+        writer.nullableString(undefined).int16(ALL_REPLICAS).int32(BROKER_MS);
+        writer.array(byTopic(shares), ([topic, some]) => {
+          writer.string(topic).array(some, ({ partition, messages }) => {
+            writer.int32(partition);
+            withLength(writer, () => writeBatch(writer, messages, now, compression));
+          });
+        });
+      },
+      BROKER_MS,
+      (error, reader) => {
+        if (error || !reader) {
+          for (const share of shares) if (this.#under.delete(share)) this.#settle(share, error);
+          return;
+        }
+        for (const { topic, partition, error: number, firstOffset, message } of produce.read(reader)) {
+          const share = shares.find((one) => one.partition === partition && one.topic === topic);
+          if (!share || !this.#under.delete(share)) continue;
+          if ((number === KAFKA.messageTooLarge || number === KAFKA.recordListTooLarge) && share.messages.length > 1) {
+            this.#split(connection, share);
+            continue;
+          }
+          const failure = answered(`${DOING} to ${topic}`, number, message);
+          if (failure && livesElsewhere(failure)) this.#cluster.stale();
+          this.#settle(share, failure, firstOffset);
+        }
+      },
+    );
+  }
+
+  /** Together they were too large for the topic: one after the other, the second half only after the first, so that keys keep their order. */
+  #split(connection: Connection, { topic, partition, messages }: Share): void {
+    const half = Math.ceil(messages.length / 2);
+    const failedKeys = new Map<string, PubSubError>();
+    const second = messages.slice(half);
+    let left = half;
+    const first = messages.slice(0, half).map(
+      (message): Outgoing => ({
+        ...message,
+        done: (error, position) => {
+          if (error && message.key !== undefined) failedKeys.set(message.key, error);
+          message.done(error, position);
+          left -= 1;
+          if (left > 0) return;
+          const allowed: Outgoing[] = [];
+          const over = this.#signal.aborted ? abortError(DOING, this.#signal, "rejected") : undefined;
+          for (const one of second) {
+            const failed = over ?? (one.key === undefined ? undefined : failedKeys.get(one.key));
+            if (failed) {
+              this.#left -= 1;
+              one.done(failed);
+            } else allowed.push(one);
+          }
+          if (allowed.length > 0) this.#produce(connection, [{ topic, partition, messages: allowed }]);
+        },
+      }),
+    );
+    this.#produce(connection, [{ topic, partition, messages: first }]);
+  }
+
+  #settle({ partition, messages }: Share, error: PubSubError | undefined, firstOffset = 0): void {
+    this.#left -= messages.length;
+    if (this.#left <= 0) this.#signal.removeEventListener("abort", this.#aborted);
+    for (let index = 0; index < messages.length; index++) {
+      const message = messages[index] as Outgoing;
+      if (error) message.done(error);
+      else message.done(undefined, positionOf(partition, firstOffset + index));
+    }
+  }
+
+  /** Nobody may be left to wonder which answer belongs to what: the connections are made anew. */
+  #giveUp(): void {
+    const under = [...this.#under];
+    this.#under.clear();
+    for (const share of under) this.#settle(share, abortError(DOING, this.#signal, "unknown"));
+    if (under.length > 0) for (const connection of this.#connections) connection.drop("a publish was given up");
+  }
+}
+
+function byTopic(shares: readonly Share[]): readonly (readonly [string, readonly Share[]])[] {
+  const [only] = shares;
+  if (only && shares.length === 1) return [[only.topic, shares]];
+  const topics = new Map<string, Share[]>();
+  for (const share of shares) {
+    const same = topics.get(share.topic);
+    if (same) same.push(share);
+    else topics.set(share.topic, [share]);
+  }
+  return [...topics];
+}
+
+function withLength(writer: Writer, write: () => void): void {
+  const at = writer.skip(4);
+  write();
+  writer.int32At(at, writer.length - at - 4);
+}
+
+/** `partition-offset`: the same on every redelivery, and unique in the topic. */
+export const positionOf = (partition: number, offset: number): string => `${partition}-${offset}`;

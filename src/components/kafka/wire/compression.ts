@@ -1,0 +1,48 @@
+import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { lz4Compress, lz4Decompress, snappyCompress, snappyDecompress } from "@platformatic/wasm-utils";
+import { WireError } from "./reader.ts";
+
+export const COMPRESSIONS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
+export type Compression = (typeof COMPRESSIONS)[number];
+
+/** Before what Java's library for Snappy writes: several blocks, each with its length. */
+const XERIAL = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
+const XERIAL_HEADER_BYTES = 16;
+
+const CODECS: Readonly<Record<Compression, readonly [compress: (data: Buffer) => Buffer, decompress: (data: Buffer) => Buffer]>> = {
+  none: [(data) => data, (data) => data],
+  gzip: [gzipSync, gunzipSync],
+  snappy: [snappyCompress, unsnappy],
+  lz4: [lz4Compress, lz4Decompress],
+  zstd: [zstdCompressSync, zstdDecompressSync],
+};
+
+/** The number by which a batch names it. */
+export const compressionCode = (compression: Compression): number => COMPRESSIONS.indexOf(compression);
+
+export function compressed(compression: Compression, data: Buffer): Buffer {
+  return CODECS[compression][0](data);
+}
+
+export function decompressed(code: number, data: Buffer): Buffer {
+  const compression = COMPRESSIONS[code];
+  if (compression === undefined) throw new WireError(`expected a compression from 0 to ${COMPRESSIONS.length - 1}, found ${code}`);
+  try {
+    return CODECS[compression][1](data);
+  } catch (error) {
+    throw new WireError(
+      `what is said to be compressed by ${compression} is not: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
+function unsnappy(data: Buffer): Buffer {
+  if (!data.subarray(0, XERIAL.length).equals(XERIAL)) return snappyDecompress(data);
+  const blocks: Buffer[] = [];
+  for (let at = XERIAL_HEADER_BYTES; at < data.length; ) {
+    const length = data.readInt32BE(at);
+    blocks.push(snappyDecompress(data.subarray(at + 4, at + 4 + length)));
+    at += 4 + length;
+  }
+  return Buffer.concat(blocks);
+}

@@ -1,0 +1,4 @@
+import { testOn } from "../on-broker.ts";
+import { kafka } from "./kafka.ts";
+
+testOn(kafka);
