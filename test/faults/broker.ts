@@ -56,6 +56,8 @@ export function reasons(found: Readonly<Record<string, string | undefined>>): Re
 export interface BrokerStore {
   /** Asked of the broker itself. `directory` is the sidecar's. Undefined: nobody can be asked. */
   owed?(topic: string, group: string, directory: string): Promise<Owed>;
+  /** For a broker that does not tell what is lent: so long after it was lost to a cut at the latest it is back. Milliseconds. */
+  readonly backWithinMs?: number;
   /** Only one process may have the store, so that the sidecar must be away to ask. */
   readonly exclusive?: boolean;
   stop(): Promise<void>;

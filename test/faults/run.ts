@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as passes } from "node:timers/promises";
 import { freePort } from "../brokers/server.ts";
 import type { ToxicLink } from "../brokers/toxiproxy.ts";
 import { type Shown, Sidecar, type SidecarSettings } from "../e2e/sidecar.ts";
@@ -35,6 +36,8 @@ export class Run {
   readonly #disk: BrokerDisk | undefined;
   /** Connections, processes and servers that ended in the middle of their work: each may cost a window of duplicates. */
   cuts = 0;
+  #cuts = 0;
+  #cutAt = Number.NEGATIVE_INFINITY;
   /** What the scenario found out and wants printed. */
   readonly remarks: string[] = [];
 
@@ -120,6 +123,23 @@ export class Run {
     const found = this.sidecars[replica];
     if (!found) throw new Error(`there is no replica ${replica}`);
     return found;
+  }
+
+  /** Connections, processes and servers that ended in the middle of their work: each may cost a window of duplicates. */
+  get cuts(): number {
+    return this.#cuts;
+  }
+
+  set cuts(count: number) {
+    this.#cuts = count;
+    this.#cutAt = performance.now();
+  }
+
+  /** Resolves when nothing can be lent any more to what was cut, where the broker itself does not tell. */
+  async nothingLent(): Promise<void> {
+    const { backWithinMs = 0 } = this.store;
+    const wait = this.#cutAt + backWithinMs - performance.now();
+    if (wait > 0) await passes(wait);
   }
 
   /** Most duplicates that the cuts excuse. */

@@ -20,6 +20,7 @@ export async function settle(run: Run, scenario: Scenario): Promise<void> {
     const { missing, acknowledged } = run.ledger;
     return missing.length === 0 ? undefined : `expected 0 of ${acknowledged.size} acknowledged messages lost, found ${listed(missing)}`;
   }, scenario.arrivesWithinMs ?? ARRIVES_MS);
+  await run.nothingLent();
   if (!run.store.exclusive) await untilRight(() => run.owed(), SETTLES_MS);
   for (const sidecar of run.sidecars) if (sidecar.working) await untilRight(() => held(sidecar), SETTLES_MS);
   await restartDeliversNothing(run);

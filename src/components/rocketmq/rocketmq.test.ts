@@ -147,6 +147,22 @@ withRocketmq("rocketmq, with sign-in and filters", () => {
   );
 
   test(
+    "what is given back untried is not counted as a delivery, and what is tried again is",
+    async () => {
+      const [pubsub, topic] = [await connected(), topicOf("counted")];
+      const sink = await read(pubsub, wanted(topic));
+      await publish(pubsub, topic, "a");
+      const first = await sink.one();
+      expect([first.deliveries, first.release()]).toEqual([1, true]);
+      const second = await sink.one();
+      expect([second.deliveries, second.retry?.(100, 1)]).toEqual([1, true]);
+      const third = await sink.one();
+      expect([third.deliveries, third.position, third.ack()]).toEqual([2, first.position, true]);
+    },
+    TEST_MS,
+  );
+
+  test(
     "filters by tag and by SQL are the broker's",
     async () => {
       const [pubsub, topic] = [await connected(), topicOf("filtered")];

@@ -7,6 +7,8 @@ import { type Broker, NO_DISK, type Owed } from "../broker.ts";
 
 /** The least that RocketMQ has; and a second for what must be noticed. */
 const TIMES = { lease: "10s", requestTimeout: "1s" };
+/** A lease, and what the broker needs to notice its end. */
+const BACK_WITHIN_MS = 18_000;
 /** What a group reads in order it reads under a name of its own. */
 const GROUPS = (group: string): readonly string[] => [group, `${group}-ordered`];
 const OFFSETS = /\{"brokerName":"[^"]+","queueId":\d+,"topic":"([^"]+)"\}:\{"brokerOffset":(\d+),"consumerOffset":(\d+)/g;
@@ -44,6 +46,7 @@ export const rocketmq: Broker = {
         thaw: () => server.thaw(),
         accepted: () => Promise.resolve(door.accepted),
       },
+      backWithinMs: BACK_WITHIN_MS,
       owed: (topic, group) => owed(server.brokerPort, topic, group),
       async stop() {
         await door.stop();
