@@ -34,8 +34,6 @@ export class Run {
   /** The two servers of a scenario that has them. */
   readonly pair: BrokerPair | undefined;
   readonly #disk: BrokerDisk | undefined;
-  /** Connections, processes and servers that ended in the middle of their work: each may cost a window of duplicates. */
-  cuts = 0;
   #cuts = 0;
   #cutAt = Number.NEGATIVE_INFINITY;
   /** What the scenario found out and wants printed. */

@@ -25,7 +25,11 @@ export async function ensureGroup(
     const commits = offsets.map((offset, index): Commit => ({ index, offset, epoch: -1, metadata: "" }));
     const busy = await commitAlone(cluster, group, name, commits);
     // The group has readers, of other topics: only one of them may commit. Who begins at the oldest message need not.
-    if (busy && start !== "earliest") await visit(cluster, group, lane, signal, (member) => commitAs(cluster, member, name, commits));
+    if (!busy || start === "earliest") return;
+    await visit(cluster, group, lane, signal, async (member) => {
+      // Another sidecar may have begun meanwhile.
+      if ((await committedOf(cluster, group, topic)).size === 0) await commitAs(cluster, member, name, commits);
+    });
   });
 }
 
