@@ -6,7 +6,7 @@ import { onBroker } from "./on-broker.ts";
 const HEAD = ["broker", "published", "delivered", "in order per key", "retried", "dead-lettered"];
 const rows: (readonly (string | number)[])[] = [];
 for (const broker of BROKERS) {
-  const missing = broker.unavailable();
+  const missing = broker.unavailable() ?? broker.gaps.ordered;
   if (missing !== undefined) {
     console.error(`${broker.name}: left out, since ${missing}`);
     continue;

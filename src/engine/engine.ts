@@ -211,13 +211,14 @@ export class Engine {
     }
     const { deadLetterTopic, ...more } = own;
     const deadLetters = deadLetterTopic === undefined ? undefined : this.#deadLetters(deadLetterTopic, publishing, request);
-    const options = { pubsub, group: request.group, deadLetters, ...more, policy: heldBy(broker.capabilities, own.policy) };
+    const refused = (reason: string): void => this.#events.trouble(`the subscription to ${topic} in ${pubsub} is refused: ${reason}`);
+    const options = { pubsub, group: request.group, deadLetters, refused, ...more, policy: heldBy(broker.capabilities, own.policy) };
     const measures = this.measures.of(pubsub);
     const measured = { counts: measures.reading(request.topic, request.group), processSeconds: measures.processSeconds };
+    this.#events.subscribed(subscription);
     const supervised = new Supervised(broker, request, this.#channel, this.#clock, options, this.#shared, measured);
     this.#subscriptions.set(subscription, { pubsub, supervised });
     this.#orphans.delete(keyOf(subscription));
-    this.#events.subscribed(subscription);
   }
 
   /** Where it keeps nothing without a group, a group is made for it before the first dead letter can come (D16). */

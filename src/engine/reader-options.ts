@@ -16,6 +16,8 @@ export interface ReaderOptions {
   readonly policy: DeliveryPolicy;
   /** Where to put what failed too often, or was dropped. Without it, it is tried for ever. */
   readonly deadLetters?: DeadLetterTarget | undefined;
+  /** Is told, once for each reason, that the subscription cannot be had until something is mended. */
+  readonly refused?: (reason: string) => void;
 }
 
 /** What the subscriptions of one app share. */

@@ -15,6 +15,7 @@ function setUp(order: Order = "none", waiting = 0) {
   const opened: { readonly answer: PromiseWithResolvers<Subscription>; readonly died: PromiseWithResolvers<PubSubError | undefined> }[] =
     [];
   const windows: number[] = [];
+  const refusals: string[] = [];
   let closes = 0;
   const pubsub = {
     capabilities: { ordering: "none" },
@@ -27,7 +28,14 @@ function setUp(order: Order = "none", waiting = 0) {
   const channel = { reachable: true, onReachable: () => () => undefined } as unknown as AppChannel;
   const request: SubscribeRequest = { topic: "t", group: "app1", start: "earliest", order, options: {} };
   const policy = { ...POLICY, maxInFlight: 1, maxPending: 7, maxPendingBytes: 100 };
-  const options = { pubsub: "redis", group: "app1", order, rawPayload: false, policy } as const;
+  const options = {
+    pubsub: "redis",
+    group: "app1",
+    order,
+    rawPayload: false,
+    policy,
+    refused: (reason: string) => void refusals.push(reason),
+  } as const;
   const supervised = new Supervised(pubsub, request, channel, clock, options);
   const accept = async (index: number) => {
     opened[index]?.answer.resolve({
@@ -42,7 +50,7 @@ function setUp(order: Order = "none", waiting = 0) {
     } as unknown as Subscription);
     await settled();
   };
-  return { clock, opened, windows, supervised, accept, closes: () => closes };
+  return { clock, opened, windows, refusals, supervised, accept, closes: () => closes };
 }
 
 test("a broker that is absent is asked until it is there", async () => {
@@ -80,7 +88,11 @@ test("an order that the broker cannot keep is refused, and says so", async () =>
   const t = setUp("key");
   await settled();
   expect(t.opened).toEqual([]);
+  t.clock.advance(10_000);
+  await settled();
   expect(t.supervised.status).toMatchObject({ state: "starting", reason: "order: key cannot be kept: this broker keeps none" });
+  // Told once, however often it is tried.
+  expect(t.refusals).toEqual(["order: key cannot be kept: this broker keeps none"]);
 });
 
 test("a reader that gets nothing although messages wait is made anew", async () => {

@@ -38,6 +38,9 @@ export class Supervised {
   readonly #reader: Reader;
   readonly #clock: Clock;
   readonly #window: number;
+  readonly #refused: ReaderOptions["refused"];
+  /** The reason that was told last. */
+  #told: string | undefined;
   #subscription: Subscription | undefined;
   #problem: string | undefined = "not yet asked";
   #failures = 0;
@@ -60,6 +63,7 @@ export class Supervised {
     this.#request = request;
     this.#clock = clock;
     this.#window = options.policy.maxPending;
+    this.#refused = options.refused;
     this.#reader = new Reader(channel, clock, options, shared, measured);
     this.#opening = this.#open();
     this.#watchLater(undefined);
@@ -108,6 +112,7 @@ export class Supervised {
       const subscription = await this.#pubsub.subscribe(this.#request, this.#reader);
       this.#subscription = subscription;
       this.#problem = undefined;
+      this.#told = undefined;
       this.#failures = 0;
       this.#reader.interrupted();
       if (!this.#closed) this.#reader.use(subscription);
@@ -147,6 +152,10 @@ export class Supervised {
     this.#subscription = undefined;
     this.#problem = error?.message ?? "the reader ended";
     this.#failures += 1;
+    if (error?.permanent && this.#told !== error.message) {
+      this.#told = error.message;
+      this.#refused?.(error.message);
+    }
     this.#cancelRetry = this.#clock.after(waitMs(REOPEN, this.#failures, this.#clock.random()), () => {
       this.#opening = this.#open();
     });
