@@ -46,6 +46,8 @@ const capabilities: Capabilities = {
 /** Behind the name of a group that reads in order. */
 const ORDERED = "-ordered";
 const CONNECT_LOOK_MS = 20;
+/** The proxy learns of topics that we publish to so late. */
+const TELL_MS = 1_000;
 const JOIN_MS = 10_000;
 
 class RocketMQ implements PubSub {
@@ -61,6 +63,7 @@ class RocketMQ implements PubSub {
   readonly #readers = new Set<Reader>();
   /** Whose limits are looked at. */
   readonly #groups: Set<string>;
+  #telling: (() => void) | undefined;
   #consumers = 0;
   #closed = false;
 
@@ -142,6 +145,7 @@ class RocketMQ implements PubSub {
 
   async close(signal: AbortSignal): Promise<void> {
     this.#closed = true;
+    this.#telling?.();
     try {
       await Promise.all([...this.#readers].map((reader) => reader.close(signal)));
       if (!signal.aborted) await within(this.#session.close(), signal, "leaving");
@@ -194,7 +198,11 @@ class RocketMQ implements PubSub {
   #used(topic: string): void {
     if (this.#published.has(topic)) return;
     this.#published.add(topic);
-    this.#session.update();
+    // Many topics at once are told at once.
+    this.#telling ??= this.#context.clock.after(TELL_MS, () => {
+      this.#telling = undefined;
+      this.#session.update();
+    });
   }
 
   /** Connections are made in the background; the first question waits for them as long as they are only beginning. */

@@ -148,7 +148,7 @@ export class Publisher {
       const failure = await this.#send([message], types, signal);
       if (failure && message.key !== undefined) failedKeys.set(message.key, failure);
     }
-    return undefined;
+    return failedKeys.values().next().value;
   }
 }
 

@@ -226,11 +226,12 @@ withRocketmq("rocketmq, with sign-in and filters", () => {
       const [pubsub, topic] = [await connected(), topicOf("normal")];
       await pubsub.ensure(topic, [wanted(topic)], AbortSignal.timeout(20_000));
       const later = { text: "later", notBefore: Date.now() + 60_000 };
-      const huge = { text: "huge", attributes: { huge: "x".repeat(20_000) } };
-      expect(await publish(pubsub, topic, "good", later, huge, "better")).toMatchObject([
+      const huge = { text: "huge", key: "k", attributes: { huge: "x".repeat(20_000) } };
+      expect(await publish(pubsub, topic, "good", later, huge, { text: "behind it", key: "k" }, "better")).toMatchObject([
         undefined,
         { code: "failed_precondition", permanent: true, message: expect.stringContaining("+message.type=DELAY") },
         { code: "resource_exhausted", permanent: true },
+        { code: "unavailable", outcome: "rejected", permanent: false },
         undefined,
       ]);
       await expect(pubsub.subscribe(wanted(topic, { order: "key" }), new Recorder())).rejects.toMatchObject({
