@@ -9,6 +9,7 @@ import { type Runtime, startRuntime } from "../runtime/runtime.ts";
 import { createLog, LOG_FORMATS, type LogFormat, type Logger } from "../telemetry/log.ts";
 import { banner } from "./banner.ts";
 import { CliError, EXIT } from "./exit-codes.ts";
+import { giveBackWhenIdle } from "./give-back.ts";
 import { compiledAt, packageVersion } from "./version.ts";
 
 interface Flags extends Overrides {
@@ -76,10 +77,11 @@ Examples:
     const { env } = process;
     const isTerminal = process.stdout.isTTY === true;
     const loaded = await configured({ ...(file === undefined ? {} : { file }), env, cwd: process.cwd(), embedded, isTerminal, overrides });
-    const log = createLog(loaded.logLevel, flags.logFormat);
+    const log = await createLog(loaded.logLevel, flags.logFormat);
     for (const notice of loaded.notices) log.warn(notice);
     const runtime = await started(loaded, log);
     banner(loaded, runtime, log);
+    giveBackWhenIdle();
     await stopped(runtime, log);
   });
 for (const flag of WITHOUT_EFFECT) start.addOption(new Option(flag).hideHelp());

@@ -9,4 +9,9 @@ export const components: Readonly<Record<string, () => Promise<{ readonly defini
   "in-memory": () => import("./in-memory/index.ts"),
   kafka: () => import("./kafka/index.ts"),
   redis: () => import("./redis/index.ts"),
+  rocketmq: () => import("./rocketmq/index.ts"),
+  snssqs: () => import("./snssqs/index.ts"),
 };
+
+/** Types as other programs name them. */
+export const aliases: Readonly<Record<string, string>> = { "aws.snssqs": "snssqs" };

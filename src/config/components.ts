@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { components } from "../components/registry.ts";
+import { aliases, components } from "../components/registry.ts";
 import { type ConfigProblem, problem } from "../errors/config-error.ts";
 import { text } from "../pubsub/options.ts";
 import type { ConfiguredPubSub } from "../runtime/settings.ts";
@@ -38,7 +38,8 @@ async function configure(
   const typeNode = child(node, "type");
   // What is missing or of another kind was told by the schema.
   if (typeNode?.kind !== "scalar" || typeof typeNode.value !== "string") return undefined;
-  const type = typeNode.value.replace(/^pubsub\./, "");
+  const written = typeNode.value.replace(/^pubsub\./, "");
+  const type = Object.hasOwn(aliases, written) ? (aliases[written] ?? written) : written;
   const load = Object.hasOwn(components, type) ? components[type] : undefined;
   if (!load) {
     const types = Object.keys(components);

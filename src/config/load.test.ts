@@ -92,7 +92,7 @@ a.yaml:3:17  listen.grpc
 
 a.yaml:5:19  pubsubs.pubsub.type
   found: the component type "in-memroy"
-  expected: one of embedded, in-memory, kafka, redis; did you mean "in-memory"?
+  expected: one of embedded, in-memory, kafka, redis, rocketmq, snssqs; did you mean "in-memory"?
 
 a.yaml:6:41  pubsubs.other.metadata.maxByte
   found: unknown key "maxByte"
@@ -183,6 +183,14 @@ describe("Layotto's form", () => {
 });
 
 describe("Dapr's form", () => {
+  test("a type that Dapr names otherwise is ours by its own name", async () => {
+    const { settings, notices } = await load(
+      COMPONENT("aws", "pubsub.aws.snssqs", '{ name: region, value: us-east-1 }, { name: accountid, value: "123456789012" }'),
+    );
+    expect(settings.pubsubs.get("aws")?.type).toBe("snssqs");
+    expect(notices).toEqual([]);
+  });
+
   test("components and subscriptions, with secrets, templates and scopes; the rest is named and ignored", async () => {
     writeFileSync(join(cwd, "secrets.json"), '{"redis":{"host":"127.0.0.1:6380"}}');
     const text = [
@@ -232,7 +240,7 @@ spec: { pubsubname: mine, topic: t2, route: /t2, deadLetterTopic: poison }
     const error: unknown = await loadConfig(options({ file: "components" })).catch((caught: unknown) => caught);
     expect(error instanceof ConfigError && error.format()).toBe(`components/b.yml:5:9  spec.type
   found: the component type "pubsub.radis"
-  expected: one of embedded, in-memory, kafka, redis; did you mean "redis"?`);
+  expected: one of embedded, in-memory, kafka, redis, rocketmq, snssqs; did you mean "redis"?`);
     writeFileSync(join(directory, "b.yml"), COMPONENT("b", "pubsub.in-memory"));
     const { settings, source } = await loadConfig(options({ file: "components" }));
     expect([[...settings.pubsubs.keys()], source]).toEqual([["a", "b"], "components"]);

@@ -101,7 +101,7 @@ export const schema = z.strictObject({
     .record(
       z.string(),
       z.strictObject({
-        type: text().describe("The broker: redis, kafka, embedded, in-memory."),
+        type: text().describe("The broker: redis, kafka, rocketmq, snssqs, embedded, in-memory."),
         metadata: z.record(z.string(), z.unknown()).default({}).describe("The broker's own keys, and consumerID."),
         publish: ownPublish(),
       }),

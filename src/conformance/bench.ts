@@ -87,6 +87,11 @@ export class Bench {
     return Promise.all(done.map(({ promise }) => promise));
   }
 
+  /** The group is there before its first reader: a broker that keeps nothing without one keeps what is published from now on. */
+  async ensure(pubsub: PubSub): Promise<void> {
+    await pubsub.ensure(this.topic, [this.request()], this.patience);
+  }
+
   request(change: Partial<SubscribeRequest> = {}): SubscribeRequest {
     return { topic: this.topic, group: "group1", start: "earliest", order: "none", options: {}, ...change };
   }

@@ -9,6 +9,7 @@ import type { Gap, Harness } from "./harness.ts";
 
 /** One way to be wrong. Each member gets the sound thing and what it works on, and returns what takes its place. */
 export interface Fault {
+  batch?(messages: readonly Outgoing[]): readonly Outgoing[];
   publish?(message: Outgoing): Partial<Outgoing>;
   subscribe?(request: SubscribeRequest, pubsub: PubSub): Promise<SubscribeRequest> | SubscribeRequest;
   window?(messages: number): number;
@@ -56,9 +57,13 @@ export function spoilt(makeFault: MakeFault = () => ({}), gaps: readonly Gap[] =
   };
 }
 
-function faulty(sound: PubSub, fault: Fault, lent: Set<Delivery>): PubSub {
+/** `sound`, spoilt. `lent` comes to hold what it lent. */
+export function faulty(sound: PubSub, fault: Fault, lent: Set<Delivery>): PubSub {
   return spoil<PubSub>(sound, {
-    publish: (batch, signal) => sound.publish(fault.publish ? batch.map((one) => changed(one, fault)) : batch, signal),
+    publish(messages, signal) {
+      const batch = fault.batch?.(messages) ?? messages;
+      sound.publish(fault.publish ? batch.map((one) => changed(one, fault)) : batch, signal);
+    },
     async subscribe(request, sink) {
       const subscription = await sound.subscribe(
         (await fault.subscribe?.(request, sound)) ?? request,
@@ -93,7 +98,7 @@ function faultySink(sink: Sink, pubsub: PubSub, fault: Fault, lent: Set<Delivery
 }
 
 /** `sound`, but for the members of `change`. */
-function spoil<T extends object>(sound: T, change: Partial<T>): T {
+export function spoil<T extends object>(sound: T, change: Partial<T>): T {
   return new Proxy(sound, {
     get(target, name) {
       if (Object.hasOwn(change, name)) return Reflect.get(change, name);

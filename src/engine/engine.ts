@@ -122,7 +122,9 @@ export class Engine {
    * `remembered`, are made to exist at once: they must not miss what is published before the app is back (D16).
    */
   start(declared: readonly DeclaredSubscription[], remembered: readonly AppSubscription[]): void {
-    for (const subscription of remembered) this.#ensure(subscription);
+    const known = new Set(declared.map(keyOf));
+    // What is declared is opened below, with all that its group must be from the beginning.
+    for (const subscription of remembered) if (!known.has(keyOf(subscription))) this.#ensure(subscription);
     if (!this.#channel || this.#sources.size === 0) return;
     for (const subscription of declared) {
       this.#declared.add(keyOf(subscription));
@@ -230,7 +232,10 @@ export class Engine {
   }
 
   #ensure(subscription: AppSubscription): void {
-    const request = this.#request(subscription);
+    const own = subscriptionOptions(subscription, this.#options.delivery);
+    // What is refused is told when it is opened.
+    if (typeof own === "string") return;
+    const request = this.#request(subscription, own.order);
     const broker = this.#brokers.get(subscription.pubsub);
     if (request && broker) this.#exists(broker, request.topic, [request]);
   }

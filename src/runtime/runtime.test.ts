@@ -71,7 +71,7 @@ async function start(change: Partial<RuntimeSettings>, pubsub: PubSub): Promise<
     delivery: POLICY,
     ...change,
   };
-  const runtime = await startRuntime(settings, createLog("silent", "json", new PassThrough() as unknown as NodeJS.WriteStream));
+  const runtime = await startRuntime(settings, await createLog("silent", "json", new PassThrough() as unknown as NodeJS.WriteStream));
   cleanups.push(() => runtime.stop());
   return runtime;
 }

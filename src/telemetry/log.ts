@@ -1,5 +1,4 @@
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from "pino";
-import pretty from "pino-pretty";
 
 export type { Logger } from "pino";
 
@@ -11,13 +10,14 @@ export const LOG_FORMATS = ["auto", "pretty", "json"] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
 /** Writes to `to`: by default the standard output. */
-export function createLog(level: LogLevel, format: LogFormat = "auto", to: NodeJS.WriteStream = process.stdout): Logger {
+export async function createLog(level: LogLevel, format: LogFormat = "auto", to: NodeJS.WriteStream = process.stdout): Promise<Logger> {
   const options = { level, base: null, timestamp: stdTimeFunctions.isoTime, formatters: { level: (label: string) => ({ level: label }) } };
-  return pino(options, destination(format, to));
+  return pino(options, await destination(format, to));
 }
 
-function destination(format: LogFormat, to: NodeJS.WriteStream): DestinationStream {
+async function destination(format: LogFormat, to: NodeJS.WriteStream): Promise<DestinationStream> {
   if (format === "json" || (format === "auto" && !to.isTTY)) return to;
+  const { default: pretty } = await import("pino-pretty");
   // Synchronous: what was said before a crash or an exit must be readable after it.
   return pretty({ colorize: to.isTTY === true, sync: true, translateTime: "HH:MM:ss.l", ignore: "pid,hostname", destination: to });
 }

@@ -7,12 +7,17 @@ const POLICY = "/usr/sbin/policy-rc.d";
 
 /** Makes `command` available from a Debian package if it is not there. Returns why it cannot be had; undefined: it is there. */
 export function provide(command: string, debianPackage: string): string | undefined {
-  if (found(command)) return undefined;
-  if (!found("apt-get")) return `${command} is not installed, and there is no apt-get to install it with`;
-  if (process.getuid?.() !== 0) return `${command} is not installed, and only root can install the package ${debianPackage}`;
+  return provideWhat(command, debianPackage, () => found(command));
+}
+
+/** The same for what is no command: `there` tells whether it is. */
+export function provideWhat(what: string, debianPackage: string, there: () => boolean): string | undefined {
+  if (there()) return undefined;
+  if (!found("apt-get")) return `${what} is not installed, and there is no apt-get to install it with`;
+  if (process.getuid?.() !== 0) return `${what} is not installed, and only root can install the package ${debianPackage}`;
   const problem = install(debianPackage);
-  if (problem !== undefined) return `${command} is not installed, and apt-get install ${debianPackage} failed: ${problem}`;
-  return found(command) ? undefined : `the package ${debianPackage} brought no ${command}`;
+  if (problem !== undefined) return `${what} is not installed, and apt-get install ${debianPackage} failed: ${problem}`;
+  return there() ? undefined : `the package ${debianPackage} brought no ${what}`;
 }
 
 function found(command: string): boolean {

@@ -6,61 +6,56 @@ import { promisify } from "node:util";
 import { provide } from "./debian.ts";
 
 const run = promisify(execFile);
-
 let availability: { readonly reason: string | undefined } | undefined;
-const folders = new Map<string, Promise<string>>();
 
-/** Why nothing from Maven can be run here; undefined: it can. Installs Java and Maven where that is possible. */
+/** `org.apache.rocketmq:rocketmq-proxy:5.5.0`. */
+export type Artifact = `${string}:${string}:${string}`;
+
+/** Why nothing that runs on Java can be had here; undefined: it can. Installs Java and Maven where that is possible. */
 export function mavenAvailable(): string | undefined {
-  availability ??= { reason: provide("java", "openjdk-17-jre-headless") ?? provide("mvn", "maven") };
+  availability ??= { reason: provide("mvn", "maven") ?? provide("java", "default-jdk-headless") };
   return availability.reason;
 }
 
-/** A folder with the jars of these artifacts (`group:artifact:version`) and of all that they need. Fetched the first time, and kept for later runs. */
-export function jars(name: string, artifacts: readonly string[]): Promise<string> {
-  const known = folders.get(name);
-  if (known) return known;
-  const folder = fetched(name, artifacts);
-  folders.set(name, folder);
-  return folder;
-}
-
-async function fetched(name: string, artifacts: readonly string[]): Promise<string> {
+/**
+ * The folder with the jars of these artifacts and of all that they need: got if they were not there yet, and kept for later runs under this
+ * name in the user's cache folder. Takes a minute the first time.
+ */
+export async function jars(name: string, artifacts: readonly Artifact[]): Promise<string> {
   const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "layotto-tests");
   const folder = join(cache, name);
   if (await exists(folder)) return folder;
   await mkdir(cache, { recursive: true });
-  // Another test file may be fetching the same: each does so on its own, and a rename leaves one whole folder whoever comes first.
-  const making = await mkdtemp(join(cache, "fetching-"));
+  const building = await mkdtemp(join(cache, "getting-"));
   try {
-    await writeFile(join(making, "pom.xml"), pom(artifacts));
-    await run("mvn", ["-B", "-q", "-f", making, "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=lib"], {
-      cwd: making,
-      maxBuffer: 16 * 2 ** 20,
-    });
-    await rename(join(making, "lib"), folder).catch(async (error: unknown) => {
+    const pom = join(building, "pom.xml");
+    await writeFile(pom, pomOf(artifacts));
+    const to = join(building, "jars");
+    await run("mvn", ["-B", "-q", "-f", pom, "dependency:copy-dependencies", "-DincludeScope=runtime", `-DoutputDirectory=${to}`]);
+    await rename(to, folder).catch(async (error: unknown) => {
+      // Another test file was faster.
       if (!(await exists(folder))) throw error;
     });
     return folder;
   } finally {
-    await rm(making, { recursive: true, force: true });
+    await rm(building, { recursive: true, force: true });
   }
 }
 
-function pom(artifacts: readonly string[]): string {
+function pomOf(artifacts: readonly Artifact[]): string {
   const dependencies = artifacts.map((artifact) => {
     const [group, id, version] = artifact.split(":");
     return `<dependency><groupId>${group}</groupId><artifactId>${id}</artifactId><version>${version}</version></dependency>`;
   });
   return [
     '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>',
-    "<groupId>tests</groupId><artifactId>jars</artifactId><version>1</version><packaging>pom</packaging>",
+    "<groupId>layotto</groupId><artifactId>tests</artifactId><version>1</version><packaging>pom</packaging>",
     `<dependencies>${dependencies.join("")}</dependencies></project>`,
-  ].join("");
+  ].join("\n");
 }
 
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
+function exists(file: string): Promise<boolean> {
+  return access(file).then(
     () => true,
     () => false,
   );

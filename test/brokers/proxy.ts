@@ -16,8 +16,8 @@ export class TcpProxy {
   #port = 0;
   #swallow: string | undefined;
   #stalled = false;
-  #accepted = 0;
   #swallowed = Promise.withResolvers<void>();
+  #accepted = 0;
 
   private constructor(target: number) {
     this.#target = target;
@@ -35,13 +35,13 @@ export class TcpProxy {
     return this.#port;
   }
 
-  /** Connections that it has taken so far. */
-  get accepted(): number {
-    return this.#accepted;
-  }
-
   get connections(): number {
     return this.#links.size;
+  }
+
+  /** Connections taken so far. */
+  get accepted(): number {
+    return this.#accepted;
   }
 
   /** A good network again. Connections that lost a reply are cut: on a real network, too, nothing but their end follows. */

@@ -16,12 +16,14 @@ const given = new Set<number>();
 
 /**
  * A port of the loopback that nobody listens on at the moment, and that was not given out here before. It lies below those that systems give
- * to outgoing connections, so that none takes it before it is used, and above every default of ours.
+ * to outgoing connections, so that none takes it before it is used, and above every default of ours. `beside`: the same holds of the ports
+ * so far from it, for a server that takes several.
  */
-export async function freePort(): Promise<number> {
+export async function freePort(beside: readonly number[] = []): Promise<number> {
   const port = 20_000 + Math.floor(Math.random() * 12_000);
-  if (given.has(port) || !(await isFree(port))) return freePort();
-  given.add(port);
+  const ports = [0, ...beside].map((offset) => port + offset);
+  for (const one of ports) if (given.has(one) || !(await isFree(one))) return freePort(beside);
+  for (const one of ports) given.add(one);
   return port;
 }
 
@@ -52,7 +54,7 @@ export class Server {
     rmSync(this.directory, { recursive: true, force: true });
   };
 
-  /** `ready` tells whether the server really answers, not only whether its port is open. */
+  /** `ready` tells whether the server really answers, not only whether its port is open; it has `startMs` to do so. */
   constructor(
     name: string,
     command: string,

@@ -26,8 +26,7 @@ export interface SidecarSettings {
 /** What health says of a subscription. */
 export interface Shown {
   readonly state: string;
-  /** Why it is not running as it should. */
-  readonly reason?: string;
+  readonly reason: string;
   readonly inFlight: number;
   readonly pending: number;
   readonly counts: Readonly<Record<"delivered" | "acked" | "retried" | "dropped" | "expired" | "released" | "lost", number>>;

@@ -8,6 +8,7 @@ import { ListTopicSubscriptionsResponseSchema } from "layotto-proto/appcallback"
 import { decodeTopicEvent } from "layotto-proto/topic-event";
 import { createPublisher, createSubscriber, type HandlerResult } from "layotto-sdk";
 import { type Handlers, listen, parseAddress, type ServerCall, Status } from "layotto-transport";
+import { DEAD_LETTER } from "../../src/engine/dead-letter.ts";
 import { type AppConduct, type AppOrders, FOLLOW_UP } from "./app-conduct.ts";
 import { read, written } from "./payload.ts";
 
@@ -104,7 +105,11 @@ for (const [replica, { address, sidecar }] of orders.replicas.entries()) {
   const app = createSubscriber({ address });
   for (const topic of topics) app.subscribe(pubsub, topic, ({ data }) => handle(data, topic, replica, publish));
   if (deadLetterTopic !== undefined) {
-    app.subscribe(pubsub, deadLetterTopic, ({ data }) => say("dead", read(data)?.number ?? Number.NaN));
+    app.subscribe(pubsub, deadLetterTopic, ({ data, metadata }) => {
+      const failedAt = metadata[DEAD_LETTER.last];
+      if (failedAt === undefined) throw new Error("a dead letter does not tell when it failed last");
+      say("dead", read(data)?.number ?? Number.NaN, failedAt);
+    });
   }
   await app.listen();
 }

@@ -84,7 +84,7 @@ export class App {
       if (!delivery) return;
       this.#running.delete(first);
       this.#ledger.ended(delivery, second as Result);
-    } else if (what === "dead") this.#ledger.deadLetters.push(Number(first));
+    } else if (what === "dead") this.#ledger.deadLettered(Number(first), second);
     else if (what === "published") this.#ledger.acknowledged.set(Number(first), second === "-" ? undefined : second);
   }
 }

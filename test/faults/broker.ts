@@ -1,4 +1,4 @@
-import type { Component } from "../e2e/sidecar.ts";
+import type { Component, Sidecar } from "../e2e/sidecar.ts";
 
 /** What a scenario may ask of a broker. */
 export type Need =
@@ -12,6 +12,10 @@ export type Need =
   | "wipe"
   /** One server can take the place of another. */
   | "failover"
+  /** Its disk can be filled. */
+  | "full-disk"
+  /** Its files can be made unwritable. */
+  | "read-only"
   /** One key's messages in order, over all replicas. */
   | "ordered"
   /** It can be told to refuse what is written to one topic. */
@@ -32,10 +36,17 @@ export interface Broker {
   unavailable(): string | undefined;
   /** Why something cannot hold on it: what scenarios need, or one scenario by its name. */
   readonly gaps: Readonly<Record<string, string>>;
-  /** `port`: where sidecars will find it, for a server that tells its clients where it is. */
-  start(port: number): Promise<BrokerServer>;
+  /** Scenarios that take too long on it for `npm test`. Default: none. */
+  readonly byHand?: ReadonlySet<string>;
+  /** `port`: where sidecars will find it, for a server that tells its clients where it is. Default: where it is itself. */
+  start(port?: number): Promise<BrokerServer>;
   /** Two servers of which one takes over. */
   startPair?(safe: boolean): Promise<BrokerPair>;
+}
+
+/** Of reasons that depend on the machine, those that there are. */
+export function reasons(found: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(found).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
 /** What every way to have a broker can be asked. */
@@ -52,6 +63,18 @@ export interface BrokerServer extends BrokerStore {
   component(port: number): Component;
   /** Absent where the broker lives in the sidecar's process. */
   readonly process?: ServerProcess;
+  /** The disk for its files, when a scenario needs it. Asked before the sidecar starts: a broker in its process has its files there. */
+  disk?(sidecar: Sidecar): BrokerDisk;
+}
+
+export interface BrokerDisk {
+  /** Nothing more can be stored, until `free`. */
+  fill(): void;
+  free(): void;
+  /** Nothing can be written, until `unseal`: by a process that has the files open already, or by one that starts. */
+  seal(): void;
+  unseal(): void;
+  close(): void;
 }
 
 export interface ServerProcess {

@@ -18,8 +18,9 @@ export class Ledger {
   /** By number: the key. */
   readonly acknowledged = new Map<number, string | undefined>();
   readonly deliveries: Delivery[] = [];
-  /** Numbers that came as dead letters, as often as they came. */
+  /** Numbers that came as dead letters: one for each copy. */
   readonly deadLetters: number[] = [];
+  readonly #copies = new Set<string>();
   readonly #succeeded = new Set<number>();
   /** Nobody owes them any more, though they were acknowledged. */
   readonly #forgiven = new Set<number>();
@@ -38,6 +39,14 @@ export class Ledger {
   ended(delivery: Delivery, result: Result): void {
     delivery.result = result;
     if (result === "succeeded") this.#succeeded.add(delivery.number);
+  }
+
+  /** A dead letter came. After a crash one may come again, as any message may: that is the same copy, and tells the same time of its last failure. */
+  deadLettered(number: number, failedAt: string): void {
+    const copy = `${number} ${failedAt}`;
+    if (this.#copies.has(copy)) return;
+    this.#copies.add(copy);
+    this.deadLetters.push(number);
   }
 
   /** The broker itself lost these, or was told to let them expire. Default: all that was published until now. */

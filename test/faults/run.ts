@@ -3,7 +3,7 @@ import { freePort } from "../brokers/server.ts";
 import type { ToxicLink } from "../brokers/toxiproxy.ts";
 import { type Shown, Sidecar, type SidecarSettings } from "../e2e/sidecar.ts";
 import { App } from "./app.ts";
-import type { BrokerPair, BrokerStore, Owed, ServerProcess } from "./broker.ts";
+import type { BrokerDisk, BrokerPair, BrokerStore, Owed, ServerProcess } from "./broker.ts";
 import { Ledger } from "./ledger.ts";
 import { Load, MOST_OWED, PUBLISHERS } from "./load.ts";
 import { GROUP, PUBSUB } from "./names.ts";
@@ -32,6 +32,7 @@ export class Run {
   readonly store: BrokerStore;
   /** The two servers of a scenario that has them. */
   readonly pair: BrokerPair | undefined;
+  readonly #disk: BrokerDisk | undefined;
   /** Connections, processes and servers that ended in the middle of their work: each may cost a window of duplicates. */
   cuts = 0;
   /** What the scenario found out and wants printed. */
@@ -45,6 +46,8 @@ export class Run {
     this.#deadLetterTopic = deadLetterTopic;
     this.#subscribed = deadLetterTopic === undefined ? topics : [...topics, deadLetterTopic];
     this.pair = pair;
+    const needsDisk = scenario.needs.includes("full-disk") || scenario.needs.includes("read-only");
+    this.#disk = needsDisk ? stage.server.disk?.(this.sidecar()) : undefined;
     this.store = pair ?? stage.server;
     const replicas = sidecars.map((sidecar, index) => ({ address: app[index] ?? "", sidecar: sidecar.address }));
     this.app = new App(this.ledger, { pubsub: PUBSUB, topics, replicas, ...(deadLetterTopic !== undefined && { deadLetterTopic }) });
@@ -106,6 +109,11 @@ export class Run {
   get deadLetterTopic(): string {
     if (this.#deadLetterTopic === undefined) throw new Error("the scenario has no dead letters");
     return this.#deadLetterTopic;
+  }
+
+  get disk(): BrokerDisk {
+    if (!this.#disk) throw new Error(`there is no disk of ${this.stage.broker.name}'s own, or the scenario has asked for none`);
+    return this.#disk;
   }
 
   sidecar(replica = 0): Sidecar {
@@ -244,6 +252,7 @@ export class Run {
   }
 
   async close(): Promise<void> {
+    this.#disk?.close();
     for (const sidecar of this.sidecars) await sidecar.close();
     await this.load.stop();
     await this.app.kill();

@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { basename, delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { components } from "../../src/components/registry.ts";
 import { freePort } from "../brokers/server.ts";
 import { Program } from "../e2e/program.ts";
 
@@ -97,6 +98,31 @@ test(
   },
   INSTALL_MS,
 );
+
+test("a sidecar with Redis alone loads no other broker's part", async () => {
+  const folder = join(directory, "redis-alone");
+  mkdirSync(folder);
+  const loaded = join(folder, "loaded");
+  writeFileSync(
+    join(folder, "hook.mjs"),
+    `import { appendFileSync } from "node:fs";
+import { registerHooks } from "node:module";
+registerHooks({ load: (url, context, next) => (appendFileSync(${JSON.stringify(loaded)}, url + "\\n"), next(url, context)) });
+`,
+  );
+  // Nobody is there: the sidecar starts all the same.
+  const pubsubs = { broker: { type: "redis", metadata: { redisHost: `127.0.0.1:${await freePort()}` } } };
+  writeFileSync(join(folder, "layotto.json"), JSON.stringify({ pubsubs }));
+  const main = join(root, "stage/sidecar/dist/main.js");
+  const flags = ["--grpc-port", "0", "--http-port", "0", "--metrics-port", "0"];
+  const sidecar = start(process.execPath, ["--import", join(folder, "hook.mjs"), main, "start", "-c", "layotto.json", ...flags], folder);
+  await sidecar.printed("layotto is ready");
+  const files = readFileSync(loaded, "utf8").trim().split("\n");
+  // Each component is a chunk that has its name.
+  const types = Object.keys(components).filter((type) => files.some((url) => basename(url).startsWith(`${type}-`)));
+  expect(types).toEqual(["redis"]);
+  expect(files.filter((url) => /kafka|aws-sdk|smithy|rocketmq/.test(url))).toEqual([]);
+});
 
 test(
   "the declarations compile for a consumer who checks libraries too",

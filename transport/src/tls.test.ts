@@ -55,6 +55,18 @@ describe.skipIf(missing !== undefined)("TLS", () => {
     await once(socket, "close");
   });
 
+  test("a client that does not verify takes any certificate", async () => {
+    const server = await bed.serve(echo, { tls: ours.server });
+    const client = bed.client(server.address, { tls: { ca: others.ca, verify: false } });
+    expect(text(await call(client, "/t.T/Echo", "secret"))).toBe("secret");
+  });
+
+  test("an authority may be given as text instead of a file", async () => {
+    const server = await bed.serve(echo, { tls: ours.server });
+    const client = bed.client(server.address, { tls: { ca: readFileSync(ours.ca, "utf8") } });
+    expect(text(await call(client, "/t.T/Echo", "secret"))).toBe("secret");
+  });
+
   test("a client refuses a server of an authority that it does not know, and one without any", async () => {
     const server = await bed.serve(echo, { tls: ours.server });
     for (const tls of [{ ca: others.ca }, {}]) {

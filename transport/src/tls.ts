@@ -13,7 +13,7 @@ export interface ServerTls {
   readonly onReloadError?: (error: unknown) => void;
 }
 
-/** Files in PEM, read for each new connection. */
+/** Files in PEM, read for each new connection, or their text itself. */
 export interface ClientTls {
   /** Authorities that the server's certificate may be of. Default: those that Node knows. */
   readonly ca?: string;
@@ -22,19 +22,23 @@ export interface ClientTls {
   readonly key?: string;
   /** The name that the server's certificate must be for. Default: the host of the address. */
   readonly serverName?: string;
+  /** False: any certificate is taken, which protects from nobody who can get in between. Default: true. */
+  readonly verify?: boolean;
 }
 
 /** Throws when a file cannot be read, or is no certificate or key. */
 export function secureOptions({ cert, key, ca }: Pick<ClientTls, "cert" | "key" | "ca">): SecureContextOptions {
   const options: SecureContextOptions = {
-    ...(cert === undefined ? {} : { cert: readFileSync(cert) }),
-    ...(key === undefined ? {} : { key: readFileSync(key) }),
-    ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
+    ...(cert === undefined ? {} : { cert: pem(cert) }),
+    ...(key === undefined ? {} : { key: pem(key) }),
+    ...(ca === undefined ? {} : { ca: pem(ca) }),
     minVersion: "TLSv1.2",
   };
   createSecureContext(options);
   return options;
 }
+
+const pem = (fileOrText: string): string | Buffer => (fileOrText.startsWith("-----BEGIN ") ? fileOrText : readFileSync(fileOrText));
 
 /** Follows the server's files. They are looked at, since what a Kubernetes secret replaces are the links above them. The function ends it. */
 export function reloading(server: Server, tls: ServerTls): () => void {

@@ -41,6 +41,21 @@ export function sqliteCode(error: unknown): number | undefined {
 export const isFull = (error: unknown): boolean => sqliteCode(error) === FULL;
 export const isBusy = (error: unknown): boolean => sqliteCode(error) === BUSY;
 
+/** What to do about errors of the disk. SQLite says it in few words. */
+const REMEDY = {
+  full: "make room on its disk, or raise `maxBytes` where that is set",
+  unwritable:
+    "see that the file, its directory and their disk can be written (the system's log may say more); it is opened again by itself",
+} as const;
+
+/** The disk has only the room left that acknowledgements and retention need. */
+export const nearlyFull = (file: string): Failure => ({
+  code: "resource_exhausted",
+  message: `${file}: the disk is full but for what acknowledging needs: ${REMEDY.full}`,
+  outcome: "rejected",
+  permanent: false,
+});
+
 /**
  * What an error of the worker means to the caller. An error that neither SQLite, the file system nor we raised on purpose is a fault of the
  * program: it is thrown on, ends the worker, and every call under way fails.
@@ -52,17 +67,18 @@ export function toFailure(error: unknown, file: string, outcome: Outcome = "reje
   const text = `${file}: ${(error as Error).message}`;
   switch (code) {
     case FULL:
-      return { code: "resource_exhausted", message: text, outcome: "rejected", permanent: false };
+      return { code: "resource_exhausted", message: `${text}: ${REMEDY.full}`, outcome: "rejected", permanent: false };
     case CORRUPT:
     case NOTADB:
       return { code: "failed_precondition", message: text, outcome: "rejected", permanent: true };
     case BUSY:
+      return { code: "unavailable", message: text, outcome: "rejected", permanent: false };
     case READONLY:
     case CANTOPEN:
-      return { code: "unavailable", message: text, outcome: "rejected", permanent: false };
+      return { code: "unavailable", message: `${text}: ${REMEDY.unwritable}`, outcome: "rejected", permanent: false };
     case IOERR:
     case undefined:
-      return { code: "unavailable", message: text, outcome, permanent: false };
+      return { code: "unavailable", message: `${text}: ${REMEDY.unwritable}`, outcome, permanent: false };
     default:
       throw error;
   }

@@ -37,7 +37,8 @@ const capabilities: Capabilities = {
   publishPipeline: 1,
 };
 
-class Embedded implements PubSub {
+/** What a link reaches, as a component. */
+export class Embedded implements PubSub {
   readonly capabilities = capabilities;
   readonly admin: Admin;
   readonly #link: Link;
@@ -63,7 +64,8 @@ class Embedded implements PubSub {
 
   async subscribe(request: SubscribeRequest, sink: Sink): Promise<Subscription> {
     const { topic, order } = request;
-    const id = await this.#ask("subscribe", { topic, group: specOf(request), order });
+    const id = this.#link.newReader();
+    await this.#ask("subscribe", { reader: id, topic, group: specOf(request), order });
     const reader = new Reader(this.#link, id, topic, order, sink, (left) => this.#readers.delete(left));
     this.#readers.add(reader);
     return reader;

@@ -4,6 +4,7 @@ import { Recorder } from "../../conformance/recorder.ts";
 import { SteppedClock } from "../../conformance/stepped-clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import { Reader } from "./consume.ts";
+import { Embedded } from "./index.ts";
 import { Link, type Thread } from "./link.ts";
 import { pack } from "./packing.ts";
 import type { LendFrame, Reply, Request } from "./protocol.ts";
@@ -116,6 +117,39 @@ test("when the thread dies, what was under way fails, readers end, and what wait
   expect(thread().requests[0]?.calls).toEqual([{ kind: "ping" }]);
   thread().reply({ results: [{ value: undefined }] });
   await waiting;
+});
+
+test("a reader that closes out of time says goodbye all the same, since what it holds would stay with nobody", async () => {
+  const { link, thread } = linked();
+  const reader = new Reader(link, 1, "t", "none", new Recorder(), () => undefined);
+  await expect(reader.close(AbortSignal.abort())).rejects.toMatchObject({ code: "deadline_exceeded" });
+  expect(thread().requests.flatMap(({ calls }) => calls)).toEqual([{ kind: "unsubscribe", reader: 1 }]);
+});
+
+test("what was on its way from a reader of a thread that died cannot be taken for another's", async () => {
+  const { link, thread } = linked();
+  const pubsub = new Embedded(link);
+  const request = { topic: "t", group: "g", start: "earliest", order: "none", options: {} } as const;
+  const subscribe = async () => {
+    const subscribed = pubsub.subscribe(request, new Recorder());
+    await sent();
+    thread().reply({ results: [{ value: undefined }] });
+    return subscribed;
+  };
+  const first = await subscribe();
+  void link.ask("ping", {}).catch(() => undefined);
+  await sent();
+  const again = pubsub.subscribe(request, new Recorder());
+  const closing = first.close(signal);
+  thread().emit("error", new Error("out of memory"));
+  await sent();
+  const calls = thread().requests.flatMap((one) => one.calls);
+  expect(calls).toMatchObject([
+    { kind: "subscribe", reader: 2 },
+    { kind: "unsubscribe", reader: 1 },
+  ]);
+  thread().reply({ results: [{ value: undefined }, { value: undefined }] });
+  await Promise.all([again, closing]);
 });
 
 test("ending it fails what was never answered", async () => {

@@ -49,6 +49,7 @@ export class Link {
   readonly #start: (settings: StoreSettings) => Thread;
   readonly #readers = new Map<number, Lendee>();
   #worker: Thread | undefined;
+  #lastReader = 0;
   #publishes: Publish[] = [];
   #settlements = new Map<number, Settlement>();
   #windows = new Map<number, WindowChange>();
@@ -85,16 +86,13 @@ export class Link {
     this.#soon();
   }
 
-  /** Asks the store. Rejects with a PubSubError, also when `signal` aborts first; the store does it all the same. */
+  /** Asks the store. Rejects with a PubSubError, also when `signal` aborts first, or has; the store does it all the same. */
   ask<K extends CallKind>(kind: K, what: Calls[K]["ask"], signal?: AbortSignal): Promise<Calls[K]["answer"]> {
     return new Promise((resolve, reject) => {
       const gaveUp = () =>
         reject(new PubSubError("deadline_exceeded", `${this.#settings.file}: no answer in time`, { outcome: "unknown" }));
-      if (signal?.aborted) {
-        gaveUp();
-        return;
-      }
-      signal?.addEventListener("abort", gaveUp, { once: true });
+      if (signal?.aborted) gaveUp();
+      else signal?.addEventListener("abort", gaveUp, { once: true });
       const over = () => signal?.removeEventListener("abort", gaveUp);
       this.#asked.push({
         call: { kind, ...what } as Call,
@@ -109,6 +107,12 @@ export class Link {
       });
       this.#soon();
     });
+  }
+
+  /** A number that no other reader of this link has or had. */
+  newReader(): number {
+    this.#lastReader += 1;
+    return this.#lastReader;
   }
 
   join(id: number, reader: Lendee): void {

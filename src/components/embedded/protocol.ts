@@ -87,7 +87,8 @@ export interface GroupSpec {
 
 /** What is asked for once in a while; by kind, the question and the answer. */
 export interface Calls {
-  subscribe: { ask: { topic: string; group: GroupSpec; order: Order }; answer: number };
+  /** Readers are numbered here, not there: a number that a new thread gave again would mean two, to what was on its way when the old one died. */
+  subscribe: { ask: { reader: number; topic: string; group: GroupSpec; order: Order }; answer: undefined };
   unsubscribe: { ask: { reader: number }; answer: undefined };
   ensure: { ask: { topic: string; groups: readonly GroupSpec[] }; answer: undefined };
   flush: { ask: object; answer: undefined };

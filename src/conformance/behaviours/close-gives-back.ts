@@ -7,6 +7,7 @@ export const closeGivesBack: Behaviour = {
   rule: "D8",
   async run(bench) {
     const pubsub = await bench.open();
+    await bench.ensure(pubsub);
     const sent = Array.from({ length: 50 }, (_, index) => `m${String(index).padStart(2, "0")}`);
     await bench.publish(pubsub, ...sent);
     const first = await bench.read(pubsub, { messages: 1 });

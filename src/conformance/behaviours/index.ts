@@ -40,6 +40,7 @@ import { seek } from "./seek.ts";
 import { sharing } from "./sharing.ts";
 import { starts } from "./starts.ts";
 import { topicOrder } from "./topic-order.ts";
+import { unroutable } from "./unroutable.ts";
 import { windowBytes } from "./window-bytes.ts";
 import { windowMessages } from "./window-messages.ts";
 
@@ -86,6 +87,7 @@ export const behaviours: readonly Behaviour[] = [
   sharing,
   starts,
   topicOrder,
+  unroutable,
   windowBytes,
   windowMessages,
 ];

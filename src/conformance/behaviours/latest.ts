@@ -7,7 +7,9 @@ export const latest: Behaviour = {
   rule: "D16",
   async run(bench) {
     const pubsub = await bench.open();
-    await bench.publish(pubsub, "before");
+    // Where nothing is kept without a group, it is refused instead.
+    const [before] = await bench.tryToPublish(pubsub, ["before"]);
+    assert.equal(before?.error?.code, pubsub.capabilities.keepsWithoutGroup ? undefined : "failed_precondition");
     const reading = await bench.read(pubsub, { start: "latest" });
     await bench.publish(pubsub, "after");
     assert.equal(textOf(await reading.sink.one()), "after");

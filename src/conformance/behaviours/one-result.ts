@@ -9,6 +9,7 @@ export const oneResult: Behaviour = {
   rule: "D1",
   async run(bench) {
     const pubsub = await bench.open();
+    await bench.ensure(pubsub);
     const results = new Array<number>(COUNT).fill(0);
     const all = Promise.withResolvers<void>();
     let open = COUNT;

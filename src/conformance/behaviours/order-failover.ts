@@ -10,8 +10,9 @@ export const orderFailover: Behaviour = {
   needs: ({ ordering, holdsKeys }) => ordering !== "none" && !holdsKeys,
   async run(bench) {
     const dying = await bench.open();
-    const first = await bench.read(dying, { order: "key", messages: 4 });
+    await dying.ensure(bench.topic, [bench.request({ order: "key" })], bench.patience);
     await bench.publish(dying, ...SENT.map((data) => ({ data, key: "k" })));
+    const first = await bench.read(dying, { order: "key", messages: 4 });
     const [, second] = await first.sink.next(4);
     second?.ack();
     await bench.flush(first);

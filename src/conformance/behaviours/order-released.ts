@@ -10,8 +10,9 @@ export const orderReleased: Behaviour = {
   needs: ({ ordering, holdsKeys }) => ordering !== "none" && !holdsKeys,
   async run(bench) {
     const pubsub = await bench.open();
-    const reading = await bench.read(pubsub, { order: "key", messages: 3 });
+    await pubsub.ensure(bench.topic, [bench.request({ order: "key" })], bench.patience);
     await bench.publish(pubsub, ...SENT.map((data) => ({ data, key: "k" })));
+    const reading = await bench.read(pubsub, { order: "key", messages: 3 });
     const lent = await reading.sink.next(3);
     for (const delivery of [...lent].reverse()) delivery.release();
     for (let index = 0; index < SENT.length; index++) (await reading.sink.one()).ack();

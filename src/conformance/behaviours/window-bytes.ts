@@ -6,6 +6,7 @@ export const windowBytes: Behaviour = {
   rule: "D7",
   async run(bench) {
     const pubsub = await bench.open();
+    await bench.ensure(pubsub);
     const data = new Uint8Array(100_000);
     await bench.publish(pubsub, { data }, { data }, { data }, { data });
     const reading = await bench.read(pubsub, { bytes: 150_000 });

@@ -6,6 +6,7 @@ export const windowMessages: Behaviour = {
   rule: "D7",
   async run(bench) {
     const pubsub = await bench.open();
+    await bench.ensure(pubsub);
     await bench.publish(pubsub, ...Array.from({ length: 20 }, (_, index) => String(index)));
     const reading = await bench.read(pubsub, { messages: 3 });
     const unsettled: Awaited<ReturnType<typeof reading.sink.next>>[number][] = [];

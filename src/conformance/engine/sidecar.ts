@@ -42,7 +42,7 @@ export class Sidecar {
   /** Started, and subscribed to the bench's topic in its group, with this metadata. */
   static async start(bench: Bench, change: Partial<EngineOptions> = {}, metadata: Readonly<Record<string, string>> = {}): Promise<Sidecar> {
     const pubsub = await bench.open();
-    const request = bench.request();
+    const request = bench.request({ order: metadata.order === "key" ? "key" : "none" });
     await pubsub.ensure(bench.topic, [request], bench.patience);
     const app = new PlayedApp([{ pubsub: PUBSUB, topic: bench.topic, metadata }], bench.patienceMs);
     const clock = new SteppedClock();

@@ -1,6 +1,7 @@
 import type { Broker } from "../broker.ts";
 
 const IN_PROCESS = "the broker is part of the sidecar's process";
+const NO_FILES = "it has no files";
 
 export const inMemory: Broker = {
   name: "in-memory",
@@ -11,6 +12,8 @@ export const inMemory: Broker = {
     refuses: IN_PROCESS,
     trims: IN_PROCESS,
     failover: IN_PROCESS,
+    "full-disk": NO_FILES,
+    "read-only": NO_FILES,
     replicas: "each process has messages of its own",
   },
   unavailable: () => undefined,

@@ -13,10 +13,14 @@ const TIMES = {
   dialTimeout: "1s",
   trimInterval: "200ms",
 };
+const NO_DISK = "its server has no disk of its own here";
 
 export const redis: Broker = {
   name: "redis",
-  gaps: {},
+  gaps: {
+    "full-disk": NO_DISK,
+    "read-only": NO_DISK,
+  },
   unavailable: () => redisAvailable() ?? toxiproxyAvailable(),
   async start() {
     const server = await startRedis({ appendfsync: "always" });

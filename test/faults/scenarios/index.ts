@@ -3,6 +3,7 @@ import { appExits } from "./app-exits.ts";
 import { appTrouble } from "./app-trouble.ts";
 import { brokerFrozen, brokerKilled } from "./broker-killed.ts";
 import { deadLetters } from "./dead-letters.ts";
+import { disk } from "./disk.ts";
 import { expiry } from "./expiry.ts";
 import { failover } from "./failover.ts";
 import { flushed } from "./flushed.ts";
@@ -26,6 +27,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...appTrouble,
   appExits,
   ...deadLetters,
+  ...disk,
   ...order,
   expiry,
   memoryFull,

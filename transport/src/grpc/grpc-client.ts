@@ -233,7 +233,8 @@ export class GrpcClient implements Client, ClientConnectionOwner<ResponseHead> {
     const buffers = { writableHighWaterMark: 256 * 1024 };
     if (tls === undefined) return connectTcp({ ...target, ...buffers });
     const name = tls.serverName ?? ("host" in address ? address.host : "localhost");
-    return connectTls({ ...target, ...buffers, ...secureOptions(tls), ALPNProtocols: ["h2"], ...(isIP(name) ? {} : { servername: name }) });
+    const secure = { ...secureOptions(tls), rejectUnauthorized: tls.verify !== false, ALPNProtocols: ["h2"] };
+    return connectTls({ ...target, ...buffers, ...secure, ...(isIP(name) ? {} : { servername: name }) });
   }
 
   #failed(reason: string): void {

@@ -4,6 +4,8 @@ import { dirname } from "node:path";
 const SIZE = 8 * 2 ** 20;
 /** A disk with less than this free gets no ballast: it would itself make the disk full. */
 const ROOM = 4 * SIZE;
+/** What is left of a disk without it, when publishing has to end: what it gave, and what the write had for which the disk was full. */
+const RESERVE = 2 * SIZE;
 
 /**
  * Space kept for the day the disk is full: given up then, so that acknowledgements and retention, which make room again, can still be written.
@@ -26,9 +28,16 @@ export class Ballast {
     this.#present = true;
   }
 
-  /** False: there was none left to give. */
+  /** It was given, or there was never room for it, and what is left is little: no longer for publishes. Nothing at all may be a file system that does not say. */
+  get short(): boolean {
+    if (this.#present) return false;
+    const free = freeBytes(this.#file);
+    return free > 0 && free < RESERVE;
+  }
+
+  /** False: there was none left to give, or it is not the disk that is full. */
   give(): boolean {
-    if (!this.#present) return false;
+    if (!this.#present || freeBytes(this.#file) >= ROOM) return false;
     rmSync(this.#file, { force: true });
     this.#present = false;
     return true;

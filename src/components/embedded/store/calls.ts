@@ -18,8 +18,6 @@ export interface Ground {
   readonly elapsed: number;
 }
 
-let lastReader = 0;
-
 /** Answers a call. What it changes is committed when it returns. `flush` and `close` are the cycle's own business. */
 export function answer(call: Call, ground: Ground): Calls[CallKind]["answer"] {
   const { catalog, db } = ground;
@@ -33,13 +31,13 @@ export function answer(call: Call, ground: Ground): Calls[CallKind]["answer"] {
         throw new StoreError("failed_precondition", text, false);
       }
       setIdle(group, null, db);
-      const reader = new Reader(++lastReader, group, order);
+      const reader = new Reader(call.reader, group, order);
       if (order !== "none") {
         group.keepPlaces((pos) => reader.keepsPlace(db.log.read(group.topic, pos)?.[3] ?? null), ground.now, ground.elapsed);
       }
       group.readers.push(reader);
       ground.readers.set(reader.id, reader);
-      return reader.id;
+      return undefined;
     }
     case "unsubscribe": {
       const reader = ground.readers.get(call.reader);

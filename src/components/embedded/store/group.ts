@@ -1,31 +1,22 @@
+import type { Entry } from "./entry.ts";
 import type { GroupRows } from "./group-rows.ts";
 import type { Topic } from "./log.ts";
+import { type Extent, Progress } from "./progress.ts";
 import type { Reader } from "./reader.ts";
 import { Redelivery } from "./redelivery.ts";
+import { Strays } from "./strays.ts";
 
 /** The longest that a retry can be put off. */
 export const MAX_DELAY_MS = 30 * 86_400_000;
 
-/** A message that this group has read and not settled. */
-interface Entry {
-  readonly pos: number;
-  size: number;
-  failures: number;
-  /** Wall clock: not to be lent before. 0: at once. */
-  due: number;
-  /** Who has it. undefined: it waits to be lent again. */
-  reader: Reader | undefined;
-  /** It has a row in `pending`. */
-  stored: boolean;
-}
+/** After a commit no more than so much of a group's window is left out of it of what was settled: a crash would repeat it, beside what was lent. */
+const LEFT_OUT = 1 / 4;
+/** So many times that, a window, are worth a commit of their own: where nothing is published there is no other. */
+const OWN_COMMIT = 4;
+/** What is worth neither, however small the window. */
+const LEAST = 16;
 
-/** How much of the progress a transaction must hold: what costs one update; what is older than the last tick, too; all of it. */
-export type Extent = "front" | "tick" | "all";
-
-/**
- * The state of a consumer group. Memory knows more than the disk: every message before `next` is settled unless it has an entry here;
- * the disk follows within two ticks, or at once where a settlement must not be forgotten.
- */
+/** A consumer group: its readers, and what each message that it has read waits for. */
 export class Group {
   readonly id: number;
   readonly topic: Topic;
@@ -34,30 +25,16 @@ export class Group {
   /** Wall clock; null while there are readers. */
   idleSince: number | null;
   readonly readers: Reader[] = [];
-  /** Where it reads on. */
-  next: number;
   /** Messages of the topic from `next` on; undefined: not counted. */
   unread: number | undefined;
   /** The size of a message that fitted into no window: not to be fetched in vain again. */
   blocked = 0;
 
-  /** Entries before the upto that the disk has: each has a row. Like `#recent` in ascending order. */
-  readonly #parked = new Map<number, Entry>();
-  readonly #recent = new Map<number, Entry>();
-  /** Lent before a seek, and not reached again by the cursor. */
-  readonly #strays = new Map<number, Entry>();
-  /** Strays that were acknowledged ahead of the cursor. */
-  readonly #passed = new Set<number>();
+  readonly #progress: Progress;
+  readonly #strays = new Strays();
   /** Failures of messages that the cursor has not reached, from before a restart. */
   readonly #remembered = new Map<number, { failures: number; due: number }>();
   readonly #again = new Redelivery();
-  #savedUpto: number;
-  /** `next` at the last tick. */
-  #mark: number;
-  #erase: number[] = [];
-  #unsaved: Entry[] = [];
-  #settledSinceTick = false;
-  #dirty = false;
 
   constructor(id: number, topic: Topic, name: string, upto: number, expiresAfterMs: number | null, idleSince: number | null) {
     this.id = id;
@@ -65,7 +42,7 @@ export class Group {
     this.name = name;
     this.expiresAfterMs = expiresAfterMs;
     this.idleSince = idleSince;
-    this.next = this.#mark = this.#savedUpto = upto;
+    this.#progress = new Progress(id, upto);
   }
 
   /** Takes up what an earlier run left. Delays count from now, for at most as long as they were meant to: clocks jump. */
@@ -75,29 +52,34 @@ export class Group {
         this.#remembered.set(pos, { failures, due });
         continue;
       }
-      this.#parked.set(pos, { pos, size: 0, failures, due, reader: undefined, stored: true });
+      this.#progress.park({ pos, turn: 0, size: 0, failures, due, reader: undefined, stored: true });
       if (due > now) this.#again.addLater(elapsed + Math.min(due - now, MAX_DELAY_MS), pos);
       else this.#again.add(pos);
     }
   }
 
-  /** There is progress that the disk does not have. */
-  get dirty(): boolean {
-    return this.#dirty;
+  /** Where it reads on. */
+  get next(): number {
+    return this.#progress.next;
   }
 
-  /** There is a failure that the disk must have with the next commit. */
+  /** There is progress that the disk does not have. */
+  get dirty(): boolean {
+    return this.#progress.dirty;
+  }
+
+  /** There is a failure that the disk must have with the next commit, or a crash would repeat more than it may. */
   get urgent(): boolean {
-    return this.#unsaved.length > 0;
+    return this.#progress.failed || this.#progress.unsure > OWN_COMMIT * this.#leftOut;
   }
 
   get unsettled(): number {
-    return this.#parked.size + this.#recent.size;
+    return this.#progress.unsettled;
   }
 
   /** Everything before it is settled. */
   get floor(): number {
-    return first(this.#parked)?.pos ?? first(this.#recent)?.pos ?? this.next;
+    return this.#progress.floor;
   }
 
   get lent(): number {
@@ -126,7 +108,7 @@ export class Group {
   /** The position to lend again before anything new, if there is one. `elapsed` makes delayed ones ready. */
   peekReady(elapsed: number): number | undefined {
     for (let pos = this.#again.peek(elapsed); pos !== undefined; pos = this.#again.peek(elapsed)) {
-      const entry = this.#find(pos);
+      const entry = this.#progress.find(pos);
       if (entry && !entry.reader) return pos;
       this.#again.drop();
     }
@@ -135,7 +117,7 @@ export class Group {
 
   relend(pos: number, size: number, reader: Reader): Readonly<Entry> {
     this.#again.drop();
-    const entry = this.#find(pos) as Entry;
+    const entry = this.#progress.find(pos) as Entry;
     entry.reader = reader;
     entry.size = size;
     return entry;
@@ -144,7 +126,7 @@ export class Group {
   /** Retries that were put off when nobody asked for order: those with a place to keep are lent now, and say for themselves when they are due. */
   keepPlaces(keepsPlace: (pos: number) => boolean, now: number, elapsed: number): void {
     for (const pos of this.#again.takeDelayed()) {
-      const due = this.#find(pos)?.due ?? 0;
+      const due = this.#progress.find(pos)?.due ?? 0;
       if (keepsPlace(pos)) this.#again.add(pos);
       else this.#again.addLater(elapsed + Math.min(due - now, MAX_DELAY_MS), pos);
     }
@@ -153,26 +135,26 @@ export class Group {
   /** The cursor reaches a new message: what is to be lent to `reader` now; undefined when nothing is. */
   advance(pos: number, size: number, key: string | null, reader: Reader, now: number, elapsed: number): Readonly<Entry> | undefined {
     this.#pass(pos);
-    if (this.#passed.delete(pos)) {
-      this.#dirty = true;
+    if (this.#strays.takePassed(pos)) {
+      this.#progress.reachSettled();
       return undefined;
     }
     const stray = this.#strays.get(pos);
     if (stray) {
-      this.#strays.delete(pos);
-      this.#recent.set(pos, stray);
+      this.#strays.remove(pos);
+      this.#progress.reach(stray);
       return undefined;
     }
     const before = this.#remembered.get(pos);
     if (!before) {
-      const entry = { pos, size, failures: 0, due: 0, reader, stored: false };
-      this.#recent.set(pos, entry);
+      const entry = { pos, turn: 0, size, failures: 0, due: 0, reader, stored: false };
+      this.#progress.reach(entry);
       return entry;
     }
     this.#remembered.delete(pos);
     const waits = before.due > now && !reader.keepsPlace(key);
-    const entry = { pos, size, ...before, reader: waits ? undefined : reader, stored: true };
-    this.#recent.set(pos, entry);
+    const entry = { pos, turn: 0, size, ...before, reader: waits ? undefined : reader, stored: true };
+    this.#progress.reach(entry);
     if (waits) this.#again.addLater(elapsed + Math.min(before.due - now, MAX_DELAY_MS), pos);
     return waits ? undefined : entry;
   }
@@ -180,8 +162,8 @@ export class Group {
   /** The cursor reaches a message that expired. */
   skip(pos: number): void {
     this.#pass(pos);
-    if (this.#remembered.delete(pos)) this.#erase.push(pos);
-    this.#dirty = true;
+    if (this.#remembered.delete(pos)) this.#progress.erase(pos);
+    this.#progress.touch();
   }
 
   ack(pos: number, reader: Reader): boolean {
@@ -214,27 +196,28 @@ export class Group {
     this.#save(entry);
   }
 
-  /** Undoes an `ack` whose transaction failed. To be followed by `resync`. */
-  unack(pos: number, size: number, failures: number, reader: Reader): void {
-    const entries = this.#passed.delete(pos) ? this.#strays : this.#recent;
-    entries.set(pos, { pos, size, failures, due: 0, reader, stored: false });
-    reader.relent(size);
+  /** Undoes an `ack` of what `lentEntry` gave, whose transaction failed. To be followed by `resync`. */
+  unack(entry: Entry, reader: Reader): void {
+    entry.reader = reader;
+    reader.relent(entry.size);
+    if (this.#strays.takePassed(entry.pos)) this.#strays.add(entry);
+    else this.#progress.unsettle(entry);
   }
 
-  /** What `unack` needs to know. */
-  lentEntry(pos: number, reader: Reader): Readonly<Entry> | undefined {
+  /** What `reader` has of it. */
+  lentEntry(pos: number, reader: Reader): Entry | undefined {
     return this.#lentTo(pos, reader);
   }
 
   /** Settled without having been lent: expired, or no longer there. */
   forget(pos: number): void {
-    const entry = this.#find(pos);
+    const entry = this.#progress.find(pos);
     if (entry) this.#drop(entry);
   }
 
   /** The message was removed. What is lent stays lent. */
   forgetUnlent(pos: number): void {
-    const entry = this.#find(pos);
+    const entry = this.#progress.find(pos);
     if (entry && !entry.reader) this.#drop(entry);
   }
 
@@ -249,101 +232,57 @@ export class Group {
     for (const entry of this.#all()) {
       if (!entry.reader) continue;
       entry.stored = false;
-      this.#strays.set(entry.pos, entry);
+      this.#strays.add(entry);
     }
-    for (const part of [this.#parked, this.#recent, this.#remembered, this.#passed, this.#again]) part.clear();
-    this.#erase = [];
-    this.#unsaved = [];
-    this.next = this.#mark = this.#savedUpto = upto;
+    this.#strays.forgetPassed();
+    this.#progress.moveTo(upto);
+    this.#remembered.clear();
+    this.#again.clear();
     this.unread = undefined;
     this.blocked = 0;
-    this.#dirty = false;
   }
 
   /** Writes progress down, within a transaction. If that fails, `resync` must follow. */
   persist(rows: GroupRows, extent: Extent): void {
-    for (const pos of this.#erase) rows.erase(this.id, pos);
-    for (const entry of this.#unsaved) {
-      if (this.#find(entry.pos) !== entry) continue;
-      rows.put(this.id, entry.pos, entry.failures, entry.due);
-      entry.stored = true;
-    }
-    this.#erase = [];
-    this.#unsaved = [];
-    if (extent !== "front") this.#park(rows, extent === "all" ? this.next : this.#mark);
-    const upto = first(this.#recent)?.pos ?? this.next;
-    if (upto > this.#savedUpto) {
-      rows.setUpto(this.id, upto);
-      this.#savedUpto = upto;
-    }
-    if (extent === "front") return;
-    this.#mark = this.next;
-    this.#dirty = extent === "tick" && this.#settledSinceTick;
-    this.#settledSinceTick = false;
+    this.#progress.persist(rows, extent, this.#leftOut);
   }
 
   /** Learns again what the disk has, after a transaction that failed or may have. */
   resync(rows: GroupRows): void {
-    const stored = new Set(rows.pending(this.id).map(([pos]) => pos));
-    const entries = [...this.#parked.values(), ...this.#recent.values()].sort((a, b) => a.pos - b.pos);
-    this.#savedUpto = rows.upto(this.id);
-    this.#parked.clear();
-    this.#recent.clear();
-    for (const entry of entries) {
-      entry.stored = stored.delete(entry.pos);
-      (entry.pos < this.#savedUpto ? this.#parked : this.#recent).set(entry.pos, entry);
-    }
-    this.#unsaved = entries.filter(({ failures, due }) => failures > 0 || due > 0);
-    this.#erase = [...stored].filter((pos) => !this.#remembered.has(pos));
-    this.#dirty = this.#settledSinceTick = true;
+    this.#progress.resync(rows, this.#remembered);
   }
 
-  /** Gives what is stuck before `end` a row of its own, so that the rest need not wait for it. */
-  #park(rows: GroupRows, end: number): void {
-    for (const entry of this.#recent.values()) {
-      if (entry.pos >= end) return;
-      if (!entry.stored) rows.put(this.id, entry.pos, entry.failures, entry.due);
-      entry.stored = true;
-      this.#recent.delete(entry.pos);
-      this.#parked.set(entry.pos, entry);
-    }
+  /** How many settled messages a commit may leave out. */
+  get #leftOut(): number {
+    let window = 0;
+    for (const reader of this.readers) window += reader.windowMessages;
+    return Math.max(LEAST, window * LEFT_OUT);
   }
 
   #pass(pos: number): void {
-    this.next = pos + 1;
+    this.#progress.next = pos + 1;
     this.blocked = 0;
     if (this.unread !== undefined) this.unread--;
   }
 
-  #find(pos: number): Entry | undefined {
-    return this.#recent.get(pos) ?? this.#parked.get(pos);
-  }
-
   #lentTo(pos: number, reader: Reader): Entry | undefined {
-    const entry = this.#find(pos) ?? this.#strays.get(pos);
+    const entry = this.#progress.find(pos) ?? this.#strays.get(pos);
     return entry?.reader === reader ? entry : undefined;
   }
 
   *#all(): Generator<Entry> {
-    yield* this.#parked.values();
-    yield* this.#recent.values();
+    yield* this.#progress.entries();
     yield* this.#strays.values();
   }
 
   #drop(entry: Entry): void {
     this.#takeBack(entry);
-    if (this.#strays.delete(entry.pos)) {
-      if (entry.pos >= this.next) this.#passed.add(entry.pos);
-      return;
-    }
-    if (!this.#recent.delete(entry.pos)) this.#parked.delete(entry.pos);
-    if (entry.stored) this.#erase.push(entry.pos);
-    this.#dirty = this.#settledSinceTick = true;
+    if (!this.#strays.acked(entry.pos, this.next)) this.#progress.settle(entry);
   }
 
   /** A stray that is given back needs no second place: the cursor will reach it, or is past it for good. */
   #wasStray(entry: Entry): boolean {
-    if (!this.#strays.delete(entry.pos)) return false;
+    if (!this.#strays.remove(entry.pos)) return false;
     this.#takeBack(entry);
     return true;
   }
@@ -354,13 +293,6 @@ export class Group {
   }
 
   #save(entry: Entry): void {
-    if (this.#strays.has(entry.pos)) return;
-    this.#unsaved.push(entry);
-    this.#dirty = true;
+    if (!this.#strays.get(entry.pos)) this.#progress.save(entry);
   }
-}
-
-function first(entries: ReadonlyMap<number, Entry>): Entry | undefined {
-  for (const entry of entries.values()) return entry;
-  return undefined;
 }

@@ -23,18 +23,23 @@ export class FileLock {
     this.#lock = new DatabaseSync(`${file}.lock`, { timeout: 0 });
     try {
       this.#lock.exec("BEGIN EXCLUSIVE");
+      // Where nothing can be written, SQLite says nothing and the lock is none: this fails there.
+      this.#tell(now);
     } catch (error) {
       this.#lock.close();
       throw isBusy(error) ? new StoreError("failed_precondition", heldBy(file, readOwner(this.#ownerFile))) : error;
     }
-    const owner: Owner = { pid: process.pid, host: hostname(), since: new Date(now).toISOString() };
-    writeFileSync(`${this.#ownerFile}.new`, JSON.stringify(owner));
-    renameSync(`${this.#ownerFile}.new`, this.#ownerFile);
   }
 
   release(): void {
     rmSync(this.#ownerFile, { force: true });
     this.#lock.close();
+  }
+
+  #tell(now: number): void {
+    const owner: Owner = { pid: process.pid, host: hostname(), since: new Date(now).toISOString() };
+    writeFileSync(`${this.#ownerFile}.new`, JSON.stringify(owner));
+    renameSync(`${this.#ownerFile}.new`, this.#ownerFile);
   }
 }
 

@@ -1,13 +1,12 @@
 import type { PublishFrame } from "../protocol.ts";
+import type { Entry } from "./entry.ts";
 import type { Group } from "./group.ts";
 import type { Reader } from "./reader.ts";
 
 /** A message that another replaces: acknowledged in the same commit, or, if that fails, not at all. */
 interface Moved {
   readonly group: Group;
-  readonly pos: number;
-  readonly size: number;
-  readonly failures: number;
+  readonly entry: Entry;
   readonly reader: Reader;
 }
 
@@ -22,7 +21,7 @@ export function takeMoved({ moves }: PublishFrame, readers: ReadonlyMap<number, 
       refused.add(moves[at] as number);
       continue;
     }
-    moved.push({ group: reader.group, pos, size: entry.size, failures: entry.failures, reader });
+    moved.push({ group: reader.group, entry, reader });
     reader.group.ack(pos, reader);
   }
   return moved;
@@ -30,5 +29,5 @@ export function takeMoved({ moves }: PublishFrame, readers: ReadonlyMap<number, 
 
 /** Undoes it, after a transaction that failed. A `resync` of the groups must follow. */
 export function putBack(moved: readonly Moved[]): void {
-  for (const { group, pos, size, failures, reader } of moved) group.unack(pos, size, failures, reader);
+  for (const { group, entry, reader } of moved) group.unack(entry, reader);
 }

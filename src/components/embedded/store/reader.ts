@@ -27,6 +27,10 @@ export class Reader {
     this.#windowBytes = bytes;
   }
 
+  get windowMessages(): number {
+    return this.#windowMessages;
+  }
+
   /** Messages that may still be lent, whatever their size. */
   get room(): number {
     return this.#windowBytes > this.#lentBytes ? Math.max(0, this.#windowMessages - this.#lentMessages) : 0;

@@ -1,14 +1,14 @@
-import { type Failure, isFull, StoreError, sqliteCode, toFailure } from "../errors.ts";
+import { type Failure, isFull, nearlyFull, StoreError, sqliteCode, toFailure } from "../errors.ts";
 import type { Call, CallResult, LendFrame, PublishFrame, Reply, Request, SettlementFrame, StoreSettings } from "../protocol.ts";
 import { Append } from "./append.ts";
 import { Ballast } from "./ballast.ts";
 import { answer, deleteGroup } from "./calls.ts";
 import { Catalog } from "./catalog.ts";
 import { Database, prepareDirectory } from "./database.ts";
-import type { Extent } from "./group.ts";
 import { lend } from "./lend.ts";
 import { FileLock } from "./lock.ts";
 import { putBack, takeMoved } from "./moves.ts";
+import type { Extent } from "./progress.ts";
 import type { Reader } from "./reader.ts";
 import { sweep } from "./retention.ts";
 
@@ -162,17 +162,24 @@ export class Store {
 
   /** The cycle's commit, if there is anything to write. A full disk refuses the publishes and lets the rest be written. */
   #store(request: Request): Reply["published"] {
-    const { now, elapsed, publish } = request;
+    const { now, elapsed } = request;
+    const { file } = this.#settings;
     const { db, ballast } = this.#opened();
     const extent = this.#extent(request);
-    const due = (db.log.nextDue() ?? Number.POSITIVE_INFINITY) <= now && elapsed >= this.#fullUntil;
-    if (!publish && extent === undefined && !due) return undefined;
+    const isDue = (db.log.nextDue() ?? Number.POSITIVE_INFINITY) <= now && elapsed >= this.#fullUntil;
+    const short = (request.publish !== undefined || isDue) && ballast.short;
+    if (short) this.#fullUntil = elapsed + FULL_MS;
+    const refusal = request.publish && short ? nearlyFull(file) : undefined;
+    const publish = short ? undefined : request.publish;
+    const due = isDue && !short;
+    if (!publish && extent === undefined && !due) return refusal;
     if (extent !== undefined && extent !== "front") this.#tickAt = elapsed + TICK_MS;
     try {
-      return this.#write(publish, extent ?? "front", now, due);
+      const positions = this.#write(publish, extent ?? "front", now, due);
+      return refusal ?? positions;
     } catch (error) {
       if (db.spoiled || sqliteCode(error) === undefined) throw error;
-      const failure = toFailure(error, this.#settings.file);
+      const failure = toFailure(error, file);
       this.#resync();
       if (isFull(error)) ballast.give();
       this.#fullUntil = elapsed + FULL_MS;
@@ -184,7 +191,7 @@ export class Store {
         this.#unwritten = failure;
         this.#resync();
       }
-      return publish && failure;
+      return refusal ?? (publish && failure);
     }
   }
 

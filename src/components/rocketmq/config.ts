@@ -1,0 +1,126 @@
+import { z } from "zod";
+import { count, duration, flag, oneOf, text } from "../../pubsub/options.ts";
+
+const WITHOUT_EFFECT = "Accepted and without effect:";
+/** The proxy's own least. */
+const LEAST_LEASE_MS = 10_000;
+
+/** A word that Layotto's files may leave empty, which means the default. */
+const worded = <T>(word: z.ZodType<T, unknown>, fallback: T) =>
+  z.preprocess((value) => (value === "" ? undefined : value), word.optional()).transform((value) => value ?? fallback);
+
+const ignored = (why: string) => text().optional().describe(`${WITHOUT_EFFECT} ${why}`);
+const pull = () => ignored("the window of the subscription decides how much is fetched");
+const only = <T extends string>(word: T, why: string) =>
+  worded(text(), "")
+    .refine((value) => value === "" || value.toLowerCase() === word.toLowerCase(), { error: why })
+    .describe(`Only \`${word}\`: ${why}.`);
+
+/** The keys of `metadata`: our own, then Layotto's and Dapr's. */
+export const rocketmqOptions = z
+  .strictObject({
+    endpoints: worded(text(), "").describe(
+      "`host:port` of the gRPC proxy of RocketMQ 5, or a list of several, of which one is used at a time. Required.",
+    ),
+    nameServer: worded(text(), "").describe(
+      "`host:port` of the name server, or a list. It leads to the brokers when topics and groups are created and checked; messages go through `endpoints`.",
+    ),
+    entityManagement: worded(flag(), true).describe(
+      "Create topics and groups that are missing. Needs nameServer; default true where that is given.",
+    ),
+    topicType: worded(oneOf(["normal", "delay", "mixed"]), "normal").describe(
+      "Type of the topics that are created for subscriptions without order: `normal` (default), `delay` (every message can be delayed), or `mixed`, where the broker has enableMixedMessageType. With order they are of type FIFO.",
+    ),
+    topicQueues: worded(count(1, 1_024), 8).describe("Queues of a topic that is created, on each broker. Default 8."),
+    accessKey: text().optional().describe("Access key."),
+    secretKey: text().optional().describe("Secret key."),
+    securityToken: text().optional().describe("Token of temporary credentials."),
+    nameSpace: worded(text(), "").describe("Namespace of topics and groups, where the server has namespaces."),
+    consumerGroup: worded(text(), "").describe("Another word for consumerID: the group."),
+    enableTLS: worded(flag(), false).describe("Connect to the proxy by TLS. Default false."),
+    insecureSkipTLSVerify: worded(flag(), false).describe(
+      "Accept any server certificate; a proxy makes itself one by default. Default false.",
+    ),
+    caCert: text()
+      .optional()
+      .describe("The authority that signed the proxy's certificate: a file in PEM, or its text. Default: the system's."),
+    clientCert: text().optional().describe("Our own certificate: a file in PEM, or its text."),
+    clientKey: text().optional().describe("Our own key: a file in PEM, or its text."),
+    lease: worded(duration(), 30_000).describe(
+      "How long a message stays with a sidecar that no longer gives sign of life. Default 30s, at least 10s.",
+    ),
+    pollTimeout: worded(duration(), 5_000).describe("How long one request for messages waits at the broker. Default 5s, at least that."),
+    requestTimeout: worded(duration(), 3_000).describe(
+      "Longest silence of a proxy that owes a reply; then the connection is made anew. Default 3s.",
+    ),
+    sendTimeOutSec: worded(count(0), 30).describe("Longest wait for the reply to a publish, in seconds. Default 30; 0 means the default."),
+
+    nameServerDomain: only("", "the name server is not looked up over HTTP: use nameServer"),
+    consumerModel: only("clustering", "broadcasting is a group of its own for each replica"),
+    consumeOrderly: worded(flag(), false)
+      .refine((on) => !on, { error: "ask for it in the subscription: order: key" })
+      .describe("Must be false: order belongs to the subscription (`order: key`)."),
+    maxReconsumeTimes: ignored("the subscription's retry decides; groups that are created have no limit of their own"),
+    instanceName: ignored("each process has a client id of its own"),
+    producerGroup: ignored("RocketMQ 5 has no producer groups"),
+    groupName: ignored("RocketMQ 5 has no producer groups"),
+    retries: ignored("the engine decides what is tried again"),
+    producerQueueSelector: ignored("the proxy chooses the queue; partitionKey keeps messages together"),
+    fromWhere: ignored("the subscription's start decides"),
+    consumeTimestamp: ignored("the subscription's start decides"),
+    consumeMessageBatchMaxSize: pull(),
+    consumeConcurrentlyMaxSpan: pull(),
+    autoCommit: ignored("a message is acknowledged when the app has done it"),
+    consumeTimeout: ignored("the subscription's processingTimeout decides"),
+    consumerPullTimeout: ignored("see pollTimeout"),
+    pullInterval: pull(),
+    pullBatchSize: pull(),
+    consumerBatchSize: pull(),
+    pullThresholdForQueue: pull(),
+    pullThresholdForTopic: pull(),
+    pullThresholdSizeForQueue: pull(),
+    pullThresholdSizeForTopic: pull(),
+    sendTimeOut: ignored("see sendTimeOutSec"),
+    "content-type": ignored("each event has its own"),
+    logLevel: ignored("there is one log"),
+    mspProperties: ignored("it belongs to another product"),
+  })
+  .transform((options) => ({
+    ...options,
+    proxies: parseAddresses(options.endpoints, 8081),
+    nameServers: parseAddresses(options.nameServer, 9876),
+    sendTimeoutMs: (options.sendTimeOutSec || 30) * 1_000,
+  }))
+  .superRefine((options, context) => {
+    const refuse = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message, input: undefined });
+    if (options.proxies.length === 0) {
+      const only = options.nameServer === "" ? "" : ": messages go through RocketMQ 5's proxy, which the nameServer does not tell";
+      refuse("endpoints", `expected host:port of the gRPC proxy (port 8081)${only}`);
+    }
+    if (options.nameServer !== "" && options.nameServers.length === 0) refuse("nameServer", "expected host:port");
+    if (options.lease < LEAST_LEASE_MS) refuse("lease", "expected at least 10s, the least that RocketMQ's proxy takes");
+    if (options.pollTimeout < 5_000) refuse("pollTimeout", "expected at least 5s, the least that RocketMQ's proxy takes");
+    if (options.requestTimeout <= 0) refuse("requestTimeout", "expected more than 0");
+    if (!options.accessKey !== !options.secretKey) refuse("secretKey", "accessKey and secretKey belong together");
+    if (!options.clientCert !== !options.clientKey) refuse("clientCert", "clientCert and clientKey belong together");
+  });
+
+export type RocketmqOptions = z.output<typeof rocketmqOptions>;
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `10.0.0.1:8081`, `http://proxy:8081`, and lists of them. Empty when it is none. */
+function parseAddresses(list: string, defaultPort: number): readonly HostPort[] {
+  const addresses: HostPort[] = [];
+  for (const item of list.split(/[,;]/)) {
+    if (item.trim() === "") continue;
+    const match = /^\s*(?:https?:\/\/)?(?:\[([^\]]+)\]|([^\s:/]+))(?::(\d+))?\/?\s*$/.exec(item);
+    const host = match?.[1] ?? match?.[2];
+    if (host === undefined) return [];
+    addresses.push({ host, port: match?.[3] === undefined ? defaultPort : Number(match[3]) });
+  }
+  return addresses;
+}

@@ -1,0 +1,293 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Clock } from "../../pubsub/clock.ts";
+import type { PubSubError } from "../../pubsub/error.ts";
+import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
+import { Batches, queueOf } from "./batches.ts";
+import type { RocketmqOptions } from "./config.ts";
+import { Done } from "./done.ts";
+import { asPubSubError } from "./errors.ts";
+import { filterOf } from "./filter.ts";
+import { ClientType, Language, type SettingsSchema } from "./gen/apache/rocketmq/v2/definition_pb.ts";
+import { Lease, type LeaseKeeper } from "./lease.ts";
+import { type LeaseOwner, Leases } from "./leases.ts";
+import type { Member } from "./member.ts";
+import type { Received } from "./message.ts";
+import type { Proxies, ProxyUser } from "./proxies.ts";
+import { MOST_AT_ONCE, Poll, type Poller } from "./receive.ts";
+import { type Introduced, Session } from "./session.ts";
+import { type Settled, Settlements } from "./settlements.ts";
+import { Window } from "./window.ts";
+import { within } from "./within.ts";
+
+/** What a reader needs of its component. */
+export interface Ground {
+  readonly proxies: Proxies;
+  readonly options: RocketmqOptions;
+  readonly clock: Clock;
+  /** Names of the brokers that have the topic's queues now. Rejects with a PubSubError. */
+  brokers(topic: string): Promise<readonly string[]>;
+  /** Messages that nobody was given yet. Absent where nobody can be asked. Rejects with a PubSubError. */
+  unread?(topic: string, group: string, signal: AbortSignal): Promise<number>;
+  left(reader: Reader): void;
+}
+
+/** Brokers come and go. */
+const LOOK_MS = 30_000;
+
+/** One reader of a group on a topic: a client of the proxy, which keeps the leases of what it received. */
+export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, LeaseOwner, Settled, Introduced {
+  readonly closed: Promise<PubSubError | undefined>;
+  readonly clientId: string;
+  readonly backlog?: (signal: AbortSignal) => Promise<Backlog>;
+  readonly #member: Member;
+  readonly #sink: Sink;
+  readonly #ground: Ground;
+  readonly #window = new Window();
+  readonly #leases: Leases;
+  readonly #settlements: Settlements;
+  readonly #session: Session;
+  readonly #batches: Batches | undefined;
+  readonly #done = new Done();
+  readonly #polls = new Map<string, Poll>();
+  readonly #end = Promise.withResolvers<PubSubError | undefined>();
+  readonly #introduced = Promise.withResolvers<void>();
+  #held: Lease[] = [];
+  #cancelLook: () => void = () => undefined;
+  #over = false;
+
+  constructor(request: SubscribeRequest, group: string, clientId: string, sink: Sink, ground: Ground) {
+    const { proxies, options, clock } = ground;
+    const ordered = request.order !== "none";
+    this.closed = this.#end.promise;
+    this.clientId = clientId;
+    this.#member = { topic: request.topic, group, clientId, ordered, filter: filterOf(request.options), options, proxies, clock };
+    this.#sink = sink;
+    this.#ground = ground;
+    this.#batches = ordered ? new Batches() : undefined;
+    this.#leases = new Leases(this.#member, this);
+    this.#settlements = new Settlements(this.#member, this);
+    this.#session = new Session(proxies, clock, this);
+    if (ground.unread) this.backlog = (signal) => this.#backlog(signal);
+  }
+
+  get group() {
+    return { resourceNamespace: this.#member.options.nameSpace, name: this.#member.group };
+  }
+
+  /** Resolves when the proxy knows us. */
+  async open(brokers: readonly string[], signal: AbortSignal): Promise<void> {
+    this.#reads(brokers);
+    this.#session.open();
+    this.#ground.proxies.enter(this);
+    try {
+      await within(this.#introduced.promise, signal, `joining ${this.#member.group}`);
+    } catch (error) {
+      this.#stop();
+      await this.#session.close();
+      throw error;
+    }
+    this.#leases.start();
+    this.#lookLater();
+  }
+
+  settings(): MessageInitShape<typeof SettingsSchema> {
+    const { options, topic, filter } = this.#member;
+    return {
+      clientType: ClientType.SIMPLE_CONSUMER,
+      userAgent: { language: Language.NODE_JS, version: "layotto" },
+      pubSub: {
+        case: "subscription",
+        value: { group: this.group, subscriptions: [{ topic: { resourceNamespace: options.nameSpace, name: topic }, expression: filter }] },
+      },
+    };
+  }
+
+  ready(): void {
+    this.#introduced.resolve();
+    if (this.#over) return;
+    this.#sink.interrupted();
+    this.#poll();
+  }
+
+  away(): void {
+    for (const poll of this.#polls.values()) poll.stop();
+  }
+
+  up(): void {
+    // The proxy must know us first: see `ready`.
+  }
+
+  down(error: PubSubError): void {
+    if (!this.#over) this.#sink.interrupted(error);
+  }
+
+  window(messages: number, bytes: number): void {
+    this.#window.set(messages, bytes);
+    this.#goOn();
+  }
+
+  get paused(): boolean {
+    return this.#window.closed;
+  }
+
+  get room(): number {
+    return this.#over || !this.#session.ready || this.#held.length > 0 ? 0 : this.#window.room(MOST_AT_ONCE);
+  }
+
+  received(broker: string, messages: readonly Received[], since: number): void {
+    this.#batches?.received(broker, messages);
+    const safeUntil = since + this.#member.options.lease;
+    for (const message of messages) this.#take(queueOf(broker, message), message, safeUntil);
+    this.#lend();
+  }
+
+  failed(error: PubSubError): void {
+    if (error.permanent && !this.#over) this.#die(error);
+    // Anything else passes: the poll tries again.
+  }
+
+  settled(lease: Lease): void {
+    this.#window.giveBack(lease.size);
+    this.#settlements.add(lease);
+    this.#goOn();
+  }
+
+  giveBack(lease: Lease): void {
+    this.#held = this.#held.filter((one) => one !== lease);
+    lease.state = "returned";
+    this.#settlements.add(lease);
+  }
+
+  renewed(lease: Lease): void {
+    this.#settlements.ready(lease);
+  }
+
+  lost(leases: readonly Lease[], error: PubSubError): void {
+    for (const lease of leases) {
+      this.#window.giveBack(lease.size);
+      this.#batches?.back(lease);
+    }
+    this.#sink.lost(leases, error);
+    this.#goOn();
+  }
+
+  over(lease: Lease, stands: boolean): void {
+    if (lease.state === "returned") this.#batches?.back(lease);
+    else if (stands) this.#batches?.acked(lease);
+    else this.#done.add(lease.position);
+    this.#leases.remove(lease);
+    this.#poll();
+  }
+
+  async flush(signal: AbortSignal): Promise<void> {
+    await within(this.#settlements.flushed(), signal, "settling");
+  }
+
+  async close(signal: AbortSignal): Promise<void> {
+    if (this.#over) {
+      await this.#end.promise;
+      return;
+    }
+    this.#stop();
+    for (const lease of [...this.#held].reverse()) this.giveBack(lease);
+    try {
+      await within(this.#settlements.flushed(), signal, "settling");
+      await within(this.#session.close(), signal, "leaving");
+    } finally {
+      this.#finish(undefined);
+    }
+  }
+
+  /** What other readers hold at the moment nobody tells. */
+  async #backlog(signal: AbortSignal): Promise<Backlog> {
+    const unread = await this.#ground.unread?.(this.#member.topic, this.#member.group, signal);
+    const ours = this.#leases.all.filter(({ state }) => state === "lent" || state === "held");
+    const oldest = Math.min(...ours.map(({ publishedAt }) => publishedAt ?? Number.POSITIVE_INFINITY));
+    const oldestMs = Number.isFinite(oldest) ? Math.max(0, this.#member.clock.now() - oldest) : undefined;
+    return { messages: unread === undefined ? undefined : unread + ours.length, oldestMs };
+  }
+
+  #take(queue: string, message: Received, safeUntil: number): void {
+    const known = this.#leases.get(message.position);
+    if (known && (known.state === "lent" || known.state === "held")) {
+      known.givenAgain(message.handle, safeUntil);
+      return;
+    }
+    const lease = new Lease(this.#member.topic, queue, message, safeUntil, this);
+    this.#leases.add(lease);
+    if (this.#batches?.isDone(queue, message.position) || this.#done.has(message.position) || known?.state === "acked") {
+      this.#done.delete(message.position);
+      lease.state = "acked";
+      this.#settlements.add(lease);
+    } else if (this.#over) this.giveBack(lease);
+    else this.#held.push(lease);
+  }
+
+  #goOn(): void {
+    this.#lend();
+    this.#poll();
+  }
+
+  #poll(): void {
+    for (const poll of this.#polls.values()) poll.again();
+  }
+
+  #lend(): void {
+    if (this.#over) return;
+    const batch: Lease[] = [];
+    while (this.#held[0] && this.#window.admits(this.#held[0].size)) {
+      const lease = this.#held.shift() as Lease;
+      if (lease.state !== "held") continue;
+      lease.state = "lent";
+      this.#window.lend(lease.size);
+      batch.push(lease);
+    }
+    if (batch.length > 0) this.#sink.deliver(batch);
+  }
+
+  #reads(brokers: readonly string[]): void {
+    for (const broker of brokers) if (!this.#polls.has(broker)) this.#polls.set(broker, new Poll(this.#member, broker, this));
+    for (const [broker, poll] of this.#polls) {
+      if (brokers.includes(broker)) continue;
+      poll.stop();
+      this.#polls.delete(broker);
+    }
+  }
+
+  #lookLater(): void {
+    this.#cancelLook = this.#member.clock.after(LOOK_MS, async () => {
+      try {
+        this.#reads(await this.#ground.brokers(this.#member.topic));
+        this.#poll();
+      } catch (error) {
+        // The next look tries again; what is known goes on.
+        asPubSubError(error);
+      }
+      if (!this.#over) this.#lookLater();
+    });
+  }
+
+  #stop(): void {
+    this.#over = true;
+    this.#cancelLook();
+    this.#leases.stop();
+    this.#ground.proxies.leave(this);
+    for (const poll of this.#polls.values()) poll.stop();
+  }
+
+  #die(error: PubSubError): void {
+    this.#stop();
+    const lost = this.#leases.all.filter(({ state }) => state === "lent");
+    for (const lease of lost) this.#leases.remove(lease);
+    if (lost.length > 0) this.#sink.lost(lost, error);
+    void this.#session.close();
+    this.#finish(error);
+  }
+
+  #finish(error: PubSubError | undefined): void {
+    for (const lease of this.#leases.all) this.#leases.remove(lease);
+    this.#settlements.stop();
+    this.#ground.left(this);
+    this.#end.resolve(error);
+  }
+}

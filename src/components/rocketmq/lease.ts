@@ -1,0 +1,81 @@
+import type { Delivery } from "../../pubsub/delivery.ts";
+import type { Received } from "./message.ts";
+
+/**
+ * `held`: received, not lent yet. `lent`: with the engine. `acked` and `returned`: settled, and on the way to the broker. `over`: settled there, or
+ * lost.
+ */
+export type LeaseState = "held" | "lent" | "acked" | "returned" | "over";
+
+export interface LeaseKeeper {
+  /** The lease was settled. */
+  settled(lease: Lease): void;
+}
+
+/** A message that the broker hides from others for our sake. */
+export class Lease implements Delivery {
+  readonly topic: string;
+  readonly position: string;
+  readonly data: Uint8Array;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly key?: string;
+  readonly publishedAt?: number;
+  readonly deliveries: number;
+  readonly size: number;
+  /** Broker and number. */
+  readonly queue: string;
+  state: LeaseState = "held";
+  /** What the broker wants to be shown. Each renewal gives a new one. */
+  handle: string;
+  /** Those of earlier leases on it that the broker may still keep, because an answer was lost: else they would bring it back. */
+  readonly older: string[] = [];
+  /** Until then, by the monotonic clock, nobody else can have got it. */
+  safeUntil: number;
+  /** A renewal is under way, and the handle may be an old one already. */
+  renewing = false;
+  /** After how long a returned one may come again, in milliseconds; undefined: at once, since it was not tried. */
+  againAfterMs: number | undefined;
+  readonly #keeper: LeaseKeeper;
+
+  constructor(topic: string, queue: string, received: Received, safeUntil: number, keeper: LeaseKeeper) {
+    this.topic = topic;
+    this.queue = queue;
+    this.position = received.position;
+    this.data = received.data;
+    this.attributes = received.attributes;
+    if (received.key !== undefined) this.key = received.key;
+    if (received.publishedAt !== undefined) this.publishedAt = received.publishedAt;
+    this.deliveries = received.deliveries;
+    this.size = received.size;
+    this.handle = received.handle;
+    this.safeUntil = safeUntil;
+    this.#keeper = keeper;
+  }
+
+  /** The broker has given it once more. */
+  givenAgain(handle: string, safeUntil: number): void {
+    this.older.push(this.handle);
+    this.handle = handle;
+    this.safeUntil = Math.max(this.safeUntil, safeUntil);
+  }
+
+  ack(): boolean {
+    return this.#settle("acked");
+  }
+
+  release(): boolean {
+    return this.#settle("returned");
+  }
+
+  retry(delayMs: number): boolean {
+    if (this.state === "lent") this.againAfterMs = delayMs;
+    return this.#settle("returned");
+  }
+
+  #settle(state: "acked" | "returned"): boolean {
+    if (this.state !== "lent") return false;
+    this.state = state;
+    this.#keeper.settled(this);
+    return true;
+  }
+}

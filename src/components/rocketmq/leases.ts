@@ -1,0 +1,130 @@
+import { PubSubError } from "../../pubsub/error.ts";
+import { FreshMap } from "../../pubsub/fresh-map.ts";
+import { durationOf } from "./durations.ts";
+import { asPubSubError, failureOf, isNoLease } from "./errors.ts";
+import { MessagingService } from "./gen/apache/rocketmq/v2/service_pb.ts";
+import { mended } from "./handle.ts";
+import type { Lease } from "./lease.ts";
+import type { Member } from "./member.ts";
+
+/** Renewals that are under way at once: the protocol has one request a message. */
+const AT_ONCE = 32;
+/** Parts of a lease between two looks at all of them. */
+const LOOKS = 6;
+
+export interface LeaseOwner {
+  /** Nothing may be lent: what is only held is better given back than renewed. */
+  readonly paused: boolean;
+  giveBack(lease: Lease): void;
+  /** A renewal of a lease that was settled meanwhile is over. */
+  renewed(lease: Lease): void;
+  lost(leases: readonly Lease[], error: PubSubError): void;
+}
+
+/** All messages that are with us, by position, over reconnects; it keeps their leases. */
+export class Leases {
+  readonly #member: Member;
+  readonly #owner: LeaseOwner;
+  readonly #byPosition = new FreshMap<string, Lease>();
+  #due: Lease[] = [];
+  #renewing = 0;
+  #cancel: () => void = () => undefined;
+
+  constructor(member: Member, owner: LeaseOwner) {
+    this.#member = member;
+    this.#owner = owner;
+  }
+
+  get all(): readonly Lease[] {
+    return [...this.#byPosition.values()];
+  }
+
+  get(position: string): Lease | undefined {
+    return this.#byPosition.get(position);
+  }
+
+  add(lease: Lease): void {
+    this.#byPosition.set(lease.position, lease);
+  }
+
+  remove(lease: Lease): void {
+    lease.state = "over";
+    if (this.#byPosition.get(lease.position) === lease) this.#byPosition.delete(lease.position);
+  }
+
+  start(): void {
+    this.#cancel = this.#member.clock.after(this.#member.options.lease / LOOKS, () => {
+      this.start();
+      this.#look();
+    });
+  }
+
+  stop(): void {
+    this.#cancel();
+    this.#due = [];
+  }
+
+  #look(): void {
+    const { clock, options } = this.#member;
+    const now = clock.elapsed();
+    const soon = now + (options.lease * (LOOKS - 2)) / LOOKS;
+    const ended: Lease[] = [];
+    this.#due = [];
+    for (const lease of this.#byPosition.values()) {
+      if (lease.state !== "held" && lease.state !== "lent") continue;
+      if (lease.safeUntil <= now) ended.push(lease);
+      else if (lease.renewing || lease.safeUntil > soon) continue;
+      else if (lease.state === "held" && this.#owner.paused) this.#owner.giveBack(lease);
+      else this.#due.push(lease);
+    }
+    this.#lose(ended);
+    this.#renew();
+  }
+
+  #renew(): void {
+    while (this.#renewing < AT_ONCE && this.#member.proxies.up) {
+      const lease = this.#due.shift();
+      if (!lease) return;
+      if (lease.state !== "held" && lease.state !== "lent") continue;
+      this.#renewing += 1;
+      lease.renewing = true;
+      void this.#renewOne(lease).finally(() => {
+        this.#renewing -= 1;
+        lease.renewing = false;
+        if (lease.state === "acked" || lease.state === "returned") this.#owner.renewed(lease);
+        this.#renew();
+      });
+    }
+  }
+
+  async #renewOne(lease: Lease): Promise<void> {
+    const { proxies, clientId, topic, group, options, clock } = this.#member;
+    const space = { resourceNamespace: options.nameSpace };
+    const since = clock.elapsed();
+    const { handle } = lease;
+    try {
+      const { status, receiptHandle } = await proxies.call(MessagingService.method.changeInvisibleDuration, clientId, {
+        group: { ...space, name: group },
+        topic: { ...space, name: topic },
+        receiptHandle: handle,
+        messageId: lease.position,
+        invisibleDuration: durationOf(options.lease),
+      });
+      const failure = failureOf("ChangeInvisibleDuration", status);
+      if (isNoLease(failure)) this.#lose([lease]);
+      if (failure) return;
+      if (receiptHandle !== "" && lease.handle === handle) lease.handle = mended(receiptHandle);
+      lease.safeUntil = since + options.lease;
+    } catch (error) {
+      // Whether it has a new handle is not known. The next look tries again; if that is refused, the message is lost to us.
+      asPubSubError(error);
+    }
+  }
+
+  #lose(leases: readonly Lease[]): void {
+    const lost = leases.filter(({ state }) => state === "lent");
+    for (const lease of leases) if (lease.state === "lent" || lease.state === "held") this.remove(lease);
+    if (lost.length === 0) return;
+    this.#owner.lost(lost, new PubSubError("failed_precondition", `the lease on ${lost.length} messages of ${this.#member.topic} ended`));
+  }
+}

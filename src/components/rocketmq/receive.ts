@@ -1,0 +1,112 @@
+import { randomUUID } from "node:crypto";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { ClientStream } from "layotto-transport";
+import type { PubSubError } from "../../pubsub/error.ts";
+import { durationOf } from "./durations.ts";
+import { callError, failureOf, isNothing } from "./errors.ts";
+import { Code } from "./gen/apache/rocketmq/v2/definition_pb.ts";
+import { MessagingService, ReceiveMessageRequestSchema, ReceiveMessageResponseSchema } from "./gen/apache/rocketmq/v2/service_pb.ts";
+import type { Member } from "./member.ts";
+import { fromMessage, type Received } from "./message.ts";
+
+/** The most that a broker gives at once. */
+export const MOST_AT_ONCE = 32;
+const AGAIN_MS = 1_000;
+const DOING = "ReceiveMessage";
+
+/** What a poll is for. */
+export interface Poller {
+  /** How many messages are worth asking for now. */
+  readonly room: number;
+  /** Messages came, asked for at `since`. */
+  received(broker: string, messages: readonly Received[], since: number): void;
+  failed(error: PubSubError): void;
+}
+
+/** Asks one broker for messages, again and again, for as long as there is room. What it asks for waits at the broker until there is something. */
+export class Poll {
+  readonly #member: Member;
+  readonly #broker: string;
+  readonly #poller: Poller;
+  #stream: ClientStream | undefined;
+  #cancelAgain: () => void = () => undefined;
+  #waiting = false;
+  /** The same when the answer was lost: an ordered group then gives the same messages once more, at once. */
+  #attempt = randomUUID();
+
+  constructor(member: Member, broker: string, poller: Poller) {
+    this.#member = member;
+    this.#broker = broker;
+    this.#poller = poller;
+  }
+
+  /** There may be room, or a connection. */
+  again(): void {
+    if (this.#stream || this.#waiting) return;
+    const room = this.#poller.room;
+    if (room > 0 && this.#member.proxies.up) this.#ask(room);
+  }
+
+  stop(): void {
+    this.#cancelAgain();
+    const stream = this.#stream;
+    this.#stream = undefined;
+    stream?.cancel();
+  }
+
+  #ask(room: number): void {
+    const { topic, group, clientId, filter, options, proxies, clock } = this.#member;
+    const space = { resourceNamespace: options.nameSpace };
+    const request = create(ReceiveMessageRequestSchema, {
+      group: { ...space, name: group },
+      messageQueue: { topic: { ...space, name: topic }, id: -1, broker: { name: this.#broker } },
+      filterExpression: filter,
+      batchSize: Math.min(room, MOST_AT_ONCE),
+      invisibleDuration: durationOf(options.lease),
+      longPollingTimeout: durationOf(options.pollTimeout),
+      attemptId: this.#attempt,
+    });
+    const since = clock.elapsed();
+    const messages: Received[] = [];
+    let refused: PubSubError | undefined;
+    const over = (error?: PubSubError): void => {
+      if (error === undefined) this.#attempt = randomUUID();
+      if (messages.length > 0) this.#poller.received(this.#broker, messages, since);
+      // A stream that was stopped has nobody to go on for; what it brought is ours all the same.
+      if (this.#stream !== stream) return;
+      this.#stream = undefined;
+      const failure = error ?? refused;
+      if (failure) this.#later(failure);
+      else this.again();
+    };
+    const stream = proxies.stream(
+      MessagingService.method.receiveMessage,
+      clientId,
+      {
+        message: (bytes) => {
+          const { content } = fromBinary(ReceiveMessageResponseSchema, bytes);
+          if (content.case === "message") messages.push(fromMessage(content.value));
+          else if (content.case === "status" && content.value.code !== Code.OK) {
+            const failure = failureOf(DOING, content.value);
+            if (!isNothing(failure)) refused = failure;
+          }
+        },
+        ended: () => over(),
+        failed: (error) => over(callError(DOING, error)),
+      },
+      options.pollTimeout + options.requestTimeout,
+    );
+    this.#stream = stream;
+    stream.send(toBinary(ReceiveMessageRequestSchema, request));
+    stream.end();
+  }
+
+  #later(error: PubSubError): void {
+    this.#waiting = true;
+    this.#cancelAgain = this.#member.clock.after(AGAIN_MS, () => {
+      this.#waiting = false;
+      this.again();
+    });
+    this.#poller.failed(error);
+  }
+}

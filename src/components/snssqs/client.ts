@@ -1,0 +1,151 @@
+import { type PublishBatchRequestEntry, SNS } from "@aws-sdk/client-sns";
+import {
+  type ChangeMessageVisibilityBatchRequestEntry,
+  type DeleteMessageBatchRequestEntry,
+  type Message,
+  type ReceiveMessageCommandInput,
+  SQS,
+} from "@aws-sdk/client-sqs";
+import type { fromTemporaryCredentials } from "@aws-sdk/credential-providers";
+import type { Clock } from "../../pubsub/clock.ts";
+import { PubSubError } from "../../pubsub/error.ts";
+import type { SnsSqsOptions } from "./config.ts";
+import { abortError, awsError } from "./errors.ts";
+
+/** How the SDK's clients are told to give up. */
+interface SendOptions {
+  readonly abortSignal: AbortSignal;
+}
+
+/** Batches of AWS, whatever they hold. */
+export const MOST_ENTRIES = 10;
+/** Connections on which readers wait for messages: all that they may want. */
+const POLLING_CONNECTIONS = 4_000;
+const CLIENT_NAME = "layotto";
+
+/**
+ * SNS and SQS as this component asks them. Every call is tried once, ends in time, and rejects with a PubSubError. Receiving, which waits
+ * on the server's side, has connections of its own, so that nothing else waits behind it.
+ */
+export class Aws {
+  readonly sns: SNS;
+  readonly sqs: SQS;
+  readonly #polling: SQS;
+  readonly #options: SnsSqsOptions;
+  readonly #clock: Clock;
+
+  constructor(options: SnsSqsOptions, name: string, clock: Clock) {
+    const credentials = credentialsOf(options, name);
+    const common = (maxSockets: number) => ({
+      maxAttempts: 1,
+      customUserAgent: CLIENT_NAME,
+      requestHandler: {
+        connectionTimeout: options.connectTimeout,
+        // It would write to the console that requests wait for a connection: that is what the bound is for.
+        socketAcquisitionWarningTimeout: 2 ** 31 - 1,
+        httpAgent: { keepAlive: true, maxSockets },
+        httpsAgent: { keepAlive: true, maxSockets },
+      },
+      ...(options.region !== undefined && { region: options.region }),
+      ...(options.endpoint !== undefined && { endpoint: options.endpoint }),
+      ...(credentials && { credentials }),
+    });
+    this.sns = new SNS(common(options.maxConnections));
+    this.sqs = new SQS({ ...common(options.maxConnections), useQueueUrlAsEndpoint: options.endpoint === undefined });
+    this.#polling = new SQS({ ...common(POLLING_CONNECTIONS), useQueueUrlAsEndpoint: options.endpoint === undefined });
+    this.#options = options;
+    this.#clock = clock;
+  }
+
+  publish(TopicArn: string, PublishBatchRequestEntries: PublishBatchRequestEntry[], signal: AbortSignal) {
+    const input = { TopicArn, PublishBatchRequestEntries };
+    return this.call("PublishBatch", (options) => this.sns.publishBatch(input, options), signal);
+  }
+
+  async receive(QueueUrl: string, MaxNumberOfMessages: number, signal: AbortSignal): Promise<readonly Message[]> {
+    const input: ReceiveMessageCommandInput = {
+      QueueUrl,
+      MaxNumberOfMessages,
+      WaitTimeSeconds: this.#options.waitSeconds,
+      VisibilityTimeout: this.#options.leaseSeconds,
+      MessageAttributeNames: ["All"],
+      MessageSystemAttributeNames: ["ApproximateReceiveCount", "SentTimestamp", "MessageGroupId"],
+    };
+    const waits = this.#options.requestTimeout + this.#options.waitSeconds * 1_000;
+    const { Messages = [] } = await this.call("ReceiveMessage", (options) => this.#polling.receiveMessage(input, options), signal, waits);
+    return Messages;
+  }
+
+  delete(QueueUrl: string, Entries: DeleteMessageBatchRequestEntry[]) {
+    return this.call("DeleteMessageBatch", (options) => this.sqs.deleteMessageBatch({ QueueUrl, Entries }, options));
+  }
+
+  changeVisibility(QueueUrl: string, Entries: ChangeMessageVisibilityBatchRequestEntry[]) {
+    return this.call("ChangeMessageVisibilityBatch", (options) => this.sqs.changeMessageVisibilityBatch({ QueueUrl, Entries }, options));
+  }
+
+  /** `send` gets what the SDK's clients take as options. Ends at once when `signal` aborts, whatever the client is waiting for. */
+  call<T>(doing: string, send: (options: SendOptions) => Promise<T>, signal?: AbortSignal, ms = this.#options.requestTimeout): Promise<T> {
+    if (signal?.aborted) return Promise.reject(abortError(doing, signal, "rejected"));
+    const controller = new AbortController();
+    return new Promise((resolve, reject) => {
+      const giveUp = (error: PubSubError) => {
+        reject(error);
+        controller.abort();
+      };
+      const late = () => giveUp(new PubSubError("unavailable", `${doing}: no answer within ${ms} ms`, { outcome: "unknown" }));
+      const cancelLate = this.#clock.after(ms, late);
+      const aborted = () => giveUp(abortError(doing, signal as AbortSignal, "unknown"));
+      signal?.addEventListener("abort", aborted, { once: true });
+      const over = () => {
+        cancelLate();
+        signal?.removeEventListener("abort", aborted);
+      };
+      send({ abortSignal: controller.signal })
+        .finally(over)
+        .then(resolve, (error: unknown) => {
+          // Given up above: what that makes of the request is of no interest.
+          if (!controller.signal.aborted) rejectWith(reject, doing, error);
+        });
+    });
+  }
+
+  close(): void {
+    for (const client of [this.sns, this.sqs, this.#polling]) client.destroy();
+  }
+}
+
+function rejectWith(reject: (error: unknown) => void, doing: string, error: unknown): void {
+  try {
+    reject(awsError(doing, error));
+  } catch (fault) {
+    reject(fault);
+  }
+}
+
+/** Undefined: the SDK's own chain. */
+function credentialsOf({ accessKey, secretKey, sessionToken, region, endpoint, ...role }: SnsSqsOptions, name: string) {
+  const own =
+    accessKey !== undefined && secretKey !== undefined
+      ? { accessKeyId: accessKey, secretAccessKey: secretKey, ...(sessionToken !== undefined && { sessionToken }) }
+      : undefined;
+  const { assumeRoleArn: RoleArn } = role;
+  if (RoleArn === undefined) return own;
+  const RoleSessionName = role.assumeRoleSessionName ?? `${CLIENT_NAME}-${name}`.replace(/[^\w+=,.@-]/g, "-").slice(0, 64);
+  const clientConfig = { ...(region !== undefined && { region }), ...(endpoint !== undefined && { endpoint }) };
+  let provider: Promise<(caller?: Caller) => Promise<Credentials>> | undefined;
+  return async (caller?: Caller) => {
+    provider ??= import("@aws-sdk/credential-providers").then(({ fromTemporaryCredentials }) =>
+      fromTemporaryCredentials({ params: { RoleArn, RoleSessionName }, ...(own && { masterCredentials: own }), clientConfig }),
+    );
+    return (await provider)(caller);
+  };
+}
+
+/** The client that asks, as the SDK tells it. */
+type Caller = Parameters<ReturnType<typeof fromTemporaryCredentials>>[0];
+
+interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}

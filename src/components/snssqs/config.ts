@@ -1,0 +1,103 @@
+import { z } from "zod";
+import { count, duration, flag, oneOf, text } from "../../pubsub/options.ts";
+
+/** A word that Layotto's files may leave empty, which means the default. */
+const worded = <T>(word: z.ZodType<T, unknown>, fallback: T) =>
+  z.preprocess((value) => (value === "" ? undefined : value), word.optional()).transform((value) => value ?? fallback);
+
+const word = () =>
+  text()
+    .optional()
+    .transform((value) => value?.trim() || undefined);
+const ignored = (why: string) => text().optional().describe(`Accepted and without effect: ${why}`);
+const older = (key: string) => word().describe(`Older name of ${key}.`);
+const unsupported = () =>
+  word()
+    .refine((value) => value === undefined, { error: "IAM Roles Anywhere is not supported: use assumeRoleArn or the usual chain" })
+    .describe("Must be absent: IAM Roles Anywhere is not supported.");
+
+/** What SQS itself allows. */
+const MOST_LEASE_S = 43_200;
+const MOST_WAIT_S = 20;
+const MOST_RETENTION_MS = 1_209_600_000;
+
+/** The keys of `metadata`: Dapr's (`pubsub.aws.snssqs`) and Layotto's with their defaults, then our own. */
+export const snsSqsOptions = z
+  .strictObject({
+    region: word().describe("AWS region. Default: that of the environment or the profile."),
+    endpoint: word().describe("URL of another server than AWS, such as an emulator."),
+    accessKey: word().describe("Access key id. Default: the usual chain (environment, profile, web identity, container, instance)."),
+    secretKey: word().describe("Secret of the access key."),
+    sessionToken: word().describe("Token of temporary credentials."),
+    assumeRoleArn: word().describe("Role to assume with these credentials, or with those of the usual chain."),
+    assumeRoleSessionName: word().describe("Session name of that role. Default: layotto and the component's name."),
+    accountId: word().describe("Account of the topics. Only spares listing them with disableEntityManagement."),
+    fifo: worded(flag(), false).describe("FIFO topics and queues: order by key. Default false."),
+    fifoMessageGroupID: word().describe("With fifo: the key of messages that have none. Default: they are in no order."),
+    disableEntityManagement: worded(flag(), false).describe(
+      "Topics, queues and subscriptions are looked up and never made. Default false.",
+    ),
+    messageVisibilityTimeout: worded(count(1, MOST_LEASE_S), 30).describe(
+      "Seconds that a message stays with a sidecar that no longer gives sign of life. Default 30 (Dapr: 10).",
+    ),
+    messageWaitTimeSeconds: worded(count(1, MOST_WAIT_S), 2).describe(
+      "Seconds that a receive waits for a message; more costs fewer calls, and a sidecar that stops waits for it. Default 2.",
+    ),
+    messageMaxNumber: worded(count(1, 10), 10).describe("Most messages of one receive. Default 10."),
+    assetsManagementTimeoutSeconds: ignored("requestTimeout bounds every call"),
+
+    messageRetryLimit: ignored("retry.maxFailures decides, and nothing is deleted unless it was handled"),
+    messageReceiveLimit: ignored("receives are no failures; retry.maxFailures decides"),
+    sqsDeadLettersQueueName: ignored("deadLetterTopic of the subscription decides"),
+    disableDeleteOnRetryLimit: ignored("nothing is deleted unless it was handled"),
+    concurrencyMode: ignored("the subscription's own limits decide"),
+    concurrencyLimit: ignored("the subscription's own limits decide"),
+    partition: ignored("the region tells it"),
+    awsAccountID: older("accessKey"),
+    awsSecret: older("secretKey"),
+    awsRegion: older("region"),
+    awsIamRoleArn: older("assumeRoleArn"),
+    awsStsSessionName: older("assumeRoleSessionName"),
+    trustAnchorArn: unsupported(),
+    trustProfileArn: unsupported(),
+
+    onUnroutable: worded(oneOf(["refuse", "accept"]), "refuse").describe(
+      "A publish to a topic that no queue is subscribed to: refused (default), or accepted and gone.",
+    ),
+    allowRedrive: worded(flag(), false).describe(
+      "Read queues whose redrive policy moves messages away after so many receives. Default false: they are refused.",
+    ),
+    retention: worded(duration(), MOST_RETENTION_MS).describe("How long queues that are made here keep a message. Default and most 14d."),
+    createWait: worded(duration(), 1_000).describe(
+      "How long a queue that was made is given before it is relied upon. Default 1s, as AWS asks.",
+    ),
+    connectTimeout: worded(duration(), 3_000).describe("Longest wait for a connection. Default 3s."),
+    requestTimeout: worded(duration(), 5_000).describe(
+      "Longest wait for an answer, beyond the time that a receive waits for a message. Default 5s.",
+    ),
+    maxConnections: worded(count(1, 1_000), 50).describe(
+      "Most connections to SNS, and most to SQS for settling. Receiving has its own, at most 8 a subscription. Default 50.",
+    ),
+  })
+  .transform(({ messageVisibilityTimeout, messageWaitTimeSeconds, ...options }) => ({
+    ...options,
+    region: options.region ?? options.awsRegion,
+    accessKey: options.accessKey ?? options.awsAccountID,
+    secretKey: options.secretKey ?? options.awsSecret,
+    assumeRoleArn: options.assumeRoleArn ?? options.awsIamRoleArn,
+    assumeRoleSessionName: options.assumeRoleSessionName ?? options.awsStsSessionName,
+    leaseSeconds: messageVisibilityTimeout,
+    waitSeconds: messageWaitTimeSeconds,
+  }))
+  .superRefine((options, context) => {
+    const refuse = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message, input: undefined });
+    if (!options.accessKey !== !options.secretKey) refuse("accessKey", "accessKey and secretKey belong together");
+    if (options.sessionToken && !options.accessKey) refuse("sessionToken", "sessionToken needs accessKey and secretKey");
+    if (options.endpoint !== undefined && !URL.canParse(options.endpoint))
+      refuse("endpoint", "expected a URL such as http://localhost:4566");
+    if (options.accountId !== undefined && !/^\d{12}$/.test(options.accountId)) refuse("accountId", "expected twelve digits");
+    if (options.retention < 60_000 || options.retention > MOST_RETENTION_MS) refuse("retention", "expected 1m to 14d");
+    for (const key of ["connectTimeout", "requestTimeout"] as const) if (options[key] <= 0) refuse(key, "expected more than 0");
+  });
+
+export type SnsSqsOptions = z.output<typeof snsSqsOptions>;

@@ -1,0 +1,235 @@
+import type { Message } from "@aws-sdk/client-sqs";
+import type { Clock } from "../../pubsub/clock.ts";
+import { PubSubError } from "../../pubsub/error.ts";
+import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
+import type { Aws } from "./client.ts";
+import type { SnsSqsOptions } from "./config.ts";
+import type { Queue } from "./entities.ts";
+import { abortError, asPubSubError, isMissing } from "./errors.ts";
+import type { Lease } from "./lease.ts";
+import { Leases, type Member } from "./leases.ts";
+import { Lending } from "./lending.ts";
+import { type Receiver, Receiving } from "./receiving.ts";
+import { Settlements, type Settler } from "./settlements.ts";
+
+/** What a reader needs of its component. */
+export interface Ground {
+  readonly aws: Aws;
+  /** The queue, after AWS said that it is gone. */
+  findAgain(): Promise<Queue>;
+  readonly options: SnsSqsOptions;
+  readonly clock: Clock;
+  left(reader: Reader): void;
+}
+
+/** One reader of a group's queue. */
+export class Reader implements Subscription, Member, Receiver, Settler {
+  readonly closed: Promise<PubSubError | undefined>;
+  readonly topic: string;
+  readonly group: string;
+  readonly aws: Aws;
+  readonly clock: Clock;
+  readonly leaseMs: number;
+  readonly #ground: Ground;
+  readonly #sink: Sink;
+  readonly #leases: Leases;
+  readonly #lending: Lending;
+  readonly #settlements: Settlements;
+  readonly #receiving: Receiving;
+  readonly #end = Promise.withResolvers<PubSubError | undefined>();
+  #queue: Queue;
+  #interrupted = false;
+  #joining = false;
+  #closing = false;
+  #over = false;
+  #cancelBeat: () => void = () => undefined;
+
+  constructor({ topic, group }: SubscribeRequest, queue: Queue, sink: Sink, ground: Ground) {
+    this.topic = topic;
+    this.group = group;
+    this.aws = ground.aws;
+    this.clock = ground.clock;
+    this.leaseMs = ground.options.leaseSeconds * 1_000;
+    this.closed = this.#end.promise;
+    this.#ground = ground;
+    this.#sink = sink;
+    this.#queue = queue;
+    this.#lending = new Lending(ground.options.fifo, {
+      deliver: (batch) => sink.deliver(batch),
+      released: (lease) => this.#settlements.add(lease),
+    });
+    this.#leases = new Leases(this);
+    this.#settlements = new Settlements(this);
+    this.#receiving = new Receiving(this);
+    this.#beatLater();
+  }
+
+  get queueUrl(): string {
+    return this.#queue.url;
+  }
+
+  get raw(): boolean {
+    return this.#queue.raw;
+  }
+
+  window(messages: number, bytes: number): void {
+    this.#lending.window(messages, bytes);
+    this.#goOn();
+  }
+
+  async flush(signal: AbortSignal): Promise<void> {
+    await within(this.#settlements.flushed(), signal, "settling");
+  }
+
+  async close(signal: AbortSignal): Promise<void> {
+    if (this.#over) return;
+    this.#closing = true;
+    const aborted = () => this.#receiving.abort();
+    if (signal.aborted) aborted();
+    signal.addEventListener("abort", aborted, { once: true });
+    try {
+      // What is on its way to us must be here before it can be given back.
+      await this.#receiving.stop();
+      this.#lending.giveBackAll();
+      await within(this.#settlements.flushed(), signal, "settling");
+    } finally {
+      signal.removeEventListener("abort", aborted);
+      this.#finish(undefined);
+    }
+  }
+
+  /** SQS does not say how old the oldest is: the oldest that is here has to do. */
+  async backlog(signal: AbortSignal): Promise<Backlog> {
+    const counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"] as const;
+    const input = { QueueUrl: this.queueUrl, AttributeNames: [...counts] };
+    const { Attributes = {} } = await this.aws.call(
+      "GetQueueAttributes",
+      (options) => this.aws.sqs.getQueueAttributes(input, options),
+      signal,
+    );
+    const messages = counts.reduce((sum, name) => sum + Number(Attributes[name] ?? 0), 0);
+    const oldest = Math.min(...this.#leases.all.map(({ publishedAt }) => publishedAt ?? Number.POSITIVE_INFINITY));
+    return { messages, oldestMs: Number.isFinite(oldest) ? Math.max(0, this.clock.now() - oldest) : undefined };
+  }
+
+  isOurs({ until }: Lease): boolean {
+    if (until > this.clock.elapsed()) return true;
+    // Not within its settlement: whoever settles is told at once, the others soon.
+    setImmediate(() => void this.#leases.renew());
+    return false;
+  }
+
+  settled(lease: Lease): void {
+    this.#settlements.add(lease);
+    this.#lending.settled(lease);
+    this.#goOn();
+  }
+
+  done(lease: Lease): void {
+    this.#leases.remove(lease);
+  }
+
+  lost(leases: readonly Lease[], error: PubSubError): void {
+    if (!this.#over) this.#sink.lost(leases, error);
+  }
+
+  gone(lease: Lease): void {
+    this.#lending.gone(lease);
+    this.#goOn();
+  }
+
+  room(): number {
+    if (this.#closing || this.#over || this.#joining) return 0;
+    return this.#lending.room(this.#ground.options.messageMaxNumber);
+  }
+
+  asked(count: number): void {
+    this.#lending.asked(count);
+  }
+
+  answered(count: number): void {
+    this.#lending.answered(count);
+  }
+
+  received(messages: readonly Message[], since: number): void {
+    if (this.#over) return;
+    for (const message of messages) {
+      const lease = this.#leases.receive(message, since);
+      if (lease) this.#lending.hold(lease);
+    }
+    if (this.#interrupted) {
+      this.#interrupted = false;
+      this.#sink.interrupted();
+    }
+    this.#goOn();
+  }
+
+  failed(error: PubSubError): boolean {
+    if (this.#over) return false;
+    if (isMissing(error)) void this.#rejoin();
+    else if (error.permanent) {
+      this.#die(error);
+      return false;
+    }
+    this.#interrupted = true;
+    this.#sink.interrupted(error);
+    return true;
+  }
+
+  #goOn(): void {
+    if (this.#over || this.#closing) return;
+    this.#lending.lend();
+    this.#receiving.goOn();
+  }
+
+  /** The queue is gone under us: it is looked up, or made, again. */
+  async #rejoin(): Promise<void> {
+    if (this.#joining) return;
+    this.#joining = true;
+    try {
+      this.#queue = await this.#ground.findAgain();
+    } catch (thrown) {
+      const error = asPubSubError(thrown);
+      if (!this.#over && error.permanent) this.#die(error);
+    } finally {
+      this.#joining = false;
+      this.#goOn();
+    }
+  }
+
+  #beatLater(): void {
+    this.#cancelBeat = this.clock.after(this.leaseMs / 3, () => {
+      void this.#leases.renew();
+      this.#beatLater();
+    });
+  }
+
+  #die(error: PubSubError): void {
+    this.#receiving.abort();
+    const lost = this.#leases.clear();
+    if (lost.length > 0) this.#sink.lost(lost, error);
+    this.#finish(error);
+  }
+
+  #finish(error: PubSubError | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#cancelBeat();
+    this.#leases.clear();
+    this.#settlements.stop(error ?? new PubSubError("cancelled", "the subscription is closed", { outcome: "unknown" }));
+    // No call is made any more; nobody waits for one that is under way.
+    void this.#receiving.stop();
+    this.#ground.left(this);
+    this.#end.resolve(error);
+  }
+}
+
+/** What `work` comes to, or the abortion of `signal` if that is sooner. */
+export function within<T>(work: Promise<T>, signal: AbortSignal, doing: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const aborted = () => reject(abortError(doing, signal, "unknown"));
+    if (signal.aborted) aborted();
+    signal.addEventListener("abort", aborted, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
+  });
+}

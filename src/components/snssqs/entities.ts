@@ -1,0 +1,292 @@
+import type { Clock } from "../../pubsub/clock.ts";
+import { PubSubError } from "../../pubsub/error.ts";
+import type { Finding } from "../../pubsub/pubsub.ts";
+import type { SubscribeRequest } from "../../pubsub/subscription.ts";
+import type { Aws } from "./client.ts";
+import type { SnsSqsOptions } from "./config.ts";
+import { Directory } from "./directory.ts";
+import { asPubSubError, isDifferent, isMissing } from "./errors.ts";
+import { findings, refusal } from "./findings.ts";
+import { type AwsName, encodeName, queueName, topicName } from "./names.ts";
+import { GROUP_TAG, TOPIC_TAG, tagsOf } from "./tags.ts";
+
+/** The queue of a group, and how the topic's messages come into it. */
+export interface Queue {
+  readonly url: string;
+  readonly arn: string;
+  /** The body is delivered as it was published, not in a notification. */
+  readonly raw: boolean;
+  readonly findings: readonly Finding[];
+}
+
+type Request = Pick<SubscribeRequest, "topic" | "group">;
+
+/** That a topic has a queue is believed so long. */
+const BELIEVED_MS = 60_000;
+const WAIT_MS = 10_000;
+const USUAL_RETENTION_S = 345_600;
+
+/** Topics, queues and the subscriptions between them: found or made once, and remembered until AWS says that they are gone. Never changed. */
+export class Entities {
+  readonly #aws: () => Promise<Aws>;
+  readonly #options: SnsSqsOptions;
+  readonly #clock: Clock;
+  readonly #directory: Directory;
+  readonly #topics = new Map<string, string>();
+  readonly #queues = new Map<string, Queue>();
+  /** Queues that are there and must not be read, by name. */
+  readonly #refused = new Map<string, Finding>();
+  /** What is being made or looked up, by topic: one after the other. */
+  readonly #working = new Map<string, Promise<unknown>>();
+  /** The groups that were asked for. Should their topic vanish, it is made again with them. */
+  readonly #wanted = new Map<string, Map<string, Request>>();
+  /** Until when, by the monotonic clock, a topic is believed to have a queue. */
+  readonly #routable = new Map<string, number>();
+
+  #retentionMs: number | undefined;
+
+  constructor(aws: () => Promise<Aws>, options: SnsSqsOptions, clock: Clock) {
+    this.#aws = aws;
+    this.#options = options;
+    this.#clock = clock;
+    this.#directory = new Directory(options);
+  }
+
+  /** What is known of the queues that are read, were made, or are refused. */
+  get findings(): readonly Finding[] {
+    return [...this.#refused.values(), ...[...this.#queues.values()].flatMap((queue) => queue.findings)];
+  }
+
+  /** The shortest time that a queue which is read keeps a message, in milliseconds. Undefined: none is read yet. */
+  get retentionMs(): number | undefined {
+    return this.#retentionMs;
+  }
+
+  /** The topic's ARN, if it is known that it is there and has a queue: without a promise for what is published again and again. */
+  ready(topic: string): string | undefined {
+    const believed = this.#options.onUnroutable === "accept" || (this.#routable.get(topic) ?? 0) > this.#clock.elapsed();
+    return believed ? this.#topics.get(topic) : undefined;
+  }
+
+  /** Finds the topic, or makes it, and sees that it has a queue (D16). */
+  async publishable(topic: string): Promise<string> {
+    const arn = await this.topic(topic);
+    if (this.ready(topic) === undefined) await this.#inTurn(topic, () => this.#checkRoute(topic, arn));
+    return arn;
+  }
+
+  topic(topic: string): Promise<string> {
+    const known = this.#topics.get(topic);
+    return known === undefined ? this.#inTurn(topic, () => this.#topic(topic)) : Promise.resolve(known);
+  }
+
+  /** The group's queue, subscribed to the topic. */
+  group(request: Request): Promise<Queue> {
+    const known = this.#queues.get(keyOf(request));
+    return known ? Promise.resolve(known) : this.#inTurn(request.topic, () => this.#group(request));
+  }
+
+  /** A queue that a subscription names itself, whoever fills it: an older redrive policy, or another program. */
+  async named(name: string): Promise<Queue> {
+    const aws = await this.#aws();
+    const url = await this.#directory.queueUrl(aws, name);
+    if (url === undefined) throw new PubSubError("not_found", `the queue ${name} is not there`, { permanent: true });
+    const attributes = await this.#directory.attributes(aws, url);
+    this.#admit(name, url, attributes);
+    return { url, arn: attributes.QueueArn ?? "", raw: false, findings: [] };
+  }
+
+  /** AWS says that it is not there. */
+  forget(topic: string): void {
+    this.#topics.delete(topic);
+    this.#routable.delete(topic);
+    for (const request of this.#wanted.get(topic)?.values() ?? []) this.#queues.delete(keyOf(request));
+  }
+
+  /** The group was deleted on purpose. */
+  dropGroup(request: Request): void {
+    this.#wanted.get(request.topic)?.delete(request.group);
+    this.forget(request.topic);
+  }
+
+  /** Each topic's work in a row, whatever became of what was before it: two at once would make what the other is about to find. */
+  #inTurn<T>(topic: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#working.get(topic) ?? Promise.resolve();
+    const mine = before.then(work, work);
+    this.#working.set(topic, mine);
+    const over = () => {
+      if (this.#working.get(topic) === mine) this.#working.delete(topic);
+    };
+    mine.then(over, over);
+    return mine;
+  }
+
+  async #topic(topic: string): Promise<string> {
+    const known = this.#topics.get(topic);
+    if (known !== undefined) return known;
+    const aws = await this.#aws();
+    const named = topicName(topic, this.#options.fifo);
+    const arn = this.#options.disableEntityManagement
+      ? await this.#directory.topic(aws, named.name, topic)
+      : await this.#makeTopic(aws, named, topic);
+    this.#topics.set(topic, arn);
+    // It was there before, with these groups: nobody else would subscribe them again.
+    for (const request of this.#wanted.get(topic)?.values() ?? []) await this.#group(request);
+    return arn;
+  }
+
+  async #group(request: Request): Promise<Queue> {
+    const known = this.#queues.get(keyOf(request));
+    if (known) return known;
+    const { topic, group } = request;
+    const topicArn = await this.#topic(topic);
+    const again = this.#queues.get(keyOf(request));
+    if (again) return again;
+    const aws = await this.#aws();
+    const named = queueName(topic, group, this.#options.fifo);
+    const arn = queueArn(topicArn, named.name);
+    const found = await this.#directory.queueUrl(aws, named.name);
+    if (found === undefined && this.#options.disableEntityManagement) throw this.#directory.missingQueue(named.name, request);
+    const url = found ?? (await this.#makeQueue(aws, named, arn, topicArn, request));
+    const attributes = await this.#directory.attributes(aws, url);
+    this.#admit(named.name, url, attributes);
+    const allows = !this.#options.disableEntityManagement && !attributes.Policy;
+    if (allows) await this.#allow(aws, url, arn, topicArn);
+    const subscription = await this.#subscription(aws, topicArn, arn, request);
+    if (found === undefined) await this.#settled();
+    const queue: Queue = {
+      url,
+      arn,
+      raw: subscription.RawMessageDelivery === "true",
+      findings: findings({ name: named.name, url, topicArn, attributes, subscription, allowed: allows }),
+    };
+    this.#retentionMs = Math.min(
+      this.#retentionMs ?? Number.POSITIVE_INFINITY,
+      Number(attributes.MessageRetentionPeriod ?? USUAL_RETENTION_S) * 1_000,
+    );
+    this.#queues.set(keyOf(request), queue);
+    this.#want(request);
+    this.#routable.set(topic, this.#clock.elapsed() + BELIEVED_MS);
+    return queue;
+  }
+
+  #admit(name: string, url: string, attributes: Readonly<Record<string, string>>): void {
+    const refused = refusal(url, attributes, this.#options);
+    this.#refused.delete(name);
+    if (!refused) return;
+    this.#refused.set(name, refused);
+    throw new PubSubError("failed_precondition", `${refused.found} ${refused.remedy}`, { permanent: true });
+  }
+
+  async #makeTopic(aws: Aws, { name, hashed }: AwsName, topic: string): Promise<string> {
+    const tags = hashed || encodeName(topic) !== topic ? tagsOf(TOPIC_TAG, topic) : {};
+    const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+    const Attributes = this.#options.fifo ? { FifoTopic: "true", ContentBasedDeduplication: "false" } : {};
+    const make = (more: { Tags?: typeof Tags; Attributes?: typeof Attributes }) =>
+      aws.call("CreateTopic", (options) => aws.sns.createTopic({ Name: name, ...more }, options));
+    try {
+      return (await make({ Attributes, ...(Tags.length > 0 && { Tags }) })).TopicArn ?? "";
+    } catch (error) {
+      // There is one, with other tags or attributes: it stays as it is.
+      if (!isDifferent(asPubSubError(error))) throw error;
+      return (await make(this.#options.fifo ? { Attributes: { FifoTopic: "true" } as typeof Attributes } : {})).TopicArn ?? "";
+    }
+  }
+
+  async #makeQueue(aws: Aws, { name, hashed }: AwsName, arn: string, topicArn: string, { topic, group }: Request): Promise<string> {
+    const Attributes = {
+      MessageRetentionPeriod: String(Math.floor(this.#options.retention / 1_000)),
+      Policy: policyFor(arn, topicArn),
+      ...(this.#options.fifo && { FifoQueue: "true", DeduplicationScope: "messageGroup", FifoThroughputLimit: "perMessageGroupId" }),
+    };
+    const mapped = hashed || encodeName(topic) !== topic || encodeName(group) !== group;
+    const tags = mapped ? { ...tagsOf(TOPIC_TAG, topic), ...tagsOf(GROUP_TAG, group) } : undefined;
+    const input = { QueueName: name, Attributes, ...(tags && { tags }) };
+    try {
+      const { QueueUrl = "" } = await aws.call("CreateQueue", (options) => aws.sqs.createQueue(input, options));
+      return QueueUrl;
+    } catch (error) {
+      // Another sidecar was faster.
+      const url = isDifferent(asPubSubError(error)) ? await this.#directory.queueUrl(aws, name) : undefined;
+      if (url === undefined) throw error;
+      return url;
+    }
+  }
+
+  /** Without it SNS drops what it should put there, and tells nobody. */
+  async #allow(aws: Aws, QueueUrl: string, arn: string, topicArn: string): Promise<void> {
+    const input = { QueueUrl, Attributes: { Policy: policyFor(arn, topicArn) } };
+    await aws.call("SetQueueAttributes", (options) => aws.sqs.setQueueAttributes(input, options));
+  }
+
+  async #subscription(aws: Aws, topicArn: string, arn: string, request: Request): Promise<Readonly<Record<string, string>>> {
+    const found = this.#options.disableEntityManagement
+      ? await this.#directory.subscription(aws, topicArn, arn)
+      : await this.#subscribe(aws, topicArn, arn);
+    if (found === undefined) throw this.#directory.missingSubscription(topicArn, arn, request);
+    return this.#directory.subscriptionAttributes(aws, found);
+  }
+
+  async #subscribe(aws: Aws, TopicArn: string, Endpoint: string): Promise<string | undefined> {
+    const Attributes = { RawMessageDelivery: "true" };
+    const input = { TopicArn, Protocol: "sqs", Endpoint, Attributes, ReturnSubscriptionArn: true };
+    try {
+      const { SubscriptionArn } = await aws.call("Subscribe", (options) => aws.sns.subscribe(input, options));
+      return SubscriptionArn;
+    } catch (error) {
+      if (!isDifferent(asPubSubError(error))) throw error;
+      return this.#directory.subscription(aws, TopicArn, Endpoint);
+    }
+  }
+
+  async #checkRoute(topic: string, topicArn: string): Promise<void> {
+    if (this.ready(topic) !== undefined) return;
+    const aws = await this.#aws();
+    try {
+      if (await this.#directory.hasSubscription(aws, topicArn)) {
+        this.#routable.set(topic, this.#clock.elapsed() + BELIEVED_MS);
+        return;
+      }
+    } catch (error) {
+      if (isMissing(asPubSubError(error))) this.forget(topic);
+      throw error;
+    }
+    const what = `nobody is subscribed to the topic ${topic} (${topicArn}): SNS would drop the message`;
+    throw new PubSubError("failed_precondition", `${what}. Subscribe first, or set onUnroutable to accept`, { permanent: true });
+  }
+
+  #want(request: Request): void {
+    const groups = this.#wanted.get(request.topic) ?? new Map<string, Request>();
+    this.#wanted.set(request.topic, groups.set(request.group, { topic: request.topic, group: request.group }));
+  }
+
+  #settled(): Promise<void> {
+    const { createWait } = this.#options;
+    if (createWait === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#clock.after(Math.min(createWait, WAIT_MS), resolve));
+  }
+}
+
+const keyOf = ({ topic, group }: Request): string => JSON.stringify([topic, group]);
+
+/** arn:PARTITION:sns:REGION:ACCOUNT:TOPIC and its queue stand in the same place. */
+function queueArn(topicArn: string, name: string): string {
+  const [arn, partition, , region, account] = topicArn.split(":");
+  return [arn, partition, "sqs", region, account, name].join(":");
+}
+
+function policyFor(queue: string, topic: string): string {
+  return JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Sid: "layotto",
+        Effect: "Allow",
+        Principal: { Service: "sns.amazonaws.com" },
+        Action: "sqs:SendMessage",
+        Resource: queue,
+        Condition: { ArnEquals: { "aws:SourceArn": topic } },
+      },
+    ],
+  });
+}

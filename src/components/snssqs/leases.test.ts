@@ -1,0 +1,122 @@
+import { beforeEach, expect, test } from "vitest";
+import { SteppedClock } from "../../conformance/stepped-clock.ts";
+import type { Aws } from "./client.ts";
+import type { Lease } from "./lease.ts";
+import { Leases, type Member } from "./leases.ts";
+
+const LEASE_MS = 30_000;
+const HOUR_MS = 3_600_000;
+
+/** Leases at an SQS that is played. */
+class Played {
+  readonly clock = new SteppedClock();
+  readonly lost: Lease[] = [];
+  readonly settled: Lease[] = [];
+  /** Seconds that were asked for, call by call. */
+  readonly asked: number[][] = [];
+  /** The receipts that SQS does not take any more. */
+  readonly refused = new Set<string>();
+  reachable = true;
+  readonly leases: Leases;
+
+  constructor() {
+    const changeVisibility: Aws["changeVisibility"] = async (_, entries) => {
+      if (!this.reachable) await new Promise(() => undefined);
+      this.asked.push(entries.map(({ VisibilityTimeout }) => VisibilityTimeout ?? Number.NaN));
+      const failed = entries.filter(({ ReceiptHandle }) => this.refused.has(ReceiptHandle ?? ""));
+      const Failed = failed.map(({ Id }) => ({ Id, Code: "ReceiptHandleIsInvalid", SenderFault: true }));
+      return { Successful: [], Failed, $metadata: {} };
+    };
+    const member: Member = {
+      topic: "t",
+      clock: this.clock,
+      aws: { changeVisibility } as unknown as Aws,
+      queueUrl: "q",
+      raw: true,
+      leaseMs: LEASE_MS,
+      lost: (leases) => this.lost.push(...leases),
+      gone: () => undefined,
+      failed: (error) => {
+        throw error;
+      },
+      isOurs: ({ until }) => until > this.clock.elapsed(),
+      settled: (lease) => this.settled.push(lease),
+    };
+    this.leases = new Leases(member);
+  }
+
+  receive(id: string, receipt: string): Lease | undefined {
+    const lease = this.leases.receive({ MessageId: id, ReceiptHandle: receipt, Body: "b" }, this.clock.elapsed());
+    if (lease) lease.state = "lent";
+    return lease;
+  }
+
+  async pass(ms: number, times = 1): Promise<void> {
+    for (let time = 0; time < times; time++) {
+      this.clock.advance(ms);
+      await this.leases.renew();
+    }
+  }
+}
+
+let played: Played;
+beforeEach(() => {
+  played = new Played();
+});
+
+test("what is lent is prolonged before it is over, ten at a time", async () => {
+  for (let index = 0; index < 12; index++) played.receive(`m${index}`, `r${index}`);
+  await played.pass(LEASE_MS / 3, 9);
+  expect(played.lost).toEqual([]);
+  expect(played.asked[0]).toEqual(Array(10).fill(30));
+  expect(played.asked[1]).toEqual(Array(2).fill(30));
+});
+
+test("SQS lends for twelve hours and no longer: then it is lost, and settles nothing", async () => {
+  const lease = played.receive("m", "r");
+  await played.pass(LEASE_MS / 3, (12 * HOUR_MS) / (LEASE_MS / 3) - 1);
+  expect(played.lost).toEqual([]);
+  // The last one is cut to what is left.
+  expect(Math.min(...played.asked.flat())).toBeLessThan(30);
+  await played.pass(LEASE_MS / 3, 2);
+  expect(played.lost).toEqual([lease]);
+  expect(lease?.ack()).toBe(false);
+});
+
+test("what SQS refuses to prolong is lost", async () => {
+  const [one] = [played.receive("m1", "r1"), played.receive("m2", "r2")];
+  played.refused.add("r1");
+  await played.pass(LEASE_MS / 2);
+  expect(played.lost).toEqual([one]);
+});
+
+test("without an answer it is lost by our own clock", async () => {
+  const lease = played.receive("m", "r");
+  played.reachable = false;
+  played.clock.advance(LEASE_MS / 2);
+  void played.leases.renew();
+  played.clock.advance(LEASE_MS / 2);
+  expect(lease?.ack()).toBe(false);
+  void played.leases.renew();
+  expect(played.lost).toEqual([lease]);
+});
+
+test("what comes a second time is not lent twice: its newest receipt settles it", () => {
+  const lease = played.receive("m", "r1");
+  expect(played.receive("m", "r2")).toBeUndefined();
+  expect(lease?.receipt).toBe("r2");
+  lease?.ack();
+  expect(played.settled).toEqual([lease]);
+  // Its delete was on the way with a receipt that is no longer the newest.
+  expect(played.receive("m", "r3")).toBeUndefined();
+  expect(played.settled).toEqual([lease, lease]);
+  expect(lease?.receipt).toBe("r3");
+});
+
+test("what was given back and comes again is lent anew", () => {
+  const lease = played.receive("m", "r1");
+  lease?.release();
+  const again = played.receive("m", "r2");
+  expect(again).not.toBe(lease);
+  expect(again?.ack()).toBe(true);
+});

@@ -1,0 +1,126 @@
+import type { Message } from "@aws-sdk/client-sqs";
+import type { Clock } from "../../pubsub/clock.ts";
+import { PubSubError } from "../../pubsub/error.ts";
+import { FreshMap } from "../../pubsub/fresh-map.ts";
+import type { Aws } from "./client.ts";
+import { decode } from "./entry.ts";
+import { asPubSubError } from "./errors.ts";
+import { Lease, type LeaseKeeper } from "./lease.ts";
+import { chunks } from "./settlements.ts";
+
+/** What leases need of their reader. */
+export interface Member extends LeaseKeeper {
+  readonly topic: string;
+  readonly clock: Clock;
+  readonly aws: Aws;
+  readonly queueUrl: string;
+  readonly raw: boolean;
+  readonly leaseMs: number;
+  lost(leases: readonly Lease[], error: PubSubError): void;
+  /** It is not ours any more, whether it was lent or not. */
+  gone(lease: Lease): void;
+  failed(error: PubSubError): void;
+  /** It was settled already, and has come again: it must be settled by its new receipt. */
+  settled(lease: Lease): void;
+}
+
+/** Everything that was received and does not stand settled yet, and the time for which it is ours. */
+export class Leases {
+  readonly #member: Member;
+  readonly #byId = new FreshMap<string, Lease>();
+  #renewing = false;
+
+  constructor(member: Member) {
+    this.#member = member;
+  }
+
+  get all(): readonly Lease[] {
+    return [...this.#byId.values()];
+  }
+
+  /** The lease of a message that was received by a call that left at `since`. Undefined: it is ours already, and must not be lent twice. */
+  receive(message: Message, since: number): Lease | undefined {
+    const { topic, raw, leaseMs } = this.#member;
+    const { MessageId: id = "", ReceiptHandle: receipt = "", Attributes: said } = message;
+    const known = this.#byId.get(id);
+    if (known && (known.state === "held" || known.state === "lent" || known.state === "acked")) {
+      known.receivedAgain(receipt, since, leaseMs);
+      if (known.state === "acked") this.#member.settled(known);
+      return undefined;
+    }
+    const counted = { publishedAt: numberOf(said?.SentTimestamp), deliveries: numberOf(said?.ApproximateReceiveCount), leaseMs };
+    const lease = new Lease(topic, id, receipt, decode(message, raw), counted, since, this.#member);
+    this.#byId.set(id, lease);
+    return lease;
+  }
+
+  remove(lease: Lease): void {
+    lease.state = "over";
+    if (this.#byId.get(lease.id) === lease) this.#byId.delete(lease.id);
+  }
+
+  /** Everything is over. Returns what was with the engine. */
+  clear(): readonly Lease[] {
+    const lent = this.all.filter(({ state }) => state === "lent");
+    for (const lease of this.all) this.remove(lease);
+    return lent;
+  }
+
+  /** Prolongs what is half over, and drops what is over: to whom it goes now is not ours to say. */
+  async renew(): Promise<void> {
+    this.#expire();
+    if (this.#renewing) return;
+    this.#renewing = true;
+    const { clock, leaseMs } = this.#member;
+    const soon = clock.elapsed() + (leaseMs * 3) / 4;
+    const old = this.all.filter(({ state, until }) => (state === "held" || state === "lent" || state === "acked") && until < soon);
+    await Promise.all(chunks(old).map((chunk) => this.#prolong(chunk)));
+    this.#renewing = false;
+  }
+
+  async #prolong(chunk: readonly Lease[]): Promise<void> {
+    const { clock, aws, queueUrl, leaseMs } = this.#member;
+    const sentAt = clock.elapsed();
+    const seconds = (lease: Lease) => Math.min(leaseMs, Math.floor((lease.last - sentAt) / 1_000) * 1_000) / 1_000;
+    const able = chunk.filter((lease) => seconds(lease) >= 1);
+    if (able.length === 0) return;
+    const entries = able.map((lease, index) => ({ Id: String(index), ReceiptHandle: lease.receipt, VisibilityTimeout: seconds(lease) }));
+    const asked = able.map(({ receipt }) => receipt);
+    try {
+      const { Failed = [] } = await aws.changeVisibility(queueUrl, entries);
+      const refused = new Map(Failed.map((one) => [one.Id, one.SenderFault === true]));
+      const gone: Lease[] = [];
+      for (const [index, lease] of able.entries()) {
+        const theirFault = refused.get(String(index));
+        // It was received again meanwhile: what was said of the older receipt is of no interest.
+        if (lease.receipt !== asked[index]) continue;
+        if (theirFault === undefined) lease.until = Math.max(lease.until, sentAt + seconds(lease) * 1_000);
+        else if (theirFault) gone.push(lease);
+      }
+      this.#lose(gone);
+    } catch (error) {
+      this.#member.failed(asPubSubError(error));
+    }
+  }
+
+  #expire(): void {
+    const now = this.#member.clock.elapsed();
+    // What is acked and not deleted yet is deleted all the same: it was handled in time.
+    this.#lose(this.all.filter(({ state, until }) => (state === "held" || state === "lent") && until <= now));
+  }
+
+  #lose(gone: readonly Lease[]): void {
+    const lent = gone.filter(({ state }) => state === "lent");
+    const ended = gone.filter(({ state }) => state === "held" || state === "lent");
+    for (const lease of ended) this.remove(lease);
+    if (lent.length > 0) {
+      const what = `the lease on ${lent.length} messages of ${this.#member.topic} ended`;
+      this.#member.lost(lent, new PubSubError("failed_precondition", what));
+    }
+    for (const lease of ended) this.#member.gone(lease);
+  }
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
+}

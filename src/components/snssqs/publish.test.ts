@@ -1,0 +1,90 @@
+import { expect, test } from "vitest";
+import { systemClock } from "../../pubsub/clock.ts";
+import type { PubSubError } from "../../pubsub/error.ts";
+import type { Outgoing } from "../../pubsub/outgoing.ts";
+import type { Aws } from "./client.ts";
+import { snsSqsOptions } from "./config.ts";
+import { Entities } from "./entities.ts";
+import { MOST_BYTES, Publisher } from "./publish.ts";
+
+type Entry = Parameters<Aws["publish"]>[1][number];
+type Answer = Awaited<ReturnType<Aws["publish"]>>;
+
+/** A publisher whose SNS is played: `answer` says what becomes of each call. */
+function played(answer: (entries: readonly Entry[]) => Partial<Answer>, fifo = true) {
+  const calls: (readonly Entry[])[] = [];
+  const sns = {
+    createTopic: () => Promise.resolve({ TopicArn: "arn:aws:sns:us-east-1:123456789012:t" }),
+  };
+  const aws = {
+    sns,
+    call: (_: string, send: (options: object) => Promise<unknown>) => send({}),
+    publish(_: string, entries: readonly Entry[]) {
+      calls.push(entries);
+      return Promise.resolve(answer(entries));
+    },
+  } as unknown as Aws;
+  const options = snsSqsOptions.parse({ fifo, onUnroutable: "accept" });
+  const client = () => Promise.resolve(aws);
+  let last = 0;
+  const publisher = new Publisher(client, new Entities(client, options, systemClock), options, () => `p${++last}`);
+  return { calls, publisher };
+}
+
+const all = (entries: readonly Entry[]) => ({ Successful: entries.map(({ Id }) => ({ Id, MessageId: "m", SequenceNumber: undefined })) });
+
+function published(publisher: Publisher, messages: readonly (Pick<Outgoing, "key"> & { readonly data: string })[]) {
+  const results = messages.map(() => Promise.withResolvers<PubSubError | undefined>());
+  const batch = messages.map(({ data, ...more }, index) => ({
+    topic: "t",
+    data: Buffer.from(data),
+    attributes: {},
+    ...more,
+    done: (error?: PubSubError) => results[index]?.resolve(error),
+  }));
+  publisher.publish(batch, AbortSignal.timeout(10_000));
+  return Promise.all(results.map(({ promise }) => promise));
+}
+
+const bodies = (calls: readonly (readonly Entry[])[]) => calls.map((entries) => entries.map(({ Message }) => Message));
+
+test("on FIFO a key has one message under way, other keys go with it, and none is sent behind one that failed", async () => {
+  const { calls, publisher } = played((entries) => ({
+    Successful: all(entries).Successful.filter((_, index) => entries[index]?.Message !== "a2"),
+    Failed: entries
+      .filter(({ Message }) => Message === "a2")
+      .map(({ Id }) => ({ Id, Code: "InternalError", SenderFault: false, Message: "oops" })),
+  }));
+  const keyed = ["a1", "a2", "a3", "b1", "b2"].map((data) => ({ data, key: data.slice(0, 1) }));
+  const results = await published(publisher, keyed);
+  expect(bodies(calls)).toEqual([
+    ["a1", "b1"],
+    ["a2", "b2"],
+  ]);
+  expect(results.map((error) => error?.outcome)).toEqual([undefined, "unknown", "rejected", undefined, undefined]);
+});
+
+test("without keys on FIFO each message is a group of its own", async () => {
+  const { calls, publisher } = played(all);
+  await published(publisher, [{ data: "1" }, { data: "2" }]);
+  expect(calls).toHaveLength(1);
+  const groups = calls[0]?.map(({ MessageGroupId }) => MessageGroupId);
+  expect(new Set(groups).size).toBe(2);
+});
+
+test("batches have ten messages at most, and no more bytes than SNS takes", async () => {
+  const { calls, publisher } = played(all, false);
+  await published(
+    publisher,
+    Array.from({ length: 25 }, (_, index) => ({ data: String(index) })),
+  );
+  expect(calls.map(({ length }) => length)).toEqual([10, 10, 5]);
+  calls.length = 0;
+  await published(publisher, Array(5).fill({ data: "x".repeat(MOST_BYTES / 2 - 100) }));
+  expect(calls.map(({ length }) => length)).toEqual([2, 2, 1]);
+});
+
+test("a message of which SNS says nothing is unknown", async () => {
+  const { publisher } = played(() => ({}), false);
+  expect(await published(publisher, [{ data: "a" }])).toMatchObject([{ code: "unavailable", outcome: "unknown" }]);
+});

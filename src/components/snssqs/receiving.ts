@@ -1,0 +1,99 @@
+import type { Message } from "@aws-sdk/client-sqs";
+import type { Clock } from "../../pubsub/clock.ts";
+import type { PubSubError } from "../../pubsub/error.ts";
+import { type Backoff, waitMs } from "../../resiliency/backoff.ts";
+import type { Aws } from "./client.ts";
+import { asPubSubError } from "./errors.ts";
+
+/** Calls under way at once, as long as each brings all that it may. */
+const MOST_CALLS = 8;
+const RETRY: Backoff = { firstMs: 100, mostMs: 2_000, jitter: 0.2 };
+
+/** What receiving needs of its reader. */
+export interface Receiver {
+  readonly clock: Clock;
+  readonly aws: Aws;
+  readonly queueUrl: string;
+  /** How many messages of the next call there is room for. */
+  room(): number;
+  /** So many were asked for, and are on their way. */
+  asked(count: number): void;
+  /** The answer is there, whatever it is. */
+  answered(count: number): void;
+  /** `since`: when the call left. */
+  received(messages: readonly Message[], since: number): void;
+  /** The call failed. True: try again later. */
+  failed(error: PubSubError): boolean;
+}
+
+/** Waits for messages: by one call while there are few, by more at once while every call comes back full. */
+export class Receiving {
+  readonly #receiver: Receiver;
+  readonly #ending = new AbortController();
+  readonly #calls = new Set<Promise<void>>();
+  #most = 1;
+  #failures = 0;
+  #waiting = false;
+  #stopped = false;
+  #cancelWait: () => void = () => undefined;
+
+  constructor(receiver: Receiver) {
+    this.#receiver = receiver;
+  }
+
+  /** There may be room. */
+  goOn(): void {
+    while (!this.#stopped && !this.#waiting && this.#calls.size < this.#most) {
+      const count = this.#receiver.room();
+      if (count === 0) return;
+      const call = this.#call(count).finally(() => {
+        this.#calls.delete(call);
+        this.goOn();
+      });
+      this.#calls.add(call);
+    }
+  }
+
+  /** No further call. Resolves when none is under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelWait();
+    await Promise.all(this.#calls);
+  }
+
+  /** What is under way is given up: what it may have brought stays with nobody until its lease is over. */
+  abort(): void {
+    this.#ending.abort();
+  }
+
+  async #call(count: number): Promise<void> {
+    const { aws, clock, queueUrl } = this.#receiver;
+    this.#receiver.asked(count);
+    const since = clock.elapsed();
+    let messages: readonly Message[];
+    try {
+      messages = await aws.receive(queueUrl, count, this.#ending.signal);
+    } catch (thrown) {
+      const error = asPubSubError(thrown);
+      this.#most = 1;
+      if (!this.#stopped && this.#receiver.failed(error)) this.#wait();
+      return;
+    } finally {
+      this.#receiver.answered(count);
+    }
+    this.#failures = 0;
+    this.#most = messages.length === count ? Math.min(MOST_CALLS, this.#most * 2) : 1;
+    this.#receiver.received(messages, since);
+  }
+
+  #wait(): void {
+    if (this.#waiting) return;
+    this.#waiting = true;
+    this.#failures += 1;
+    const { clock } = this.#receiver;
+    this.#cancelWait = clock.after(waitMs(RETRY, this.#failures, clock.random()), () => {
+      this.#waiting = false;
+      this.goOn();
+    });
+  }
+}

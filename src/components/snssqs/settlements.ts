@@ -1,0 +1,158 @@
+import type { Clock } from "../../pubsub/clock.ts";
+import type { PubSubError } from "../../pubsub/error.ts";
+import { type Aws, MOST_ENTRIES } from "./client.ts";
+import { asPubSubError, entryError, isMissing } from "./errors.ts";
+import type { Lease } from "./lease.ts";
+
+/** How long to wait before trying again what SQS did not take. */
+const RETRY_MS = 200;
+
+/** What settlements need of their reader. */
+export interface Settler {
+  readonly clock: Clock;
+  readonly aws: Aws;
+  readonly queueUrl: string;
+  /** It stands, or need not any more. */
+  done(lease: Lease): void;
+  failed(error: PubSubError): void;
+}
+
+/** Brings settlements to SQS: what comes while a round is under way goes out together in the next one, in batches of ten. */
+export class Settlements {
+  readonly #settler: Settler;
+  #queue = new Set<Lease>();
+  #running = false;
+  #scheduled = false;
+  #stopped = false;
+  #cancelRetry: () => void = () => undefined;
+  #queued = 0;
+  #stand = 0;
+  readonly #waiting: { readonly upTo: number; readonly resolve: () => void; readonly reject: (error: PubSubError) => void }[] = [];
+
+  constructor(settler: Settler) {
+    this.#settler = settler;
+  }
+
+  add(lease: Lease): void {
+    this.#queue.add(lease);
+    this.#queued += 1;
+    this.#soon();
+  }
+
+  /** Resolves when all that was added so far stands. */
+  flushed(): Promise<void> {
+    if (this.#stand === this.#queued) return Promise.resolve();
+    this.#soon();
+    return new Promise((resolve, reject) => this.#waiting.push({ upTo: this.#queued, resolve, reject }));
+  }
+
+  /** No further round: `error` is why what does not stand yet never will. */
+  stop(error: PubSubError): void {
+    this.#stopped = true;
+    this.#cancelRetry();
+    this.#queue.clear();
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
+
+  #soon(): void {
+    if (this.#scheduled || this.#running || this.#stopped) return;
+    this.#scheduled = true;
+    // What is settled in the same turn of the event loop goes out together.
+    setImmediate(() => {
+      this.#scheduled = false;
+      void this.#round();
+    });
+  }
+
+  async #round(): Promise<void> {
+    this.#cancelRetry();
+    if (this.#running || this.#stopped) return;
+    this.#running = true;
+    const upTo = this.#queued;
+    const round = [...this.#queue];
+    this.#queue = new Set();
+    const acked = round.filter(({ state }) => state === "acked");
+    const given = round.filter(({ state }) => state === "released" || state === "delayed");
+    const again = await Promise.all([
+      ...chunks(acked).map((chunk) => this.#send(chunk, "DeleteMessageBatch", (entries) => this.#delete(entries))),
+      ...chunks(given).map((chunk) => this.#send(chunk, "ChangeMessageVisibilityBatch", (entries) => this.#giveBack(entries))),
+    ]);
+    this.#running = false;
+    if (this.#stopped) return;
+    const left = again.flat();
+    if (left.length > 0) {
+      this.#queue = new Set([...left, ...this.#queue]);
+      this.#cancelRetry = this.#settler.clock.after(RETRY_MS, () => this.#soon());
+      return;
+    }
+    this.#stand = Math.max(this.#stand, upTo);
+    while (this.#waiting[0] && this.#waiting[0].upTo <= upTo) this.#waiting.shift()?.resolve();
+    if (this.#queue.size > 0) this.#soon();
+  }
+
+  /** Returns what is to be tried again. */
+  async #send(chunk: readonly Lease[], doing: string, send: (chunk: readonly Lease[]) => Promise<Answer>): Promise<readonly Lease[]> {
+    const sent = chunk.map(({ receipt }) => receipt);
+    let answer: Answer;
+    try {
+      answer = await send(chunk);
+    } catch (thrown) {
+      const error = asPubSubError(thrown);
+      this.#settler.failed(error);
+      if (!isMissing(error)) return chunk;
+      // With the queue, the messages are gone.
+      for (const lease of chunk) this.#settler.done(lease);
+      return [];
+    }
+    const failures = new Map((answer.Failed ?? []).map((one) => [one.Id, one]));
+    const again: Lease[] = [];
+    for (const [index, lease] of chunk.entries()) {
+      // Received again meanwhile, and queued again with that receipt: the older one may have settled nothing.
+      if (lease.receipt !== sent[index]) continue;
+      const failure = failures.get(String(index));
+      const error = failure && entryError(doing, failure.Code ?? "?", failure.Message ?? "", failure.SenderFault !== true);
+      // What SQS refuses for good has lost its lease: it comes again.
+      if (error && mayPass(error)) again.push(lease);
+      else this.#settler.done(lease);
+    }
+    return again;
+  }
+
+  #delete(chunk: readonly Lease[]): Promise<Answer> {
+    const { aws, queueUrl } = this.#settler;
+    const entries = chunk.map(({ receipt }, index) => ({ Id: String(index), ReceiptHandle: receipt }));
+    return aws.delete(queueUrl, entries);
+  }
+
+  #giveBack(chunk: readonly Lease[]): Promise<Answer> {
+    const { aws, queueUrl, clock } = this.#settler;
+    const now = clock.elapsed();
+    const entries = chunk.map(({ receipt, delay, last }, index) => {
+      const seconds = Math.min(Math.ceil(delay / 1_000), Math.floor((last - now) / 1_000));
+      return { Id: String(index), ReceiptHandle: receipt, VisibilityTimeout: Math.max(0, seconds) };
+    });
+    return aws.changeVisibility(queueUrl, entries);
+  }
+}
+
+/** Per entry what failed; what is not there was done. */
+interface Answer {
+  readonly Failed?:
+    | readonly {
+        readonly Id: string | undefined;
+        readonly Code: string | undefined;
+        readonly Message?: string | undefined;
+        readonly SenderFault: boolean | undefined;
+      }[]
+    | undefined;
+}
+
+function mayPass({ outcome, code }: PubSubError): boolean {
+  return outcome === "unknown" || code === "resource_exhausted";
+}
+
+export function chunks(leases: readonly Lease[]): readonly (readonly Lease[])[] {
+  const result: (readonly Lease[])[] = [];
+  for (let i = 0; i < leases.length; i += MOST_ENTRIES) result.push(leases.slice(i, i + MOST_ENTRIES));
+  return result;
+}

@@ -1,0 +1,4 @@
+import { testOn } from "../on-broker.ts";
+import { rocketmq } from "./rocketmq.ts";
+
+testOn(rocketmq);

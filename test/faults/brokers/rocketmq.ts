@@ -1,0 +1,71 @@
+import { Answer, Remoting, RemotingError, Request } from "../../../src/components/rocketmq/remoting.ts";
+import { TcpProxy } from "../../brokers/proxy.ts";
+import { rocketmqAvailable, startRocketmq } from "../../brokers/rocketmq.ts";
+import { toxiproxyAvailable } from "../../brokers/toxiproxy.ts";
+import type { Component } from "../../e2e/sidecar.ts";
+import type { Broker, Owed } from "../broker.ts";
+
+/** The least that RocketMQ has; and a second for what must be noticed. */
+const TIMES = { lease: "10s", requestTimeout: "1s" };
+/** What a group reads in order it reads under a name of its own. */
+const GROUPS = (group: string): readonly string[] => [group, `${group}-ordered`];
+const OFFSETS = /\{"brokerName":"[^"]+","queueId":\d+,"topic":"([^"]+)"\}:\{"brokerOffset":(\d+),"consumerOffset":(\d+)/g;
+
+export const rocketmq: Broker = {
+  name: "rocketmq",
+  gaps: {
+    failover: "a second broker that takes over needs a controller, which the tests have not",
+    "dead-letters":
+      "RocketMQ stores a message and acknowledges another in two steps: a kill between them leaves a dead letter twice, with one id (nothing is lost)",
+    wipe: "RocketMQ forgets topics and groups only one by one",
+  },
+  // A lease is ten seconds at least, and a virtual machine takes as long to start: all of them together would take ten minutes.
+  byHand: new Set([
+    ...["broker-killed", "pod-killed", "sidecar-stopped", "replicas", "order-errors", "order-replicas"],
+    ...["latency", "half-open", "reset-peer", "slow-close", "requests-swallowed", "cut-in-reply", "cut-in-request"],
+    ...["app-errors", "app-garbage", "app-hangs", "app-slow", "app-exits", "all-fail"],
+  ]),
+  unavailable: () => rocketmqAvailable() ?? toxiproxyAvailable(),
+  async start() {
+    const server = await startRocketmq();
+    /** It counts connections, which RocketMQ does not tell. */
+    const door = await TcpProxy.start(server.port);
+    const nameServer = `127.0.0.1:${server.nameServerPort}`;
+    return {
+      component: (port): Component => ({ type: "rocketmq", metadata: { endpoints: `127.0.0.1:${port}`, nameServer, ...TIMES } }),
+      process: {
+        port: door.port,
+        kill: () => server.kill(),
+        restart: () => server.restart(),
+        freeze: () => server.freeze(),
+        thaw: () => server.thaw(),
+        accepted: () => Promise.resolve(door.accepted),
+      },
+      owed: (topic, group) => owed(server.brokerPort, topic, group),
+      async stop() {
+        await door.stop();
+        await server.stop();
+      },
+    };
+  },
+};
+
+/** What the broker has not given to the group, also of what it has to give again. What is lent it does not tell. */
+async function owed(port: number, topic: string, group: string): Promise<Owed> {
+  const broker = new Remoting({ host: "127.0.0.1", port }, undefined);
+  try {
+    let lag = 0;
+    for (const consumerGroup of GROUPS(group)) {
+      const body = await broker.request(Request.consumeStats, { consumerGroup }).then((reply) => reply.body, unlessUnknown);
+      for (const [, place, stored, read] of body.matchAll(OFFSETS)) if (place?.endsWith(topic)) lag += Number(stored) - Number(read);
+    }
+    return { pending: 0, lag };
+  } finally {
+    broker.close();
+  }
+}
+
+function unlessUnknown(error: unknown): string {
+  if (error instanceof RemotingError && (error.answer === Answer.groupNotExist || error.answer === 1)) return "";
+  throw error;
+}

@@ -1,0 +1,5 @@
+import { testOn } from "../on-broker.ts";
+import { snssqs, snssqsFifo } from "./snssqs.ts";
+
+testOn(snssqs);
+testOn(snssqsFifo);
