@@ -32,7 +32,7 @@ export const kafka: Broker = {
   },
   unavailable: () => kafkaAvailable() ?? toxiproxyAvailable(),
   async start(port) {
-    const server = await startKafka({ advertisedPort: port });
+    const server = await startKafka(port === undefined ? {} : { advertisedPort: port });
     const counting = await TcpProxy.start(server.proxiedPort);
     const cluster = clusterAt(server.port);
     return {
