@@ -1,20 +1,21 @@
-// npm run interop -- BINARY: what this sidecar and Go Layotto hand over to one another on one Redis, field by field. BINARY is a Go Layotto.
+// npm run interop -- BINARY [redis|kafka]: what this sidecar and Go Layotto hand over to one another on one broker, field by field. BINARY is a Go Layotto.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createPublisher, createSubscriber, type Publisher, type ReceivedEvent, type Subscriber } from "layotto-sdk";
-import { startRedis } from "../brokers/redis.ts";
 import { freePort } from "../brokers/server.ts";
 import { Program } from "../e2e/program.ts";
+import { GROUNDS, type Ground } from "./grounds.ts";
 import { differences, expected, KINDS, type Sent, sent } from "./messages.ts";
 
 const PUBSUB = "pub_subs_demo";
 const COUNT = 1_000;
 const PATIENCE_MS = 60_000;
 
-const [binary] = process.argv.slice(2);
-if (!binary) {
-  console.error("usage: npm run interop -- BINARY   (a Go Layotto)");
+const [binary, broker = "redis"] = process.argv.slice(2);
+const make = GROUNDS[broker];
+if (!binary || !make) {
+  console.error("usage: npm run interop -- BINARY [redis|kafka]   (a Go Layotto)");
   process.exit(2);
 }
 
@@ -43,7 +44,7 @@ class Side {
     this.received = received;
   }
 
-  static async start(name: "go" | "ts", redisPort: number, directory: string, group: string, topic: string): Promise<Side> {
+  static async start(name: "go" | "ts", ground: Ground, directory: string, group: string, topic: string): Promise<Side> {
     const [grpc, http, app] = [await freePort(), await freePort(), await freePort()];
     const received: ReceivedEvent[] = [];
     // Go Layotto asks the app once, when it starts: the app is first.
@@ -52,7 +53,7 @@ class Side {
     });
     await subscriber.listen();
     const file = join(directory, `${name}-${topic}.json`);
-    writeFileSync(file, configuration({ grpc, http, app }, redisPort, group));
+    writeFileSync(file, configuration({ grpc, http, app }, ground, group));
     const args = ["start", "-c", file];
     const program =
       name === "ts"
@@ -71,9 +72,8 @@ class Side {
   }
 }
 
-function configuration(ports: { grpc: number; http: number; app: number }, redisPort: number, group: string): string {
-  const pubsub = { type: "redis", metadata: { redisHost: `127.0.0.1:${redisPort}`, redisPassword: "", consumerID: group } };
-  const grpc_config = { app: { app_id: group, grpc_callback_port: ports.app }, pub_subs: { [PUBSUB]: pubsub } };
+function configuration(ports: { grpc: number; http: number; app: number }, ground: Ground, group: string): string {
+  const grpc_config = { app: { app_id: group, grpc_callback_port: ports.app }, pub_subs: { [PUBSUB]: ground.component(group) } };
   const grpc = {
     name: "grpc",
     address: `127.0.0.1:${ports.grpc}`,
@@ -151,16 +151,13 @@ function markOf(event: ReceivedEvent): string {
 }
 
 const directory = mkdtempSync(join(tmpdir(), "interop-"));
-const redis = await startRedis();
+const ground = await make();
 try {
-  for (const groups of [
-    ["app-go", "app-ts"],
-    ["shared", "shared"],
-  ] as const) {
+  for (const groups of [["app-go", "app-ts"], ...(ground.shares ? [["shared", "shared"] as const] : [])] as const) {
     const topic = `interop-${groups[0]}`;
     const [go, ts] = [
-      await Side.start("go", redis.port, directory, groups[0], topic),
-      await Side.start("ts", redis.port, directory, groups[1], topic),
+      await Side.start("go", ground, directory, groups[0], topic),
+      await Side.start("ts", ground, directory, groups[1], topic),
     ];
     const all = new Map([...(await publishAll(go, topic)), ...(await publishAll(ts, topic))]);
     const shared = groups[0] === groups[1];
@@ -173,17 +170,17 @@ try {
     console.log(
       `${shared ? "one group" : "two groups"}: sent ${all.size}; go got ${go.received.length} (${ids(go)} ids), ts got ${ts.received.length} (${ids(ts)} ids)`,
     );
-    const pendingNow = async () => (await redis.cli("XPENDING", topic, groups[1])).split("\n")[0];
-    // The last event was handed over before its acknowledgement reached Redis: a Go Layotto that is stopped in between leaves it.
-    await until("the acknowledgements", async () => (await pendingNow()) === "0");
+    const pendingNow = () => ground.unacknowledged(topic, groups[1]);
+    // The last event was handed over before its acknowledgement reached the broker: a Go Layotto that is stopped in between leaves it.
+    await until("the acknowledgements", async () => (await pendingNow()) === 0);
     await go.stop();
     await ts.stop();
     const pending = await pendingNow();
     console.log(`pending in ${groups[1]} afterwards: ${pending}`);
-    if (pending !== "0") faults += 1;
+    if (pending !== 0) faults += 1;
   }
 } finally {
-  await redis.stop();
+  await ground.stop();
   rmSync(directory, { recursive: true });
 }
 console.log(`${compared} events of the kinds ${KINDS.join(", ")} compared in id, source, type, content type, topic and data`);
