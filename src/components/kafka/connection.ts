@@ -93,12 +93,13 @@ export class Connection {
     else this.#onEnd = fn;
   }
 
-  /** `write` writes the request behind its header. A connection that has ended fails it at once. */
+  /** `write` writes the request behind its header, about `bytes` long. A connection that has ended fails it at once. */
   send(
     api: Pick<Api<never, unknown>, "name" | "key" | "version" | "flexible">,
     write: (writer: Writer) => void,
     timeoutMs: number,
     answered: Answered,
+    bytes?: number,
   ): void {
     if (this.#ended) {
       answered(new PubSubError(this.#ended.code, this.#ended.message, { permanent: this.#ended.permanent }), undefined);
@@ -106,7 +107,7 @@ export class Connection {
     }
     this.#correlation = (this.#correlation + 1) & 0x7fffffff;
     const flexible = api.flexible === true;
-    const writer = new Writer();
+    const writer = new Writer(bytes);
     writer.skip(4);
     writer.int16(api.key).int16(api.version).int32(this.#correlation).string(this.#dialing.clientId);
     if (flexible) writer.untagged();

@@ -66,6 +66,18 @@ withKafka("kafka: beside Java's client", () => {
     return { child, lines, said: () => said };
   }
 
+  /** In a group named like the topic. */
+  function consume(topic: string, assignor = "CooperativeStickyAssignor") {
+    const properties = [
+      "group.protocol=classic",
+      `partition.assignment.strategy=org.apache.kafka.clients.consumer.${assignor}`,
+      "heartbeat.interval.ms=200",
+      "session.timeout.ms=3000",
+    ];
+    const more = properties.flatMap((property) => ["--consumer-property", property]);
+    return java("consumer.ConsoleConsumer", "--topic", topic, "--group", topic, ...more);
+  }
+
   test.each(["gzip", "snappy", "lz4", "zstd"])(
     "what it has compressed by %s is read",
     async (codec) => {
@@ -86,15 +98,8 @@ withKafka("kafka: beside Java's client", () => {
     async () => {
       const b = on();
       const pubsub = await b.open();
-      await pubsub.ensure(b.topic, [b.request()], b.patience);
-      const consume = () =>
-        java(
-          "consumer.ConsoleConsumer",
-          ...["--topic", b.topic, "--group", "group1", "--consumer-property", "group.protocol=classic"],
-          ...["--consumer-property", "partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor"],
-          ...["--consumer-property", "heartbeat.interval.ms=200", "--consumer-property", "session.timeout.ms=3000"],
-        );
-      const theirs = consume();
+      await pubsub.ensure(b.topic, [b.request({ group: b.topic })], b.patience);
+      const theirs = consume(b.topic);
       let round = 0;
       /** A message for each of many keys, until both have some of them. */
       async function shared(lines: readonly string[], ours: () => readonly string[]): Promise<void> {
@@ -114,13 +119,13 @@ withKafka("kafka: beside Java's client", () => {
         .poll(
           async () => {
             await b.publish(pubsub, "first");
-            return theirs.lines.length;
+            return theirs.lines;
           },
           { timeout: 60_000 },
         )
-        .toBeGreaterThan(0);
+        .toContain("first");
       // It leads, and we come to it.
-      const reading = await b.read(await b.open());
+      const reading = await b.read(await b.open(), { group: b.topic });
       const ours = () => {
         for (const one of reading.sink.seen) one.ack();
         return reading.sink.seen.map(textOf);
@@ -130,8 +135,38 @@ withKafka("kafka: beside Java's client", () => {
       const ended = once(theirs.child, "exit");
       theirs.child.kill("SIGTERM");
       await ended;
-      const again = consume();
+      const again = consume(b.topic);
       await shared(again.lines, ours);
+    },
+    JAVA_MS,
+  );
+
+  test(
+    "a group whose readers share it in another way is told of, and joined once they are gone",
+    async () => {
+      const b = on();
+      const pubsub = await b.open();
+      await pubsub.ensure(b.topic, [b.request({ group: b.topic })], b.patience);
+      const theirs = consume(b.topic, "RangeAssignor");
+      await expect
+        .poll(
+          async () => {
+            await b.publish(pubsub, "theirs");
+            return [...theirs.lines, theirs.said()];
+          },
+          { timeout: 60_000 },
+        )
+        .toContain("theirs");
+      const sink = b.recorder();
+      const told: string[] = [];
+      sink.interrupted = (error) => void (error && told.push(error.message));
+      await b.read(await b.open(), { group: b.topic }, sink);
+      await expect.poll(() => told.join("\n"), { timeout: 20_000 }).toMatch(/stop them first: INCONSISTENT_GROUP_PROTOCOL/);
+      const ended = once(theirs.child, "exit");
+      theirs.child.kill("SIGTERM");
+      await ended;
+      await b.publish(pubsub, "ours");
+      await expect.poll(() => sink.seen.map(textOf), { timeout: 30_000 }).toContain("ours");
     },
     JAVA_MS,
   );

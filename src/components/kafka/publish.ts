@@ -12,6 +12,9 @@ const DOING = "Produce";
 const ALL_REPLICAS = -1;
 /** Longer than any publish waits: it is given up by its signal. */
 const BROKER_MS = 30_000;
+const REQUEST_BYTES = 512;
+/** Of a record beside its data. */
+const RECORD_BYTES = 128;
 
 /** Some messages of one call that go to one partition. */
 interface Share {
@@ -166,6 +169,7 @@ class Call {
           this.#settle(share, failure, firstOffset);
         }
       },
+      sizeOf(shares),
     );
   }
 
@@ -216,6 +220,13 @@ class Call {
     for (const share of under) this.#settle(share, abortError(DOING, this.#signal, "unknown"));
     if (under.length > 0) for (const connection of this.#connections) connection.drop("a publish was given up");
   }
+}
+
+/** About how many bytes a request with these has: so the buffer need not grow in the midst of it. */
+function sizeOf(shares: readonly Share[]): number {
+  let size = REQUEST_BYTES;
+  for (const { messages } of shares) for (const { data } of messages) size += data.length + RECORD_BYTES;
+  return size;
 }
 
 function byTopic(shares: readonly Share[]): readonly (readonly [string, readonly Share[]])[] {
