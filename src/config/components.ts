@@ -55,7 +55,8 @@ async function configure(
   const group = check(text().optional(), consumerID && plain(consumerID), consumerID ?? metadata, problems)?.trim() || appId;
   const own: MapNode = { ...metadata, entries: rest.entries };
   const options: unknown = check(definition.options as z.ZodType<unknown, unknown>, plain(own), own, problems);
-  return options === undefined ? undefined : { type, group, open: (context) => definition.open(options, context) };
+  if (options === undefined) return undefined;
+  return { type, group: definition.groupOf?.(options) ?? group, open: (context) => definition.open(options, context) };
 }
 
 /** `consumerID`, which the engine wants, and what is the component's own. */

@@ -72,6 +72,16 @@ describe("our own form", () => {
     expect([logLevel, notices, settings.pubsubs.get("p")?.group]).toEqual(["info", [], "app1"]);
   });
 
+  test.each([
+    [{ type: "kafka", metadata: { brokers: "h", consumerGroup: "own", consumerID: "other" } }, "own"],
+    [{ type: "rocketmq", metadata: { endpoints: "h", consumerGroup: "own" } }, "own"],
+    [{ type: "kafka", metadata: { brokers: "h", consumerID: "other" } }, "other"],
+    [{ type: "kafka", metadata: { brokers: "h" } }, "app1"],
+  ])("the group of %j is %s", async (component, group) => {
+    const { settings } = await load(JSON.stringify({ pubsubs: { p: component } }));
+    expect(settings.pubsubs.get("p")?.group).toBe(group);
+  });
+
   test("every mistake is told at its place, with what was expected and the nearest key, and nothing else happens", async () => {
     const text = await mistakes(`
 app: { id: 7, adress: "x" }

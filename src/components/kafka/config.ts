@@ -26,7 +26,6 @@ export const kafkaOptions = z
   .strictObject({
     brokers: text().describe("`host:port`, or a comma list of some of the cluster's brokers."),
     consumerGroup: text().optional().describe("The group of subscriptions that name none. Default: consumerID, else the app's id."),
-    consumerID: text().optional().describe("As consumerGroup, which comes before it."),
     clientID: text().optional().describe("How brokers name us in their logs and quotas. Default: the app's id."),
     authType: worded(oneOf(AUTH_TYPES), "none").describe(
       "`none` (default), `password` (SASL), `oidc` (SASL OAUTHBEARER), `mtls` or `certificate` (by clientCert).",

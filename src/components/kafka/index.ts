@@ -152,5 +152,6 @@ export const definition: ComponentDefinition<KafkaOptions> = {
   type: "kafka",
   capabilities,
   options: kafkaOptions,
+  groupOf: ({ consumerGroup }) => consumerGroup,
   open: (options, context) => new Kafka(options, context),
 };

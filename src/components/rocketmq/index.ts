@@ -155,12 +155,11 @@ class RocketMQ implements PubSub {
   }
 
   /**
-   * `consumerGroup` is another word for the group that the component has when none is asked for. Order is a property of a RocketMQ group as a whole,
-   * over all topics that it reads: so an app has one group for what it wants in order, and another for the rest.
+   * Order is a property of a RocketMQ group as a whole, over all topics that it reads: so an app has one group for what it wants in order,
+   * and another for the rest.
    */
   #groupOf({ group, order }: SubscribeRequest): string {
-    const name = this.#options.consumerGroup !== "" && group === this.#context.appId ? this.#options.consumerGroup : group;
-    return order === "none" ? name : `${name}${ORDERED}`;
+    return order === "none" ? group : `${group}${ORDERED}`;
   }
 
   /** Makes or checks a topic and its groups. Returns the names of the topic's brokers. */
@@ -234,5 +233,6 @@ export const definition: ComponentDefinition<RocketmqOptions> = {
   type: "rocketmq",
   capabilities,
   options: rocketmqOptions,
+  groupOf: ({ consumerGroup }) => consumerGroup || undefined,
   open: (options, context) => new RocketMQ(options, context),
 };

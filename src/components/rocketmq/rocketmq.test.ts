@@ -199,7 +199,7 @@ withRocketmq("rocketmq, with sign-in and filters", () => {
       expect(await pubsub.inspect(signal)).toContainEqual(
         expect.objectContaining({ level: "refuse", id: "rocketmq.limit", remedy: expect.stringContaining("updateSubGroup") }),
       );
-      await expect(pubsub.subscribe(wanted(topic, { group: "app1" }), new Recorder())).rejects.toMatchObject({
+      await expect(pubsub.subscribe(wanted(topic, { group: "limited" }), new Recorder())).rejects.toMatchObject({
         code: "failed_precondition",
         permanent: true,
         message: expect.stringContaining("%DLQ%limited"),
