@@ -7,6 +7,7 @@ import { TcpProxy } from "../../brokers/proxy.ts";
 import { toxiproxyAvailable } from "../../brokers/toxiproxy.ts";
 import type { Component } from "../../e2e/sidecar.ts";
 import { type Broker, NO_DISK, type Owed } from "../broker.ts";
+import { OF_THE_ENGINE } from "../scenarios/of-the-engine.ts";
 
 /** Short times, so that what must run out does so within a test. */
 const TIMES = {
@@ -30,6 +31,7 @@ export const kafka: Broker = {
     failover: "a cluster of several brokers is not started here",
     trims: "Kafka deletes by age and size, not by what its groups have settled",
   },
+  byHand: new Set([...OF_THE_ENGINE, "latency", "reset-peer", "slow-close", "requests-swallowed", "cut-in-request", "app-slow"]),
   unavailable: () => kafkaAvailable() ?? toxiproxyAvailable(),
   async start(port) {
     const server = await startKafka(port === undefined ? {} : { advertisedPort: port });

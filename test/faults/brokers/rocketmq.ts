@@ -4,6 +4,7 @@ import { rocketmqAvailable, startRocketmq } from "../../brokers/rocketmq.ts";
 import { toxiproxyAvailable } from "../../brokers/toxiproxy.ts";
 import type { Component } from "../../e2e/sidecar.ts";
 import { type Broker, NO_DISK, type Owed } from "../broker.ts";
+import { OF_THE_ENGINE } from "../scenarios/of-the-engine.ts";
 
 /** The least that RocketMQ has; and a second for what must be noticed. */
 const TIMES = { lease: "10s", requestTimeout: "1s" };
@@ -26,9 +27,10 @@ export const rocketmq: Broker = {
   },
   // A lease is ten seconds at least, and a virtual machine takes as long to start: all of them together would take ten minutes.
   byHand: new Set([
-    ...["broker-killed", "pod-killed", "sidecar-stopped", "replicas", "order-errors", "order-replicas"],
+    ...OF_THE_ENGINE,
+    ...["broker-killed", "pod-killed", "sidecar-stopped", "replicas", "order-replicas"],
     ...["latency", "half-open", "reset-peer", "slow-close", "requests-swallowed", "cut-in-reply", "cut-in-request"],
-    ...["app-errors", "app-garbage", "app-hangs", "app-slow", "app-exits", "all-fail"],
+    ...["app-slow", "all-fail"],
   ]),
   unavailable: () => rocketmqAvailable() ?? toxiproxyAvailable(),
   async start() {

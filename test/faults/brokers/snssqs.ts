@@ -5,6 +5,7 @@ import { toxiproxyAvailable } from "../../brokers/toxiproxy.ts";
 import type { Component } from "../../e2e/sidecar.ts";
 import { type Broker, type BrokerServer, NO_DISK, type Owed } from "../broker.ts";
 import { SCENARIOS } from "../scenarios/index.ts";
+import { OF_THE_ENGINE } from "../scenarios/of-the-engine.ts";
 
 const ACCOUNT = { region: "us-east-1", accessKey: "test", secretKey: "test" };
 /** Short times, so that what must run out does so within a test; SQS counts in seconds. */
@@ -30,21 +31,17 @@ const GAPS = {
 
 /** A second or more for each call of a sidecar that starts, stops or fails a message, on a server that works on one at a time. */
 const SLOW: ReadonlySet<string> = new Set([
+  ...OF_THE_ENGINE,
   "pod-killed",
   "sidecar-stopped",
   "latency",
   "reset-peer",
   "requests-swallowed",
-  "app-hangs",
-  "app-errors",
-  "app-garbage",
   "app-slow",
   "all-fail",
-  "app-publishes",
-  "app-exits",
 ]);
 /** FIFO differs in its order alone. */
-const WITHOUT_ORDER = new Set(SCENARIOS.filter(({ ordered }) => !ordered).map(({ name }) => name));
+const WITHOUT_ORDER = new Set([...OF_THE_ENGINE, ...SCENARIOS.filter(({ ordered }) => !ordered).map(({ name }) => name)]);
 
 export const snssqs: Broker = brokerOf("snssqs", false, { ...GAPS, ordered: "queues that are not FIFO keep no order" }, SLOW);
 
