@@ -6,8 +6,9 @@ import { onBroker } from "./on-broker.ts";
 const PLAYED_MS = 180_000;
 
 describe("the quick start's programs, by changing the configuration alone", () => {
-  for (const broker of BROKERS) {
-    const missing = broker.unavailable() ?? broker.gaps.ordered;
+  // Standard queues keep no order; their FIFO kin do.
+  for (const broker of BROKERS.filter(({ gaps }) => gaps.ordered === undefined)) {
+    const missing = broker.unavailable();
     test(broker.name, { timeout: PLAYED_MS }, async ({ skip }) => {
       skip(missing !== undefined, missing);
       const stage = await Stage.open(broker);
