@@ -4,6 +4,7 @@ import { systemClock } from "../../../src/pubsub/clock.ts";
 import { type Broker, type Owed, reasons } from "../broker.ts";
 import { Disk, sealingUnavailable, smallDiskUnavailable } from "../disk.ts";
 import { PUBSUB } from "../names.ts";
+import { OF_THE_ENGINE } from "../scenarios/of-the-engine.ts";
 
 /** In a folder of its own, so that it can have a disk of its own. */
 const FOLDER = "messages";
@@ -23,6 +24,7 @@ export const embedded: Broker = {
       ...reasons({ "full-disk": smallDiskUnavailable(), "read-only": sealingUnavailable() }),
     };
   },
+  byHand: new Set(OF_THE_ENGINE),
   unavailable: () => undefined,
   start: () =>
     Promise.resolve({

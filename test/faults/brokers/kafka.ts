@@ -31,7 +31,12 @@ export const kafka: Broker = {
     failover: "a cluster of several brokers is not started here",
     trims: "Kafka deletes by age and size, not by what its groups have settled",
   },
-  byHand: new Set([...OF_THE_ENGINE, "latency", "reset-peer", "slow-close", "requests-swallowed", "cut-in-request", "app-slow"]),
+  byHand: new Set([
+    ...OF_THE_ENGINE,
+    ...["pod-killed", "sidecar-stopped", "broker-frozen", "order-killed", "dead-letters-cut", "all-fail", "app-slow"],
+    ...["latency", "cut", "reset-peer", "slow-close", "replies-swallowed", "requests-swallowed"],
+    ...["cut-in-reply", "cut-in-read", "cut-in-request"],
+  ]),
   unavailable: () => kafkaAvailable() ?? toxiproxyAvailable(),
   async start(port) {
     const server = await startKafka(port === undefined ? {} : { advertisedPort: port });

@@ -29,6 +29,7 @@ export const rocketmq: Broker = {
   // A lease is ten seconds at least, and a virtual machine takes as long to start: all of them together would take ten minutes.
   byHand: new Set([
     ...OF_THE_ENGINE,
+    ...["replies-swallowed", "broker-frozen", "dead-letters-cut"],
     ...["broker-killed", "pod-killed", "sidecar-stopped", "replicas", "order-replicas"],
     ...["latency", "half-open", "reset-peer", "slow-close", "requests-swallowed", "cut-in-reply", "cut-in-request"],
     ...["app-slow", "all-fail"],

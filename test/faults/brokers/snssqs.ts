@@ -32,6 +32,10 @@ const GAPS = {
 /** A second or more for each call of a sidecar that starts, stops or fails a message, on a server that works on one at a time. */
 const SLOW: ReadonlySet<string> = new Set([
   ...OF_THE_ENGINE,
+  "broker-frozen",
+  "flushed",
+  "replies-swallowed",
+  "app-killed",
   "pod-killed",
   "sidecar-stopped",
   "latency",
