@@ -30,3 +30,9 @@ export class PubSubError extends Error {
     this.permanent = options.permanent ?? false;
   }
 }
+
+/** A fault of the program is no error of the broker: it must be seen. */
+export function asPubSubError(error: unknown): PubSubError {
+  if (error instanceof PubSubError) return error;
+  throw error;
+}

@@ -1,7 +1,8 @@
-import { PubSubError } from "../../pubsub/error.ts";
+import { abortError } from "../../pubsub/abort.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Host } from "./config.ts";
 import type { Connection } from "./connection.ts";
-import { AnsweredError, abortError, asPubSubError, closedError, ensureNone, KAFKA, livesElsewhere } from "./errors.ts";
+import { AnsweredError, closedError, ensureNone, KAFKA, livesElsewhere } from "./errors.ts";
 import { Link, type LinkGround } from "./link.ts";
 import { offsetsAt } from "./offsets.ts";
 import type { Api } from "./wire/api.ts";

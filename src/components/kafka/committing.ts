@@ -1,6 +1,7 @@
 import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
-import { answered, asPubSubError, KAFKA } from "./errors.ts";
+import { asPubSubError } from "../../pubsub/error.ts";
+import { answered, KAFKA } from "./errors.ts";
 import { type Partition, type Stand, same } from "./partition.ts";
 import type { Commit, PartitionError } from "./wire/group-apis.ts";
 

@@ -1,9 +1,10 @@
-import { PubSubError } from "../../pubsub/error.ts";
+import { within } from "../../pubsub/abort.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
 import { backlogOf } from "./backlog.ts";
 import type { Cluster, Lane } from "./cluster.ts";
 import { Committing } from "./committing.ts";
-import { asPubSubError, coordinatedElsewhere, isOut } from "./errors.ts";
+import { coordinatedElsewhere, isOut } from "./errors.ts";
 import { Fetching } from "./fetching.ts";
 import { headersOf } from "./headers.ts";
 import { Lending } from "./lending.ts";
@@ -14,7 +15,6 @@ import { whereToGoOn } from "./relocation.ts";
 import { Remembered } from "./remembered.ts";
 import { type Commit, offsetCommit, type PartitionError } from "./wire/group-apis.ts";
 import { EARLIEST } from "./wire/log-apis.ts";
-import { within } from "./within.ts";
 
 const LOOK_MS = 500;
 const ENSURE_MS = 10_000;

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../../errors/code.ts";
-import { type Outcome, PubSubError } from "../../pubsub/error.ts";
+import { PubSubError } from "../../pubsub/error.ts";
 
 /** Kafka's own numbers, those that decisions are made by. */
 export const KAFKA = {
@@ -142,16 +142,4 @@ export function isOut(error: unknown): boolean {
   return OUT.has(numberOf(error));
 }
 
-/** What an aborted signal makes of an operation. */
-export function abortError(doing: string, signal: AbortSignal, outcome: Outcome): PubSubError {
-  const late = signal.reason instanceof Error && signal.reason.name === "TimeoutError";
-  return new PubSubError(late ? "deadline_exceeded" : "cancelled", `${doing}: ${late ? "out of time" : "cancelled"}`, { outcome });
-}
-
 export const closedError = (): PubSubError => new PubSubError("unavailable", "the component is closed", { permanent: true });
-
-/** A fault of the program is no error of the broker: it must be seen. */
-export function asPubSubError(error: unknown): PubSubError {
-  if (error instanceof PubSubError) return error;
-  throw error;
-}

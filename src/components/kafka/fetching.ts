@@ -1,9 +1,9 @@
 import type { PubSubError } from "../../pubsub/error.ts";
-import { PubSubError as Failure } from "../../pubsub/error.ts";
+import { asPubSubError, PubSubError as Failure } from "../../pubsub/error.ts";
 import { type Backoff, waitMs } from "../../resiliency/backoff.ts";
 import type { Cluster, Lane, Topic } from "./cluster.ts";
 import type { Connection } from "./connection.ts";
-import { answered, asPubSubError, KAFKA, livesElsewhere } from "./errors.ts";
+import { answered, KAFKA, livesElsewhere } from "./errors.ts";
 import type { Lending } from "./lending.ts";
 import { fetchApi } from "./offsets.ts";
 import type { Partition } from "./partition.ts";

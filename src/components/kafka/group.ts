@@ -1,3 +1,4 @@
+import { within } from "../../pubsub/abort.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import type { SubscribeRequest } from "../../pubsub/subscription.ts";
 import type { Cluster, Lane } from "./cluster.ts";
@@ -5,7 +6,6 @@ import { answered, coordinatedElsewhere, ensureNone, KAFKA, numberOf } from "./e
 import { Member } from "./member.ts";
 import { committedOf, offsetsOf } from "./offsets.ts";
 import { type Commit, offsetCommit } from "./wire/group-apis.ts";
-import { within } from "./within.ts";
 
 const NOBODY = { generation: -1, member: "" };
 const LOOK_MS = 50;

@@ -1,6 +1,8 @@
+import { within } from "../../pubsub/abort.ts";
 import type { Admin } from "../../pubsub/admin.ts";
 import type { Capabilities } from "../../pubsub/capabilities.ts";
 import type { ComponentContext, ComponentDefinition } from "../../pubsub/component.ts";
+import { asPubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { Finding, PubSub } from "../../pubsub/pubsub.ts";
 import type { Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
@@ -8,13 +10,12 @@ import { adminOf } from "./admin.ts";
 import { Cluster } from "./cluster.ts";
 import { type KafkaOptions, kafkaOptions } from "./config.ts";
 import { Reader } from "./consume.ts";
-import { asPubSubError, closedError } from "./errors.ts";
+import { closedError } from "./errors.ts";
 import { ensureGroup } from "./group.ts";
 import { escaped, headersOf } from "./headers.ts";
 import { inspect } from "./inspect.ts";
 import { Publishing } from "./publish.ts";
 import { SignIn } from "./sign-in.ts";
-import { within } from "./within.ts";
 
 const MIB = 2 ** 20;
 /** What a batch needs beside its messages. */

@@ -1,11 +1,10 @@
 import { isIP } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import type { Clock } from "../../pubsub/clock.ts";
-import { PubSubError } from "../../pubsub/error.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import { type Backoff, waitMs } from "../../resiliency/backoff.ts";
 import type { Host, KafkaOptions } from "./config.ts";
 import { Connection } from "./connection.ts";
-import { asPubSubError } from "./errors.ts";
 import type { SignIn } from "./sign-in.ts";
 import { apiVersions } from "./wire/cluster-apis.ts";
 

@@ -1,9 +1,9 @@
 import type { Clock } from "../../pubsub/clock.ts";
-import { PubSubError } from "../../pubsub/error.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import { type Backoff, waitMs } from "../../resiliency/backoff.ts";
 import { assign, PROTOCOL, readAssignment, readSubscription, writeAssignment, writeSubscription } from "./assignor.ts";
 import type { Cluster, Lane } from "./cluster.ts";
-import { AnsweredError, asPubSubError, coordinatedElsewhere, ensureNone, isOut, KAFKA, numberOf } from "./errors.ts";
+import { AnsweredError, coordinatedElsewhere, ensureNone, isOut, KAFKA, numberOf } from "./errors.ts";
 import { heartbeat, type JoinAnswer, joinGroup, leaveGroup, type Membership, syncGroup } from "./wire/group-apis.ts";
 
 const AGAIN: Backoff = { firstMs: 50, mostMs: 2_000, jitter: 0.2 };

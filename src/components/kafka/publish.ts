@@ -1,8 +1,9 @@
-import { PubSubError } from "../../pubsub/error.ts";
+import { abortError } from "../../pubsub/abort.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { Cluster, Topic } from "./cluster.ts";
 import type { Connection } from "./connection.ts";
-import { abortError, answered, asPubSubError, KAFKA, livesElsewhere } from "./errors.ts";
+import { answered, KAFKA, livesElsewhere } from "./errors.ts";
 import { partitionOf } from "./partitioner.ts";
 import { produce } from "./wire/log-apis.ts";
 import { writeBatch } from "./wire/record-batch.ts";

@@ -1,9 +1,10 @@
+import { aborted, within } from "../../pubsub/abort.ts";
 import type { Clock } from "../../pubsub/clock.ts";
-import { PubSubError } from "../../pubsub/error.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Backlog, Sink, Start, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
 import { type Claimed, Claims } from "./claims.ts";
 import type { RedisOptions } from "./config.ts";
-import { asPubSubError, isFenced, isLed, livesElsewhere } from "./errors.ts";
+import { isFenced, isLed, livesElsewhere } from "./errors.ts";
 import { type Candidate, Lead } from "./lead.ts";
 import { type Lender, Lending } from "./lending.ts";
 import { Membership } from "./membership.ts";
@@ -12,7 +13,6 @@ import { type Read, Reading } from "./reading.ts";
 import { Rounds } from "./rounds.ts";
 import { backlog } from "./scripts.ts";
 import type { Servers } from "./servers.ts";
-import { aborted, within } from "./within.ts";
 
 /** What a reader needs of its component. */
 export interface Ground {

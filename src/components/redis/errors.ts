@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../../errors/code.ts";
-import { type Outcome, PubSubError } from "../../pubsub/error.ts";
+import { PubSubError } from "../../pubsub/error.ts";
 
 /** What the first word of a server's error means. Whatever the server answers with an error it has not done: outcome `rejected`. */
 const REPLIES: Readonly<Record<string, { readonly code: ErrorCode; readonly permanent?: true }>> = {
@@ -80,16 +80,4 @@ function wordOf(text: string): string {
  */
 export function replyError(doing: string, word: string, text: string): ReplyError {
   return new ReplyError(word, `${doing}: ${text}`);
-}
-
-/** What an aborted signal makes of an operation. */
-export function abortError(doing: string, signal: AbortSignal, outcome: Outcome): PubSubError {
-  const late = signal.reason instanceof Error && signal.reason.name === "TimeoutError";
-  return new PubSubError(late ? "deadline_exceeded" : "cancelled", `${doing}: ${late ? "out of time" : "cancelled"}`, { outcome });
-}
-
-/** A fault of the program is no error of the broker: it must be seen. */
-export function asPubSubError(error: unknown): PubSubError {
-  if (error instanceof PubSubError) return error;
-  throw error;
 }

@@ -1,8 +1,9 @@
+import { abortError } from "../../pubsub/abort.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { Reply } from "./connection.ts";
 import { xaddArguments } from "./entry.ts";
-import { abortError, livesElsewhere } from "./errors.ts";
+import { livesElsewhere } from "./errors.ts";
 import type { Node } from "./node.ts";
 import type { Servers } from "./servers.ts";
 

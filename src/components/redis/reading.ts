@@ -1,6 +1,6 @@
+import { asPubSubError } from "../../pubsub/error.ts";
 import type { Reply, ReplyCallback } from "./connection.ts";
 import type { Watcher } from "./doorbell.ts";
-import { asPubSubError } from "./errors.ts";
 import { compareIds, ZERO } from "./id.ts";
 import type { Member } from "./member.ts";
 import type { Node } from "./node.ts";

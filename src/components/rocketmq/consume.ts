@@ -1,11 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { within } from "../../pubsub/abort.ts";
 import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
+import { asPubSubError } from "../../pubsub/error.ts";
 import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
 import { Batches, queueOf } from "./batches.ts";
 import type { RocketmqOptions } from "./config.ts";
 import { Done } from "./done.ts";
-import { asPubSubError } from "./errors.ts";
 import { filterOf } from "./filter.ts";
 import { ClientType, Language, type SettingsSchema } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { Lease, type LeaseKeeper } from "./lease.ts";
@@ -17,7 +18,6 @@ import { MOST_AT_ONCE, Poll, type Poller } from "./receive.ts";
 import { type Introduced, Session } from "./session.ts";
 import { type Settled, Settlements } from "./settlements.ts";
 import { Window } from "./window.ts";
-import { within } from "./within.ts";
 
 /** What a reader needs of its component. */
 export interface Ground {

@@ -82,15 +82,3 @@ export function callError(doing: string, error: RpcError): PubSubError {
   };
   return new PubSubError(codes[error.code] ?? "unavailable", `${doing}: ${error.details}`, { outcome });
 }
-
-/** What an aborted signal makes of an operation. */
-export function abortError(doing: string, signal: AbortSignal, outcome: Outcome): PubSubError {
-  const late = signal.reason instanceof Error && signal.reason.name === "TimeoutError";
-  return new PubSubError(late ? "deadline_exceeded" : "cancelled", `${doing}: ${late ? "out of time" : "cancelled"}`, { outcome });
-}
-
-/** A fault of the program is no error of the broker: it must be seen. */
-export function asPubSubError(error: unknown): PubSubError {
-  if (error instanceof PubSubError) return error;
-  throw error;
-}

@@ -1,3 +1,4 @@
+import { within } from "../../pubsub/abort.ts";
 import type { Capabilities } from "../../pubsub/capabilities.ts";
 import type { ComponentContext, ComponentDefinition } from "../../pubsub/component.ts";
 import { PubSubError } from "../../pubsub/error.ts";
@@ -14,7 +15,6 @@ import { Proxies } from "./proxies.ts";
 import { Publisher } from "./publish.ts";
 import { type Route, Routes } from "./routes.ts";
 import { Session } from "./session.ts";
-import { within } from "./within.ts";
 
 const DAY_MS = 86_400_000;
 

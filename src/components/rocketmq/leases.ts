@@ -1,7 +1,7 @@
-import { PubSubError } from "../../pubsub/error.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import { FreshMap } from "../../pubsub/fresh-map.ts";
 import { durationOf } from "./durations.ts";
-import { asPubSubError, failureOf, isNoLease } from "./errors.ts";
+import { failureOf, isNoLease } from "./errors.ts";
 import { MessagingService } from "./gen/apache/rocketmq/v2/service_pb.ts";
 import { mended } from "./handle.ts";
 import type { Lease } from "./lease.ts";

@@ -18,10 +18,11 @@ import {
   Status,
   type StreamReceiver,
 } from "layotto-transport";
+import { abortError } from "../../pubsub/abort.ts";
 import type { Clock } from "../../pubsub/clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import type { HostPort, RocketmqOptions } from "./config.ts";
-import { abortError, callError } from "./errors.ts";
+import { callError } from "./errors.ts";
 import { type Credentials, signed } from "./signature.ts";
 
 /** Four megabytes, with what stands beside a message. */

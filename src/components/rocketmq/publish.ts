@@ -1,9 +1,10 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { abortError } from "../../pubsub/abort.ts";
 import type { Clock } from "../../pubsub/clock.ts";
-import { PubSubError } from "../../pubsub/error.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { RocketmqOptions } from "./config.ts";
-import { abortError, asPubSubError, failureOf, isOtherType, ProxyError } from "./errors.ts";
+import { failureOf, isOtherType, ProxyError } from "./errors.ts";
 import { Code, MessageType } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { MessagingService, SendMessageRequestSchema, SendMessageResponseSchema } from "./gen/apache/rocketmq/v2/service_pb.ts";
 import { keyOf, sizeOf, toMessage } from "./message.ts";

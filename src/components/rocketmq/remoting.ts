@@ -1,9 +1,9 @@
 import { createHmac } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import type { ErrorCode } from "../../errors/code.ts";
+import { abortError } from "../../pubsub/abort.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import type { HostPort } from "./config.ts";
-import { abortError } from "./errors.ts";
 import type { Credentials } from "./signature.ts";
 
 /** The requests of RocketMQ's older protocol that are used here, by their numbers. */

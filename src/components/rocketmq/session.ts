@@ -1,7 +1,8 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { ClientStream } from "layotto-transport";
 import type { Clock } from "../../pubsub/clock.ts";
-import { asPubSubError, isStranger } from "./errors.ts";
+import { asPubSubError } from "../../pubsub/error.ts";
+import { isStranger } from "./errors.ts";
 import { Code, type ResourceSchema, type Settings, type SettingsSchema } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { MessagingService, type TelemetryCommand, TelemetryCommandSchema } from "./gen/apache/rocketmq/v2/service_pb.ts";
 import type { Proxies, ProxyUser } from "./proxies.ts";

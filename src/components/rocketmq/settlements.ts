@@ -1,6 +1,7 @@
 import type { Clock } from "../../pubsub/clock.ts";
+import { asPubSubError } from "../../pubsub/error.ts";
 import { durationOf } from "./durations.ts";
-import { asPubSubError, failureOf, isNoLease } from "./errors.ts";
+import { failureOf, isNoLease } from "./errors.ts";
 import { MessagingService } from "./gen/apache/rocketmq/v2/service_pb.ts";
 import type { Lease } from "./lease.ts";
 import type { Member } from "./member.ts";

@@ -7,10 +7,11 @@ import {
   SQS,
 } from "@aws-sdk/client-sqs";
 import type { fromTemporaryCredentials } from "@aws-sdk/credential-providers";
+import { abortError } from "../../pubsub/abort.ts";
 import type { Clock } from "../../pubsub/clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import type { SnsSqsOptions } from "./config.ts";
-import { abortError, awsError } from "./errors.ts";
+import { awsError } from "./errors.ts";
 
 /** How the SDK's clients are told to give up. */
 interface SendOptions {

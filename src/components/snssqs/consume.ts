@@ -1,11 +1,12 @@
 import type { Message } from "@aws-sdk/client-sqs";
+import { within } from "../../pubsub/abort.ts";
 import type { Clock } from "../../pubsub/clock.ts";
-import { PubSubError } from "../../pubsub/error.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
 import type { Aws } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
 import type { Queue } from "./entities.ts";
-import { abortError, asPubSubError, isMissing } from "./errors.ts";
+import { isMissing } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import { Leases, type Member } from "./leases.ts";
 import { Lending } from "./lending.ts";
@@ -222,14 +223,4 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     this.#ground.left(this);
     this.#end.resolve(error);
   }
-}
-
-/** What `work` comes to, or the abortion of `signal` if that is sooner. */
-export function within<T>(work: Promise<T>, signal: AbortSignal, doing: string): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const aborted = () => reject(abortError(doing, signal, "unknown"));
-    if (signal.aborted) aborted();
-    signal.addEventListener("abort", aborted, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
-  });
 }

@@ -1,8 +1,8 @@
-import { PubSubError } from "../../pubsub/error.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { SubscribeRequest } from "../../pubsub/subscription.ts";
 import type { Aws } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
-import { asPubSubError, isMissing } from "./errors.ts";
+import { isMissing } from "./errors.ts";
 import { groupOf, isHashed, topicOf } from "./names.ts";
 import { GROUP_TAG, originalOf, TOPIC_TAG } from "./tags.ts";
 

@@ -1,11 +1,11 @@
 import type { Clock } from "../../pubsub/clock.ts";
-import { PubSubError } from "../../pubsub/error.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Finding } from "../../pubsub/pubsub.ts";
 import type { SubscribeRequest } from "../../pubsub/subscription.ts";
 import type { Aws } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
 import { Directory } from "./directory.ts";
-import { asPubSubError, isDifferent, isMissing } from "./errors.ts";
+import { isDifferent, isMissing } from "./errors.ts";
 import { findings, refusal } from "./findings.ts";
 import { type AwsName, encodeName, queueName, topicName } from "./names.ts";
 import { GROUP_TAG, TOPIC_TAG, tagsOf } from "./tags.ts";

@@ -131,18 +131,6 @@ export function entryError(doing: string, code: string, message: string, theirFa
   return new AwsError(word, "unavailable", `${doing}: ${word}: ${message}`, theirFault ? "unknown" : "rejected", false);
 }
 
-/** What an ended signal makes of an operation that was under way. */
-export function abortError(doing: string, signal: AbortSignal, outcome: Outcome): PubSubError {
-  const late = signal.reason instanceof Error && signal.reason.name === "TimeoutError";
-  return new PubSubError(late ? "deadline_exceeded" : "cancelled", `${doing}: ${late ? "out of time" : "cancelled"}`, { outcome });
-}
-
-/** A fault of the program is no error of the broker: it must be seen. */
-export function asPubSubError(error: unknown): PubSubError {
-  if (error instanceof PubSubError) return error;
-  throw error;
-}
-
 /** The topic or the queue is not there. */
 export function isMissing(error: PubSubError): boolean {
   return error instanceof AwsError && NAMES[error.word] === MISSING;

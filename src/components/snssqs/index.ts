@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { within } from "../../pubsub/abort.ts";
 import type { Admin } from "../../pubsub/admin.ts";
 import type { Capabilities } from "../../pubsub/capabilities.ts";
 import type { ComponentContext, ComponentDefinition } from "../../pubsub/component.ts";
@@ -9,7 +10,7 @@ import type { Sink, SubscribeRequest, Subscription } from "../../pubsub/subscrip
 import { adminOf } from "./admin.ts";
 import type { Aws } from "./client.ts";
 import { type SnsSqsOptions, snsSqsOptions } from "./config.ts";
-import { Reader, within } from "./consume.ts";
+import { Reader } from "./consume.ts";
 import { Entities, type Queue } from "./entities.ts";
 import { ping, unheeded } from "./inspect.ts";
 import { MOST_BYTES, Publisher } from "./publish.ts";

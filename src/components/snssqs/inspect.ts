@@ -1,7 +1,7 @@
+import { asPubSubError } from "../../pubsub/error.ts";
 import type { Finding } from "../../pubsub/pubsub.ts";
 import type { Aws } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
-import { asPubSubError } from "./errors.ts";
 
 /** Resolves when SQS answers us: that it lets us list nothing is an answer too. */
 export async function ping(aws: Aws, signal: AbortSignal): Promise<void> {

@@ -1,10 +1,9 @@
 import type { Message } from "@aws-sdk/client-sqs";
 import type { Clock } from "../../pubsub/clock.ts";
-import { PubSubError } from "../../pubsub/error.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import { FreshMap } from "../../pubsub/fresh-map.ts";
 import type { Aws } from "./client.ts";
 import { decode } from "./entry.ts";
-import { asPubSubError } from "./errors.ts";
 import { Lease, type LeaseKeeper } from "./lease.ts";
 import { chunks } from "./settlements.ts";
 

@@ -1,10 +1,11 @@
-import { PubSubError } from "../../pubsub/error.ts";
+import { abortError } from "../../pubsub/abort.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
 import { type Aws, MOST_ENTRIES } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
 import type { Entities } from "./entities.ts";
 import { attributesOf, deduplication, type Encoded, encode, messageGroup } from "./entry.ts";
-import { abortError, asPubSubError, entryError, isMissing } from "./errors.ts";
+import { entryError, isMissing } from "./errors.ts";
 
 const DOING = "PublishBatch";
 /** Of one message, and of one batch, attributes included. */

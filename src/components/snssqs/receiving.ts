@@ -1,9 +1,9 @@
 import type { Message } from "@aws-sdk/client-sqs";
 import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
+import { asPubSubError } from "../../pubsub/error.ts";
 import { type Backoff, waitMs } from "../../resiliency/backoff.ts";
 import type { Aws } from "./client.ts";
-import { asPubSubError } from "./errors.ts";
 
 /** Calls under way at once, as long as each brings all that it may. */
 const MOST_CALLS = 8;

@@ -1,7 +1,8 @@
 import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
+import { asPubSubError } from "../../pubsub/error.ts";
 import { type Aws, MOST_ENTRIES } from "./client.ts";
-import { asPubSubError, entryError, isMissing } from "./errors.ts";
+import { entryError, isMissing } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 
 /** How long to wait before trying again what SQS did not take. */
