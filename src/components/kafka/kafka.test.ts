@@ -126,6 +126,7 @@ withKafka("kafka: what only Kafka does", () => {
     const delivery = await slow.sink.one();
     slow.subscription.window(0, 0);
     const other = await b.read(await b.open());
+    // Time itself is what this is about: two sessions pass, and nobody is told of anything.
     await new Promise((resolve) => setTimeout(resolve, 2 * 1_500));
     for (const key of ["b", "c", "d", "e", "f"]) await b.publish(pubsub, { data: key, key });
     await other.sink.one();

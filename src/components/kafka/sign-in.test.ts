@@ -86,6 +86,7 @@ withKafka("kafka: who we are, and whom we trust", () => {
         const one = await reading.sink.one();
         expect(textOf(one)).toBe(`m${time}`);
         one.ack();
+        // A sign-in outlives its time only by time.
         if (times > 1) await new Promise((resolve) => setTimeout(resolve, 500));
       }
       expect(reading.sink.lostOnes).toEqual([]);
