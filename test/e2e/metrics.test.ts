@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { startRedis } from "../brokers/redis.ts";
-import { withRedis } from "../brokers/with-redis.ts";
+import { withRedis } from "../brokers/with.ts";
 import { Program } from "./program.ts";
 import { PUBSUB, Rig, TOPIC } from "./rig.ts";
 

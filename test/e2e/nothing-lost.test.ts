@@ -4,7 +4,7 @@ import { definition as embedded } from "../../src/components/embedded/index.ts";
 import { systemClock } from "../../src/pubsub/clock.ts";
 import { TcpProxy } from "../brokers/proxy.ts";
 import { type RedisServer, startRedis } from "../brokers/redis.ts";
-import { withRedis } from "../brokers/with-redis.ts";
+import { withRedis } from "../brokers/with.ts";
 import { type PendingAtBroker, PUBSUB, Rig, TOPIC } from "./rig.ts";
 import type { Component } from "./sidecar.ts";
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { freePort, untilFree } from "../brokers/server.ts";
-import { withRedis } from "../brokers/with-redis.ts";
+import { withRedis } from "../brokers/with.ts";
 import { Program } from "./program.ts";
 
 let directory = "";

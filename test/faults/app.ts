@@ -85,6 +85,6 @@ export class App {
       this.#running.delete(first);
       this.#ledger.ended(delivery, second as Result);
     } else if (what === "dead") this.#ledger.deadLettered(Number(first), second);
-    else if (what === "published") this.#ledger.acknowledged.set(Number(first), second === "-" ? undefined : second);
+    else if (what === "published") this.#ledger.acknowledge(Number(first), second === "-" ? undefined : second);
   }
 }

@@ -7,7 +7,7 @@ const LIMITS = { duplicates: 2, window: 3, ordered: true, deadLetters: [] };
 /** A ledger in which all of `acknowledged` was published, of one key, and the deliveries were `[number, result]`. */
 function ledgerOf(acknowledged: readonly number[], deliveries: readonly (readonly [number, Result | undefined])[]): Ledger {
   const ledger = new Ledger();
-  for (const number of acknowledged) ledger.acknowledged.set(number, "k");
+  for (const number of acknowledged) ledger.acknowledge(number, "k");
   for (const [number, result] of deliveries) {
     const delivery = { number, key: "k", replica: 0, at: 0 };
     ledger.delivered(delivery);
@@ -40,7 +40,7 @@ test("what the broker itself lost is not counted, what was published after it is
   ledger.forgive();
   expect(check(ledger, LIMITS)).toEqual([]);
   const number = ledger.next();
-  ledger.acknowledged.set(number, undefined);
+  ledger.acknowledge(number, undefined);
   expect(check(ledger, LIMITS)).toEqual(["expected 0 of 3 acknowledged messages lost, found 1: 3"]);
 });
 
@@ -96,7 +96,7 @@ test("a message that failed must succeed before the next of its key", () => {
 test("keys are ordered each for itself", () => {
   const ledger = ledgerOf([2], all(2));
   const other = { number: 1, key: "other", replica: 1, at: 0 };
-  ledger.acknowledged.set(1, "other");
+  ledger.acknowledge(1, "other");
   ledger.delivered(other);
   ledger.ended(other, "succeeded");
   expect(check(ledger, LIMITS)).toEqual([]);

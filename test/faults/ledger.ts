@@ -15,15 +15,17 @@ export interface Delivery {
 
 /** What was promised and what came of it: every acknowledged publish by its number, every delivery in the order of the calls. */
 export class Ledger {
-  /** By number: the key. */
-  readonly acknowledged = new Map<number, string | undefined>();
+  readonly #acknowledged = new Map<number, string | undefined>();
   readonly deliveries: Delivery[] = [];
   /** Numbers that came as dead letters: one for each copy. */
   readonly deadLetters: number[] = [];
   readonly #copies = new Set<string>();
+  readonly #dead = new Set<number>();
   readonly #succeeded = new Set<number>();
   /** Nobody owes them any more, though they were acknowledged. */
   readonly #forgiven = new Set<number>();
+  /** Acknowledged, and not arrived. Kept as it changes: it is asked for often, and of a million. */
+  readonly #missing = new Set<number>();
   /** When each number was given out, in milliseconds on the clock of the wall. */
   readonly #since: number[] = [0];
 
@@ -32,13 +34,26 @@ export class Ledger {
     return this.#since.push(Date.now()) - 1;
   }
 
+  /** A publish was answered, maybe after its delivery. */
+  acknowledge(number: number, key: string | undefined): void {
+    this.#acknowledged.set(number, key);
+    if (!this.#succeeded.has(number) && !this.#dead.has(number) && !this.#forgiven.has(number)) this.#missing.add(number);
+  }
+
+  /** By number: the key. */
+  get acknowledged(): ReadonlyMap<number, string | undefined> {
+    return this.#acknowledged;
+  }
+
   delivered(delivery: Delivery): void {
     this.deliveries.push(delivery);
   }
 
   ended(delivery: Delivery, result: Result): void {
     delivery.result = result;
-    if (result === "succeeded") this.#succeeded.add(delivery.number);
+    if (result !== "succeeded") return;
+    this.#succeeded.add(delivery.number);
+    this.#missing.delete(delivery.number);
   }
 
   /** A dead letter came. After a crash one may come again, as any message may: that is the same copy, and tells the same time of its last failure. */
@@ -47,11 +62,16 @@ export class Ledger {
     if (this.#copies.has(copy)) return;
     this.#copies.add(copy);
     this.deadLetters.push(number);
+    this.#dead.add(number);
+    this.#missing.delete(number);
   }
 
   /** The broker itself lost these, or was told to let them expire. Default: all that was published until now. */
   forgive(numbers: Iterable<number> = this.#since.keys()): void {
-    for (const number of numbers) this.#forgiven.add(number);
+    for (const number of numbers) {
+      this.#forgiven.add(number);
+      this.#missing.delete(number);
+    }
   }
 
   /** From the publish of each of these deliveries to its call, in milliseconds, sorted. */
@@ -61,16 +81,11 @@ export class Ledger {
 
   /** About how many are on their way. */
   get owed(): number {
-    return this.acknowledged.size - this.#succeeded.size;
+    return this.#acknowledged.size - this.#succeeded.size;
   }
 
   /** The acknowledged that did not arrive. */
   get missing(): readonly number[] {
-    const dead = new Set(this.deadLetters);
-    const missing: number[] = [];
-    for (const number of this.acknowledged.keys()) {
-      if (!this.#forgiven.has(number) && !this.#succeeded.has(number) && !dead.has(number)) missing.push(number);
-    }
-    return missing;
+    return [...this.#missing];
   }
 }

@@ -59,7 +59,7 @@ export class Load {
       metadata: { ...metadata, ...(key !== undefined && { partitionKey: key }) },
       timeoutMs: PUBLISH_MS,
     });
-    this.#ledger.acknowledged.set(number, key);
+    this.#ledger.acknowledge(number, key);
     return number;
   }
 

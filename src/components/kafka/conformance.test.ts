@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, test } from "vitest";
 import { type KafkaServer, startKafka } from "../../../test/brokers/kafka.ts";
-import { withKafka } from "../../../test/brokers/with-kafka.ts";
+import { withKafka } from "../../../test/brokers/with.ts";
 import { conformance } from "../../conformance/index.ts";
 import { openKafka } from "./bench.fixture.ts";
 import { definition } from "./index.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type KafkaServer, startKafka } from "../../../test/brokers/kafka.ts";
 import { jars } from "../../../test/brokers/maven.ts";
-import { withKafka } from "../../../test/brokers/with-kafka.ts";
+import { withKafka } from "../../../test/brokers/with.ts";
 import { Bench, textOf } from "../../conformance/bench.ts";
 import { openKafka } from "./bench.fixture.ts";
 import { definition } from "./index.ts";

@@ -2,7 +2,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { type KafkaServer, startKafka } from "../../../test/brokers/kafka.ts";
-import { withKafka } from "../../../test/brokers/with-kafka.ts";
+import { withKafka } from "../../../test/brokers/with.ts";
 import { Bench, textOf } from "../../conformance/bench.ts";
 import type { Delivery } from "../../pubsub/delivery.ts";
 import { openKafka, TIMES } from "./bench.fixture.ts";

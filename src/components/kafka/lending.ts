@@ -1,8 +1,8 @@
 import type { Sink } from "../../pubsub/subscription.ts";
+import { Window } from "../window.ts";
 import { Lease, type LeaseKeeper } from "./lease.ts";
 import type { Partition } from "./partition.ts";
 import { DONE } from "./progress.ts";
-import { Window } from "./window.ts";
 import { type Aborted, readBatches, type StoredRecord } from "./wire/record-batch.ts";
 
 /** Messages of one partition that are lent before it is another one's turn. */
@@ -47,7 +47,7 @@ export class Lending implements LeaseKeeper {
 
   /** How many bytes are worth reading now. */
   get room(): number {
-    return this.#held > 0 || this.#gathering ? 0 : this.window.room;
+    return this.#held > 0 || this.#gathering ? 0 : this.window.bytes;
   }
 
   /** Nothing is lent. */

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { provide } from "../../../test/brokers/debian.ts";
 import { type KafkaServer, startKafka } from "../../../test/brokers/kafka.ts";
-import { withKafka } from "../../../test/brokers/with-kafka.ts";
+import { withKafka } from "../../../test/brokers/with.ts";
 import { Bench, textOf } from "../../conformance/bench.ts";
 import { openKafka } from "./bench.fixture.ts";
 import { definition } from "./index.ts";

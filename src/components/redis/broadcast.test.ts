@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type RedisServer, startRedis } from "../../../test/brokers/redis.ts";
-import { withRedis } from "../../../test/brokers/with-redis.ts";
+import { withRedis } from "../../../test/brokers/with.ts";
 import type { Bench } from "../../conformance/bench.ts";
 import { benchOn } from "./bench.fixture.ts";
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, test } from "vitest";
 import { type RedisServer, startRedis } from "../../../test/brokers/redis.ts";
-import { withRedis } from "../../../test/brokers/with-redis.ts";
+import { withRedis } from "../../../test/brokers/with.ts";
 import { conformance } from "../../conformance/index.ts";
 import { systemClock } from "../../pubsub/clock.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { TcpProxy } from "../../../test/brokers/proxy.ts";
 import { type RedisServer, startRedis } from "../../../test/brokers/redis.ts";
-import { withRedis } from "../../../test/brokers/with-redis.ts";
+import { withRedis } from "../../../test/brokers/with.ts";
 import { type Bench, textOf } from "../../conformance/bench.ts";
 import { benchOn } from "./bench.fixture.ts";
 

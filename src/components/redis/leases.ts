@@ -1,10 +1,10 @@
 import { PubSubError } from "../../pubsub/error.ts";
 import { FreshMap } from "../../pubsub/fresh-map.ts";
+import type { Window } from "../window.ts";
 import type { Entry } from "./entry.ts";
 import { Lease, type LeaseKeeper, MovableLease } from "./lease.ts";
 import { keysOf, type Member } from "./member.ts";
 import { renew } from "./scripts.ts";
-import type { Window } from "./window.ts";
 
 /** Ids of one script call: it holds up the server for as long as it runs. */
 const CHUNK = 250;

@@ -1,5 +1,6 @@
 import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { Sink } from "../../pubsub/subscription.ts";
+import { Window } from "../window.ts";
 import type { Reply } from "./connection.ts";
 import { decodeEntry } from "./entry.ts";
 import { compareIds } from "./id.ts";
@@ -8,7 +9,6 @@ import { Leases } from "./leases.ts";
 import type { Member } from "./member.ts";
 import { Moving } from "./moving.ts";
 import { Settlements } from "./settlements.ts";
-import { Window } from "./window.ts";
 
 /** Whom it lends to, and who is told. */
 export interface Lender {

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { type RedisServer, startRedis } from "../../../test/brokers/redis.ts";
-import { withRedis } from "../../../test/brokers/with-redis.ts";
+import { withRedis } from "../../../test/brokers/with.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";
 import { benchOn, openRedis } from "./bench.fixture.ts";
 

@@ -6,7 +6,7 @@ import { afterEach, expect, test } from "vitest";
 import { provide } from "../../../test/brokers/debian.ts";
 import { type RedisServer, type RedisServerOptions, startRedis } from "../../../test/brokers/redis.ts";
 import { freePort } from "../../../test/brokers/server.ts";
-import { withRedis } from "../../../test/brokers/with-redis.ts";
+import { withRedis } from "../../../test/brokers/with.ts";
 import { type Bench, textOf } from "../../conformance/bench.ts";
 import { benchOn, openRedis } from "./bench.fixture.ts";
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { type RedisServer, startRedis } from "../../../test/brokers/redis.ts";
-import { withRedis } from "../../../test/brokers/with-redis.ts";
+import { withRedis } from "../../../test/brokers/with.ts";
 import { systemClock } from "../../pubsub/clock.ts";
 import { redisOptions } from "./config.ts";
 import { trim } from "./scripts.ts";

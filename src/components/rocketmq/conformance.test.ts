@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { type RocketmqServer, startRocketmq } from "../../../test/brokers/rocketmq.ts";
-import { withRocketmq } from "../../../test/brokers/with-rocketmq.ts";
+import { withRocketmq } from "../../../test/brokers/with.ts";
 import { conformance, type Gap, type Harness } from "../../conformance/index.ts";
 import { systemClock } from "../../pubsub/clock.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";

@@ -4,6 +4,7 @@ import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import { asPubSubError } from "../../pubsub/error.ts";
 import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
+import { Window } from "../window.ts";
 import { Batches, queueOf } from "./batches.ts";
 import type { RocketmqOptions } from "./config.ts";
 import { Done } from "./done.ts";
@@ -17,7 +18,6 @@ import type { Proxies, ProxyUser } from "./proxies.ts";
 import { MOST_AT_ONCE, Poll, type Poller } from "./receive.ts";
 import { type Introduced, Session } from "./session.ts";
 import { type Settled, Settlements } from "./settlements.ts";
-import { Window } from "./window.ts";
 
 /** What a reader needs of its component. */
 export interface Ground {
@@ -214,6 +214,7 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
       return;
     }
     const lease = new Lease(this.#member.topic, queue, message, safeUntil, this);
+    this.#window.seen(lease.size);
     this.#leases.add(lease);
     if (this.#batches?.isDone(queue, message.position) || this.#done.has(message.position) || known?.state === "acked") {
       this.#done.delete(message.position);

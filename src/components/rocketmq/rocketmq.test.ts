@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type RocketmqServer, startRocketmq } from "../../../test/brokers/rocketmq.ts";
 import { freePort } from "../../../test/brokers/server.ts";
-import { withRocketmq } from "../../../test/brokers/with-rocketmq.ts";
+import { withRocketmq } from "../../../test/brokers/with.ts";
 import { Recorder } from "../../conformance/recorder.ts";
 import { systemClock } from "../../pubsub/clock.ts";
 import type { Delivery } from "../../pubsub/delivery.ts";

@@ -3,7 +3,7 @@ import { CreateTopicCommand, PublishCommand, SNSClient } from "@aws-sdk/client-s
 import { afterAll, beforeAll, describe, test, vi } from "vitest";
 import { type AwsServer, startAws } from "../../../test/brokers/aws.ts";
 import { TcpProxy } from "../../../test/brokers/proxy.ts";
-import { withAws } from "../../../test/brokers/with-aws.ts";
+import { withAws } from "../../../test/brokers/with.ts";
 import { conformance, type Gap, type Harness } from "../../conformance/index.ts";
 import { systemClock } from "../../pubsub/clock.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";

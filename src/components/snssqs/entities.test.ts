@@ -3,7 +3,7 @@ import { SNS } from "@aws-sdk/client-sns";
 import { SQS } from "@aws-sdk/client-sqs";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type AwsServer, startAws } from "../../../test/brokers/aws.ts";
-import { withAws } from "../../../test/brokers/with-aws.ts";
+import { withAws } from "../../../test/brokers/with.ts";
 import { type Bench, textOf } from "../../conformance/bench.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";
 import { benchOn, metadata } from "./bench.fixture.ts";

@@ -1,7 +1,7 @@
 import type { Delivery } from "../../pubsub/delivery.ts";
+import { Window } from "../window.ts";
 import { Lanes } from "./lanes.ts";
 import type { Lease } from "./lease.ts";
-import { Window } from "./window.ts";
 
 /** Whom it lends to. */
 export interface Lender {

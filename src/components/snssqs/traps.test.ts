@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type AwsServer, startAws } from "../../../test/brokers/aws.ts";
 import { TcpProxy } from "../../../test/brokers/proxy.ts";
-import { withAws } from "../../../test/brokers/with-aws.ts";
+import { withAws } from "../../../test/brokers/with.ts";
 import { type Bench, textOf, textsOf } from "../../conformance/bench.ts";
 import { benchOn, metadata } from "./bench.fixture.ts";
 import { MOST_BYTES } from "./publish.ts";

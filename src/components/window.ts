@@ -1,9 +1,12 @@
-/** How much may be lent, and how much is. */
+/** What a reader may lend (`Subscription.window`), what it has lent, and what it has asked its broker for. */
 export class Window {
   #messages = 0;
   #bytes = 0;
   #lentMessages = 0;
   #lentBytes = 0;
+  #asked = 0;
+  /** Running mean of the sizes seen. */
+  #meanSize = 1_024;
 
   set(messages: number, bytes: number): void {
     this.#messages = messages;
@@ -26,8 +29,31 @@ export class Window {
   }
 
   /** How many bytes may still be lent; 0 when there is no room for a message either. */
-  get room(): number {
+  get bytes(): number {
     return this.#messages <= this.#lentMessages ? 0 : Math.max(0, this.#bytes - this.#lentBytes);
+  }
+
+  /** How many messages to ask for, at most `most`, beside those that were asked for already. */
+  room(most: number): number {
+    const messages = this.#messages - this.#lentMessages - this.#asked;
+    const bytes = this.#bytes - this.#lentBytes - this.#asked * this.#meanSize;
+    const nothingOut = this.#lentMessages + this.#asked === 0;
+    if (this.closed || messages <= 0 || (bytes <= 0 && !nothingOut)) return 0;
+    return Math.max(1, Math.min(most, messages, Math.floor(bytes / this.#meanSize)));
+  }
+
+  ask(messages: number): void {
+    this.#asked += messages;
+  }
+
+  /** So many were asked for, and the answer is there. */
+  answered(messages: number): void {
+    this.#asked -= messages;
+  }
+
+  /** The size of a message that has come, for the mean by which bytes become messages. */
+  seen(size: number): void {
+    this.#meanSize += (Math.max(size, 1) - this.#meanSize) / 16;
   }
 
   /** Whether one more of this size may be lent. A single message may overshoot the bytes, or it could never be lent. */
