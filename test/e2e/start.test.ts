@@ -49,9 +49,9 @@ test("it listens on TCP and on a Unix socket, which it takes over after it was k
 });
 
 test.each([
-  ["redis", "ioredis", ["components/embedded/", "components/in-memory/", "components/kafka/", "node:sqlite", "wasm-utils"]],
-  ["embedded", "node:sqlite", ["components/redis/", "components/in-memory/", "components/kafka/", "ioredis", "wasm-utils"]],
-  ["kafka", "wasm-utils", ["components/redis/", "components/embedded/", "components/in-memory/", "ioredis", "node:sqlite"]],
+  ["redis", "components/redis/", ["components/embedded/", "components/in-memory/", "components/kafka/", "node:sqlite", "wasm-utils"]],
+  ["embedded", "node:sqlite", ["components/redis/", "components/in-memory/", "components/kafka/", "wasm-utils"]],
+  ["kafka", "wasm-utils", ["components/redis/", "components/embedded/", "components/in-memory/", "node:sqlite"]],
 ])("starting with %s alone loads no module of another broker", async (type, own, others) => {
   const loaded = join(directory, "loaded");
   const hook = fileURLToPath(new URL("loaded.fixture.ts", import.meta.url));

@@ -1,7 +1,8 @@
 import type { Clock } from "../../pubsub/clock.ts";
+import { ask } from "./ask.ts";
 import type { Host, RedisOptions } from "./config.ts";
-import { Connection, type Reply } from "./connection.ts";
-import { dialOptions } from "./dial.ts";
+import type { Reply } from "./connection.ts";
+import { dialOf } from "./dial.ts";
 import { Node } from "./node.ts";
 import type { Servers } from "./servers.ts";
 import { slotOf } from "./slot.ts";
@@ -19,7 +20,7 @@ export class Cluster implements Servers {
   readonly #listeners = new Set<() => void>();
   #cancelRetry: () => void = () => undefined;
   #asking = false;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(options: RedisOptions, name: string, clock: Clock) {
     this.#options = options;
@@ -40,11 +41,11 @@ export class Cluster implements Servers {
   }
 
   moved(): void {
-    if (this.#asking || this.#closed) return;
+    if (this.#asking || this.#closing.signal.aborted) return;
     this.#asking = true;
     this.#cancelRetry();
     const known = [...this.#nodes.keys()].map(hostOf);
-    this.#discover([...known, ...this.#options.hosts], 0);
+    void this.#discover([...known, ...this.#options.hosts]);
   }
 
   onChange(listener: () => void): () => void {
@@ -53,44 +54,28 @@ export class Cluster implements Servers {
   }
 
   close(): void {
-    this.#closed = true;
+    this.#closing.abort();
     this.#cancelRetry();
     for (const node of this.#nodes.values()) node.close();
   }
 
   /** Asks one server after the other, each over a connection of its own, until one tells the layout. */
-  #discover(hosts: readonly Host[], index: number): void {
-    const host = hosts[index];
-    if (this.#closed) return;
-    if (host === undefined) {
-      this.#asking = false;
-      this.#cancelRetry = this.#clock.after(RETRY_MS, () => this.moved());
-      return;
-    }
-    let answered = false;
-    const finish = (layout: Reply | undefined): void => {
-      if (answered) return;
-      answered = true;
-      connection.close();
-      if (layout === undefined) {
-        this.#discover(hosts, index + 1);
-        return;
-      }
+  async #discover(hosts: readonly Host[]): Promise<void> {
+    for (const host of hosts) {
+      const dial = dialOf(this.#options, host, "layotto:layout");
+      const layout = await ask(dial, this.#options.readTimeout, ["cluster", ["SLOTS"]], this.#closing.signal).catch(() => undefined);
+      if (this.#closing.signal.aborted) return;
+      if (layout === undefined) continue;
       this.#asking = false;
       this.#apply(layout, host);
-    };
-    const options = dialOptions(this.#options, host, "layotto:layout");
-    const connection = new Connection(options, this.#options.readTimeout, `${host.host}:${host.port}`, {
-      up: () => connection.send("cluster", ["SLOTS"], (error, reply) => finish(error ? undefined : reply)),
-      down: () => finish(undefined),
-      demoted: () => undefined,
-    });
-    connection.open();
+      return;
+    }
+    this.#asking = false;
+    this.#later();
   }
 
   /** Rows of first slot, last slot, master, replicas. */
   #apply(layout: Reply, asked: Host): void {
-    if (this.#closed) return;
     const named = new Set<string>();
     this.#bySlot.fill(undefined);
     for (const row of layout as readonly (readonly Reply[])[]) {
@@ -106,7 +91,7 @@ export class Cluster implements Servers {
       node.close();
     }
     for (const listener of [...this.#listeners]) listener();
-    if (named.size === 0) this.#cancelRetry = this.#clock.after(RETRY_MS, () => this.moved());
+    if (named.size === 0) this.#later();
   }
 
   #node(key: string, host: Host): Node {

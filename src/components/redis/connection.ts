@@ -1,7 +1,8 @@
-import { Redis } from "ioredis";
+import type { Socket } from "node:net";
 import { PubSubError } from "../../pubsub/error.ts";
-import type { ClientOptions } from "./dial.ts";
-import { replyError, replyWord } from "./errors.ts";
+import { waitMs } from "../../resiliency/backoff.ts";
+import type { Host } from "./config.ts";
+import { replyError, wordOf } from "./errors.ts";
 import { type Argument, CommandWriter, type Reply, ReplyReader, RespError, RespSyntaxError } from "./resp.ts";
 
 export type { Argument, Reply };
@@ -17,6 +18,24 @@ export interface ConnectionListener {
 
 export type Command = readonly [name: string, args: readonly Argument[]];
 
+/** How a server is reached. */
+export interface Dial {
+  /** In words, for errors. */
+  readonly address: string;
+  /** Where it is: asked before each attempt. Rejects with an Error that says why nobody knows. */
+  where(signal: AbortSignal): Promise<Host>;
+  connect(host: Host): Socket;
+  /** When a socket is connected: `connect`, or with TLS `secureConnect`. */
+  readonly connected: "connect" | "secureConnect";
+  /** Longest wait for that, in milliseconds. */
+  readonly timeoutMs: number;
+  /** What is said first: who we are, and which database we mean. What must succeed, must. */
+  readonly greeting: readonly { readonly command: Command; readonly must: boolean }[];
+  /** The first and the longest wait before another attempt, in milliseconds. */
+  readonly firstMs: number;
+  readonly mostMs: number;
+}
+
 /** A command that waits for its reply. */
 interface Asked {
   readonly name: string;
@@ -26,18 +45,16 @@ interface Asked {
 /**
  * One socket to a server. It is made again for ever after it is lost; what had been sent on it fails as `unknown`, what comes while
  * there is none as `rejected`. Replies come in the order of the commands.
- *
- * ioredis finds the server (Sentinel), connects (TLS), signs in and does it again when the connection is lost. From then on the socket is
- * ours: in the library, commands and replies took 17 % of the sidecar's time.
  */
 export class Connection {
-  readonly #redis: Redis;
+  readonly #dial: Dial;
   readonly #listener: ConnectionListener;
-  readonly #address: string;
+  readonly #closing = new AbortController();
+  #stream: Socket | undefined;
+  #attempts = 0;
+  #again: NodeJS.Timeout | undefined;
   #lastError: Error | undefined;
-  #refusal: Error | undefined;
   #up = false;
-  #closed = false;
   #scheduled = false;
   readonly #silenceMs: number;
   readonly #writer = new CommandWriter();
@@ -49,37 +66,24 @@ export class Connection {
   #silence: NodeJS.Timeout | undefined;
 
   /** `silenceMs`: a server that owes a reply and says nothing for so long is left. */
-  constructor(options: ClientOptions, silenceMs: number, address: string, listener: ConnectionListener) {
+  constructor(dial: Dial, silenceMs: number, listener: ConnectionListener) {
+    this.#dial = dial;
     this.#silenceMs = silenceMs;
     this.#listener = listener;
-    this.#address = address;
-    this.#redis = new Redis(options);
-    this.#redis
-      .on("connect", () => {
-        this.#refusal = undefined;
-      })
-      .on("error", (error: Error) => {
-        this.#lastError = error;
-        if (replyWord(error) !== undefined) this.#refusal = error;
-      })
-      .on("ready", () => this.#ready())
-      .on("close", () => this.#lost());
   }
 
   /** Not in the constructor, so that the owner is complete before the first event. */
   open(): void {
-    // A failed attempt is also an `error` and a `close` event, which tell it.
-    this.#redis.connect().catch(() => undefined);
+    void this.#attempt();
   }
 
   get up(): boolean {
-    return this.#up && this.#redis.status === "ready" && this.#redis.stream.writable;
+    return this.#up && this.#stream?.writable === true;
   }
 
   /** Why nothing can be sent now. */
   unavailable(): PubSubError {
-    const because = this.#lastError ? `: ${this.#lastError.message}` : "";
-    return new PubSubError("unavailable", `not connected to ${this.#address}${because}`);
+    return new PubSubError("unavailable", `not connected to ${this.#dial.address}${this.#because}`);
   }
 
   /** Sends one command. What is sent within one turn of the event loop leaves in one write. */
@@ -88,12 +92,7 @@ export class Connection {
       callback(this.unavailable(), null);
       return;
     }
-    if (this.#answered === this.#asked.length) this.#silentSince = performance.now();
-    this.#asked.push({ name, callback });
-    this.#writer.add(name, args);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => this.#write());
+    this.#ask(name, args, callback);
   }
 
   /**
@@ -130,33 +129,56 @@ export class Connection {
 
   /** Abandons the socket, and with it all that waits for a reply. A new one is made. */
   drop(): void {
-    this.#redis.stream?.destroy();
+    this.#stream?.destroy();
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    this.#closing.abort();
     this.#up = false;
-    this.#redis.disconnect();
-    this.#redis.stream?.destroy();
+    clearTimeout(this.#again);
+    this.#stream?.destroy();
   }
 
-  #write(): void {
-    this.#scheduled = false;
-    const pieces = this.#writer.take();
-    const { stream } = this.#redis;
-    if (!this.up) return;
-    if (pieces.length > 1) stream.cork();
-    for (const piece of pieces) stream.write(piece);
-    if (pieces.length > 1) stream.uncork();
-    if (stream.writableLength === 0) this.#writer.reuse();
+  get #closed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
-  /** Takes the socket over from the library, which has no reply to wait for. */
-  #take(): void {
-    const { stream } = this.#redis;
+  get #because(): string {
+    return this.#lastError ? `: ${this.#lastError.message}` : "";
+  }
+
+  async #attempt(): Promise<void> {
+    try {
+      const host = await this.#dial.where(this.#closing.signal);
+      if (!this.#closed) this.#connect(host);
+    } catch (error) {
+      this.#lastError = error as Error;
+      this.#lost();
+    }
+  }
+
+  #connect(host: Host): void {
+    const { timeoutMs, connected } = this.#dial;
+    const stream = this.#dial.connect(host);
+    this.#stream = stream;
+    const late = setTimeout(() => stream.destroy(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs);
+    stream
+      .on("error", (error) => {
+        this.#lastError = error;
+      })
+      .on("close", () => {
+        clearTimeout(late);
+        this.#lost();
+      })
+      .once(connected, () => {
+        clearTimeout(late);
+        this.#listen(stream);
+        this.#greet(stream);
+      });
+  }
+
+  #listen(stream: Socket): void {
     const reader = new ReplyReader((reply) => this.#reply(reply));
-    stream.removeAllListeners("data");
     stream.on("data", (chunk: Buffer) => {
       this.#silentSince = performance.now();
       try {
@@ -170,6 +192,47 @@ export class Connection {
       if (this.#answered === this.#asked.length || performance.now() - this.#silentSince < this.#silenceMs) return;
       stream.destroy(new Error(`no reply for ${this.#silenceMs} ms`));
     }, this.#silenceMs / 4);
+  }
+
+  /** It stands when all is answered: a server that loads its data, or that does not know us, refuses the PING at the latest. */
+  #greet(stream: Socket): void {
+    const greeting = [...this.#dial.greeting, { command: ["ping", []] as Command, must: true }];
+    let left = greeting.length;
+    for (const { command, must } of greeting) {
+      this.#ask(...command, (error) => {
+        left -= 1;
+        if (stream.destroyed) return;
+        if (error && must) stream.destroy(error);
+        else if (left === 0) this.#stands();
+      });
+    }
+  }
+
+  #stands(): void {
+    this.#up = true;
+    this.#attempts = 0;
+    this.#lastError = undefined;
+    this.#listener.up();
+  }
+
+  #ask(name: string, args: readonly Argument[], callback: ReplyCallback): void {
+    if (this.#answered === this.#asked.length) this.#silentSince = performance.now();
+    this.#asked.push({ name, callback });
+    this.#writer.add(name, args);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#write());
+  }
+
+  #write(): void {
+    this.#scheduled = false;
+    const pieces = this.#writer.take();
+    const stream = this.#stream;
+    if (!stream?.writable) return;
+    if (pieces.length > 1) stream.cork();
+    for (const piece of pieces) stream.write(piece);
+    if (pieces.length > 1) stream.uncork();
+    if (stream.writableLength === 0) this.#writer.reuse();
   }
 
   #reply(reply: Reply | RespError): void {
@@ -186,42 +249,31 @@ export class Connection {
     else asked.callback(undefined, reply);
   }
 
-  /** The library has sent what it wants to be said first, such as SELECT. The reply to a PING behind it tells that all is answered. */
-  #ready(): void {
-    const { stream } = this.#redis;
-    const standing = () => {
-      if (this.#closed || this.#redis.stream !== stream) return;
-      // The library goes on after a refused SELECT, on the wrong database.
-      if (this.#refusal) {
-        this.drop();
-        return;
-      }
-      this.#take();
-      this.#up = true;
-      this.#lastError = undefined;
-      this.#listener.up();
-    };
-    // A connection that is lost meanwhile is told by its own event.
-    this.#redis.ping().then(standing, () => undefined);
-  }
-
   #lost(): void {
     this.#up = false;
+    this.#stream = undefined;
     clearInterval(this.#silence);
     this.#writer.take();
     const lost = this.#asked.slice(this.#answered);
     this.#asked = [];
     this.#answered = 0;
-    if (!this.#closed) this.#listener.down(this.unavailable());
-    for (const { name, callback } of lost) callback(this.#failed(name, this.#lastError), null);
+    if (!this.#closed) {
+      this.#attempts += 1;
+      this.#again = setTimeout(() => void this.#attempt(), waitMs({ ...this.#dial, jitter: 0 }, this.#attempts, 0));
+      this.#listener.down(this.unavailable());
+    }
+    for (const { name, callback } of lost) callback(this.#failed(name, undefined), null);
   }
 
-  #failed(name: string, error: Error | undefined): PubSubError {
-    const word = replyWord(error);
-    if (word === "READONLY") this.#listener.demoted();
-    if (error !== undefined && word !== undefined) return replyError(name.toUpperCase(), word, error.message);
-    const because = this.#lastError ? `: ${this.#lastError.message}` : "";
-    return new PubSubError("unavailable", `${name.toUpperCase()}: the connection to ${this.#address} was lost before the reply${because}`, {
+  /** `refusal`: the server's answer. Undefined: there was none. */
+  #failed(name: string, refusal: RespError | undefined): PubSubError {
+    const doing = name.toUpperCase();
+    if (refusal) {
+      const word = wordOf(refusal.message);
+      if (word === "READONLY") this.#listener.demoted();
+      return replyError(doing, word, refusal.message);
+    }
+    return new PubSubError("unavailable", `${doing}: the connection to ${this.#dial.address} was lost before the reply${this.#because}`, {
       outcome: "unknown",
     });
   }

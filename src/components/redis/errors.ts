@@ -60,24 +60,15 @@ export function isLed(error: PubSubError): boolean {
   return error instanceof ReplyError && error.word === "LED";
 }
 
-/** The word by which the server names its error; undefined when the error is not the server's. */
-export function replyWord(error: unknown): string | undefined {
-  if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
-  return wordOf(error.message);
-}
-
 /** The first word of a server's error text. */
-function wordOf(text: string): string {
+export function wordOf(text: string): string {
   const [first = ""] = text.split(" ", 1);
   if (first !== "ERR") return first;
   // Before Redis 7 a script hides the word of the command that failed in it.
   return /@user_script:\s*\d+:\s*-?([A-Z]+)/.exec(text)?.[1] ?? first;
 }
 
-/**
- * Turns the server's answer into our error. The library's error is not kept as the cause: it holds the command's arguments, which may be
- * a password or a payload.
- */
+/** Turns the server's answer into our error. */
 export function replyError(doing: string, word: string, text: string): ReplyError {
   return new ReplyError(word, `${doing}: ${text}`);
 }

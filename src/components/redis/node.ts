@@ -2,7 +2,7 @@ import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import type { Host, RedisOptions } from "./config.ts";
 import { Connection, type ConnectionListener } from "./connection.ts";
-import { dialOptions } from "./dial.ts";
+import { dialOf } from "./dial.ts";
 import { Doorbell } from "./doorbell.ts";
 import { Doorbells } from "./doorbells.ts";
 import { slotOf } from "./slot.ts";
@@ -36,10 +36,9 @@ export class Node {
 
   constructor(options: RedisOptions, host: Host, name: string, clock: Clock) {
     this.#clock = clock;
-    const address = options.failover ? `the master ${options.sentinelMasterName} of the Sentinels` : `${host.host}:${host.port}`;
     const slots = options.redisType === "cluster" ? slotOf : undefined;
     const dial = (role: string, silenceMs: number, listener: Partial<ConnectionListener>) =>
-      new Connection(dialOptions(options, host, `layotto:${name.replace(/[^\x21-\x7e]/g, "_")}:${role}`), silenceMs, address, {
+      new Connection(dialOf(options, host, `layotto:${name.replace(/[^\x21-\x7e]/g, "_")}:${role}`), silenceMs, {
         up: () => this.#up(),
         down: (error) => this.#down(error),
         demoted: () => this.#dropAll(),

@@ -1,3 +1,7 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { type RedisServer, startRedis } from "../../../test/brokers/redis.ts";
 import { withRedis } from "../../../test/brokers/with.ts";
@@ -13,6 +17,14 @@ async function server(...extraArgs: readonly string[]): Promise<RedisServer> {
   const redis = await startRedis({ appendfsync: "always", extraArgs });
   cleanups.push(() => redis.stop());
   return redis;
+}
+
+function writtenTo(text: string): string {
+  const directory = mkdtempSync(join(tmpdir(), "refusals-"));
+  cleanups.push(() => rm(directory, { recursive: true }));
+  const file = join(directory, "sentinel.conf");
+  writeFileSync(file, text);
+  return file;
 }
 
 function open(redis: RedisServer, more: Readonly<Record<string, unknown>> = {}): PubSub {
@@ -64,6 +76,19 @@ withRedis("redis: what it refuses", () => {
     expect(String(error)).toContain(word);
     expect(String(error)).not.toContain("Horse");
     await open(redis, { redisPassword: "right-Horse" }).ping(AbortSignal.timeout(5_000));
+  });
+
+  test("a database that the server does not have, and a master that no Sentinel knows, are told", async () => {
+    const redis = await server();
+    const elsewhere = open(redis, { redisDB: 99 });
+    await expect(elsewhere.ping(AbortSignal.timeout(5_000))).rejects.toThrow("SELECT: ERR DB index is out of range");
+    const sentinel = await startRedis({ sentinelConfig: writtenTo("requirepass right-Horse\n") });
+    cleanups.push(() => sentinel.stop());
+    const unknown = { failover: true, sentinelMasterName: "nobody", sentinelPassword: "right-Horse" };
+    const said = `the Sentinel 127.0.0.1:${sentinel.port} knows no master nobody`;
+    await expect(open(sentinel, unknown).ping(AbortSignal.timeout(5_000))).rejects.toThrow(said);
+    const refused = open(sentinel, { ...unknown, sentinelPassword: "wrong-Horse" });
+    await expect(refused.ping(AbortSignal.timeout(5_000))).rejects.toThrow(/the Sentinel 127\.0\.0\.1:\d+: AUTH: WRONGPASS(?!.*Horse)/);
   });
 
   test.each([
