@@ -1,5 +1,3 @@
-import { fromBinary } from "@bufbuild/protobuf";
-import { ListTopicSubscriptionsResponseSchema } from "layotto-proto/appcallback";
 import { decodeTopicEventStatus, encodeTopicEvent, TopicEventStatus } from "layotto-proto/topic-event";
 import { type Client, type ConnectionState, connect, parseAddress, type RpcError, Status, statusName } from "layotto-transport";
 import type { AppChannel, AppEvent, AppSubscription, VerdictReceiver } from "./channel.ts";
@@ -63,17 +61,11 @@ export class GrpcChannel implements AppChannel {
     return new Promise((resolve, reject) => {
       const call = this.#client.unary(LIST, EMPTY, {
         response: (bytes) => {
-          try {
-            resolve(
-              fromBinary(ListTopicSubscriptionsResponseSchema, bytes).subscriptions.map(({ pubsubName, topic, metadata }) => ({
-                pubsub: pubsubName,
-                topic,
-                metadata,
-              })),
-            );
-          } catch (error) {
-            reject(new Error("the app's answer is no ListTopicSubscriptionsResponse", { cause: error }));
-          }
+          // Loaded when it is needed, and with it the library for what is no hot message.
+          const read = import("./listed.ts").then(({ listed }) => listed(bytes));
+          read.then(resolve, (error: unknown) =>
+            reject(new Error("the app's answer is no ListTopicSubscriptionsResponse", { cause: error })),
+          );
         },
         failed: (error) => (error.code === Status.UNIMPLEMENTED && error.from === "peer" ? resolve(undefined) : reject(error)),
       });

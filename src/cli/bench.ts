@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type Address, parseAddress } from "layotto-transport";
 import type { Quantiles } from "../load/latencies.ts";
-import { type LoadReport, load } from "../load/load.ts";
+import type { LoadReport } from "../load/load.ts";
 import { CliError } from "./exit-codes.ts";
 
 interface Flags {
@@ -59,6 +59,7 @@ Examples:
   .action(async (pubsub: string, topic: string, flags: Flags) => {
     const { address: sidecar, appAddress, publishOnly, warmUp, json, pid, ...rest } = flags;
     const place = publishOnly ? {} : { app: appAddress };
+    const { load } = await import("../load/load.ts");
     const report = await load({ ...rest, pid: () => pid, sidecar, pubsub, topic, warmUpSeconds: warmUp, ...place }, (line) =>
       console.error(line),
     ).catch((error: unknown) => {

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { createPublisher, type Publisher } from "layotto-sdk";
+import type { Publisher } from "layotto-sdk";
 import { RpcError } from "layotto-transport";
 import { CliError, EXIT } from "./exit-codes.ts";
 
@@ -28,7 +28,7 @@ Examples:
   layotto publish redis orders '{"id":1}' --content-type application/json -m ttlInSeconds=60`,
   )
   .action(async (pubsub: string, topic: string, data: string, flags: Flags) => {
-    const publisher = open(flags.address);
+    const publisher = await open(flags.address);
     try {
       await publisher.publishEvent(pubsub, topic, data, {
         metadata: flags.metadata,
@@ -50,7 +50,8 @@ function addressOption(): Option {
   );
 }
 
-function open(address: string | undefined): Publisher {
+async function open(address: string | undefined): Promise<Publisher> {
+  const { createPublisher } = await import("layotto-sdk");
   try {
     return createPublisher(address === undefined ? {} : { address });
   } catch (error) {

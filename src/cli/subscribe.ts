@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { createSubscriber, type ReceivedEvent, type Subscriber } from "layotto-sdk";
+import type { ReceivedEvent, Subscriber } from "layotto-sdk";
 import { CliError, EXIT } from "./exit-codes.ts";
 
 interface Flags {
@@ -26,7 +26,7 @@ Examples:
   .action(async (pubsub: string, topic: string, flags: Flags) => {
     const finished = Promise.withResolvers<void>();
     let seen = 0;
-    const subscriber = open(flags.appAddress).subscribe(pubsub, topic, (event) => {
+    const subscriber = (await open(flags.appAddress)).subscribe(pubsub, topic, (event) => {
       print(event);
       seen += 1;
       if (seen === flags.count) finished.resolve();
@@ -48,7 +48,8 @@ function print(event: ReceivedEvent): void {
   console.log(JSON.stringify({ id, source, type, contentType, topic, metadata, data: event.text() }));
 }
 
-function open(address: string): Subscriber {
+async function open(address: string): Promise<Subscriber> {
+  const { createSubscriber } = await import("layotto-sdk");
   try {
     return createSubscriber({ address });
   } catch (error) {

@@ -3,9 +3,12 @@ import type { z } from "zod";
 import { type ConfigProblem, problem } from "../errors/config-error.ts";
 import { describe, keyPlace, nearestNode, type Path, placeOf, type Tree } from "./tree.ts";
 
+/** Each schema is used once: code made for it would cost more than it saves. */
+const JITLESS = { jitless: true };
+
 /** Parses `value`, which was made of `tree`; undefined after problems, each told at its place in the file. */
 export function check<T>(schema: z.ZodType<T, unknown>, value: unknown, tree: Tree, problems: ConfigProblem[]): T | undefined {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, JITLESS);
   if (result.success) return result.data;
   const misspelt = new Set(result.error.issues.flatMap((issue) => meantBy(issue, schema)));
   for (const issue of result.error.issues) problems.push(...problemsOf(issue, schema, tree, misspelt));

@@ -1,15 +1,15 @@
-import { createHash } from "node:crypto";
 import type { AppEvent } from "../app/channel.ts";
 import type { Event } from "../cloudevents/event.ts";
 import { expiresAt } from "../cloudevents/expiry.ts";
 import { rawEvent, unwrap } from "../cloudevents/unwrap.ts";
+import { crypto } from "../pubsub/crypto.ts";
 import type { Delivery } from "../pubsub/delivery.ts";
 import { DEAD_LETTER } from "./dead-letter.ts";
 import { CONTENT_TYPE, EXPIRATION } from "./publish.ts";
 
 /** A lent message as the event that the app gets: an envelope is opened, anything else is handed over as it is (D13). */
 export function consume(delivery: Delivery, pubsub: string, rawWanted: boolean): AppEvent {
-  const id = delivery.position ?? `sha256:${createHash("sha256").update(delivery.data).digest("hex")}`;
+  const id = delivery.position ?? `sha256:${crypto().createHash("sha256").update(delivery.data).digest("hex")}`;
   const { attributes, topic } = delivery;
   // Only a raw payload carries the engine's attributes: then a CloudEvent inside it is the publisher's business.
   const raw = CONTENT_TYPE in attributes || EXPIRATION in attributes;

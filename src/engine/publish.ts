@@ -1,9 +1,9 @@
-import { randomUUID } from "node:crypto";
 import { ttlMs } from "../cloudevents/expiry.ts";
 import { wrap } from "../cloudevents/wrap.ts";
 import { CatalogueError } from "../errors/catalogue.ts";
 import type { ErrorCode } from "../errors/code.ts";
 import type { Clock } from "../pubsub/clock.ts";
+import { crypto } from "../pubsub/crypto.ts";
 import type { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { PubSubMeasures } from "../telemetry/measures.ts";
@@ -92,7 +92,14 @@ function envelope(request: PublishRequest, now: number): Message {
     if (expiresAt !== undefined) attributes[EXPIRATION] = new Date(expiresAt).toISOString();
     return { topic, data: request.data, attributes, key, expiresAt, dedupId };
   }
-  const data = wrap({ id: randomUUID(), topic, pubsub: request.pubsub, contentType: request.contentType, data: request.data, expiresAt });
+  const data = wrap({
+    id: crypto().randomUUID(),
+    topic,
+    pubsub: request.pubsub,
+    contentType: request.contentType,
+    data: request.data,
+    expiresAt,
+  });
   return { topic, data, attributes: metadata, key, expiresAt, dedupId };
 }
 

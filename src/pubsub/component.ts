@@ -26,7 +26,7 @@ export interface ComponentContext {
   readonly name: string;
   /** The app's id; the default of names that a broker wants (client ids). */
   readonly appId: string;
-  /** Unique for this run of this process: `host:uuid`. Consumers named with it can be told from those of other replicas and earlier runs. */
+  /** Unique for this run of this process: `host:pid-mark`. Consumers named with it can be told from those of other replicas and earlier runs. */
   readonly process: string;
   /** Where durable files may be kept. Not created before it is needed. */
   readonly dataDir: string;

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { formatAddress, ListenError, listen, parseAddress, type Server } from "layotto-transport";
 import { health } from "layotto-transport/health";
@@ -37,7 +36,7 @@ export interface Runtime {
 export async function startRuntime(settings: RuntimeSettings, log: Logger, clock: Clock = systemClock): Promise<Runtime> {
   const { appId, appAddress, dataDir, shutdownTimeoutMs } = settings;
   const remembered = new Remembered(dataDir, appId);
-  const context = { appId, process: `${hostname()}:${randomUUID()}`, dataDir, clock };
+  const context = { appId, process: `${hostname()}:${process.pid}-${mark()}`, dataDir, clock };
   const sources = new Map(
     [...settings.pubsubs].map(([name, one]) => {
       const own = one.publish && { publish: one.publish };
@@ -64,6 +63,9 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
       await step().catch((error: unknown) => log.error({ reason: textOf(error) }, "not everything could be closed in time"));
   };
   try {
+    // While the listeners come up. What it fails with is told when it is waited for.
+    const looked = engine.look();
+    looked.catch(() => undefined);
     const http = await serveHttp(
       required(settings.httpAddress),
       actuator({
@@ -87,7 +89,7 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
       listeners.push(server);
       grpc.push(formatAddress(server.address));
     }
-    await engine.look();
+    await looked;
     engine.start(settings.subscriptions, recall(remembered, log));
     state = "UP";
     grpcHealth.set("", "SERVING");
@@ -104,6 +106,9 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
     throw error;
   }
 }
+
+/** Tells this run from all others of the same process number: it is no secret. */
+const mark = () => `${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`;
 
 /** What a container or a control group allows this process; else all there is. */
 function memoryLimit(): number {

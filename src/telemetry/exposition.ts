@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import type { Histogram } from "./histogram.ts";
 
 export type Labels = Readonly<Record<string, string>>;
@@ -23,12 +23,22 @@ export interface Exposition {
 
 /** Prometheus' text format, version 0.0.4: `metrics`, then the process's own (CPU, memory, the event loop's delay, garbage collection). */
 export function exposition(metrics: readonly Metric[]): Exposition {
-  const process = new Registry();
-  collectDefaultMetrics({ register: process });
+  let own: Promise<Registry> | undefined;
   return {
-    contentType: process.contentType,
-    text: async () => `${metrics.map(shown).join("")}${await process.metrics()}`,
+    contentType: "text/plain; version=0.0.4; charset=utf-8",
+    async text() {
+      own ??= ofProcess();
+      return `${metrics.map(shown).join("")}${await (await own).metrics()}`;
+    },
   };
+}
+
+/** Loaded with the first scrape: it would lengthen each start. */
+async function ofProcess(): Promise<Registry> {
+  const { collectDefaultMetrics, Registry } = await import("prom-client");
+  const register = new Registry();
+  collectDefaultMetrics({ register });
+  return register;
 }
 
 function shown(metric: Metric): string {

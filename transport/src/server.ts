@@ -1,5 +1,5 @@
 import { createServer, type Server as NetServer, type Socket } from "node:net";
-import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from "node:tls";
+import type { TLSSocket, Server as TlsServer } from "node:tls";
 import type { Address } from "./address.ts";
 import { Deadlines } from "./grpc/deadlines.ts";
 import { RequestHead } from "./grpc/request-head.ts";
@@ -8,7 +8,7 @@ import { DEFAULT_LIMITS, type Limits } from "./http2/limits.ts";
 import { listening } from "./listening.ts";
 import type { Metadata } from "./metadata.ts";
 import { Status } from "./status.ts";
-import { reloading, type ServerTls, secureOptions } from "./tls.ts";
+import { reloading, type ServerTls, secureOptions, tlsModule } from "./tls.ts";
 
 /** What is known of a call before it is worked on. */
 export interface AdmissionCall {
@@ -196,7 +196,7 @@ class ListeningServer implements Server {
     const socketOptions = { highWaterMark: 256 * 1024 };
     if (tls === undefined) return createServer(socketOptions, (socket) => this.#accept(socket));
     const mutual = tls.ca !== undefined;
-    const server: TlsServer = createTlsServer(
+    const server: TlsServer = tlsModule().createServer(
       {
         ...secureOptions(tls),
         ...socketOptions,

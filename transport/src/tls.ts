@@ -1,5 +1,8 @@
 import { readFileSync, unwatchFile, watchFile } from "node:fs";
-import { createSecureContext, type SecureContextOptions, type Server } from "node:tls";
+import type { SecureContextOptions, Server } from "node:tls";
+
+/** Loaded when it is needed: most run without, and start sooner. */
+export const tlsModule = () => process.getBuiltinModule("node:tls");
 
 /** Files in PEM. */
 export interface ServerTls {
@@ -34,7 +37,7 @@ export function secureOptions({ cert, key, ca }: Pick<ClientTls, "cert" | "key" 
     ...(ca === undefined ? {} : { ca: pem(ca) }),
     minVersion: "TLSv1.2",
   };
-  createSecureContext(options);
+  tlsModule().createSecureContext(options);
   return options;
 }
 

@@ -1,16 +1,9 @@
-import type { DescFile } from "@bufbuild/protobuf";
-import { toBinary } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { file_spec_proto_runtime_v1_runtime } from "layotto-proto/runtime";
-import type { Handlers } from "layotto-transport";
-import { reflection } from "layotto-transport/reflection";
+import { type Handlers, lazily } from "layotto-transport";
 
-/** gRPC's server reflection for what the API serves, so that grpcurl and others need no .proto files. */
+const PATHS = ["v1", "v1alpha"].map((version) => `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`);
+
+/** gRPC's server reflection for what the API serves, so that grpcurl and others need no .proto files. Few ever ask: it is loaded then. */
 export function described(): Handlers {
-  return reflection(withImports([file_spec_proto_runtime_v1_runtime]).map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto)));
-}
-
-/** Each file after those that it imports. */
-function withImports(files: readonly DescFile[]): readonly DescFile[] {
-  return [...new Set(files.flatMap((file) => [...withImports(file.dependencies), file]))];
+  const load = async (path: string) => (await import("./reflected.ts")).reflected(path);
+  return Object.fromEntries(PATHS.map((path) => [path, lazily(() => load(path))]));
 }

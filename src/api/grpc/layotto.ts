@@ -1,10 +1,9 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { decodePublishEvent } from "layotto-proto/publish-event";
-import { SayHelloRequestSchema, SayHelloResponseSchema } from "layotto-proto/runtime";
-import { type Handlers, type ServerCall, Status } from "layotto-transport";
+import { type Handlers, Status } from "layotto-transport";
 import type { PublishRequest } from "../../engine/publish.ts";
 import type { CatalogueError } from "../../errors/catalogue.ts";
 import { GRPC_STATUS } from "../../errors/grpc.ts";
+import { decoded } from "./decoded.ts";
 
 /** What the API needs of the engine. */
 export interface Engine {
@@ -31,21 +30,12 @@ export function layotto(engine: Engine): Handlers {
         (error) => (error ? call.fail(GRPC_STATUS[error.code], error.message) : call.respond(EMPTY)),
       );
     },
+    // Seldom asked for: its code, and the library that it needs, are loaded then.
     "/spec.proto.runtime.v1.Runtime/SayHello": (bytes, call) => {
-      const request = decoded(SayHelloRequestSchema.typeName, (one) => fromBinary(SayHelloRequestSchema, one), bytes, call);
-      if (!request) return;
-      const hello = request.name === "" ? "greeting" : `greeting, ${request.name}`;
-      const data = request.data === undefined ? {} : { data: request.data };
-      call.respond(toBinary(SayHelloResponseSchema, create(SayHelloResponseSchema, { hello, ...data })));
+      import("./say-hello.ts").then(
+        ({ sayHello }) => sayHello(bytes, call),
+        (error: unknown) => call.fail(Status.UNAVAILABLE, `what serves this call could not be loaded: ${String(error)}`),
+      );
     },
   };
-}
-
-function decoded<Message>(name: string, decode: (bytes: Uint8Array) => Message, bytes: Uint8Array, call: ServerCall): Message | undefined {
-  try {
-    return decode(bytes);
-  } catch (error) {
-    call.fail(Status.INTERNAL, `the request is not a ${name}: ${error instanceof Error ? error.message : String(error)}`);
-    return undefined;
-  }
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { crypto } from "../../pubsub/crypto.ts";
 import type { Argument, Command, Connection, Reply, ReplyCallback } from "./connection.ts";
 import { isNoScript } from "./errors.ts";
 import { CONSUMER_PREFIX, LEADER } from "./member.ts";
@@ -6,11 +6,15 @@ import { CONSUMER_PREFIX, LEADER } from "./member.ts";
 /** What must be decided and done by the server in one step. Its keys share a slot. */
 export class Script {
   readonly #lua: string;
-  readonly #sha: string;
+  #known: string | undefined;
 
   constructor(lua: string) {
     this.#lua = lua;
-    this.#sha = createHash("sha1").update(lua).digest("hex");
+  }
+
+  get #sha(): string {
+    this.#known ??= crypto().createHash("sha1").update(this.#lua).digest("hex");
+    return this.#known;
   }
 
   /** As a command, for a server that knows the script. */

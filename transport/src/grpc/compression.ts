@@ -1,4 +1,5 @@
-import { gunzipSync, gzipSync } from "node:zlib";
+// Loaded when it is needed: few compress.
+const zlib = () => process.getBuiltinModule("node:zlib");
 
 /** The encodings that we read and write, as `grpc-accept-encoding` tells them. */
 export const ACCEPTED = "identity,gzip";
@@ -13,13 +14,13 @@ export function isWorth(encoding: Encoding, message: Uint8Array): boolean {
 }
 
 export function compress(message: Uint8Array): Uint8Array {
-  return gzipSync(message, { level: 1 });
+  return zlib().gzipSync(message, { level: 1 });
 }
 
 /** Undefined: it is no gzip. `tooLarge`: it would become more than `maxBytes`; no more than that is ever made. */
 export function decompress(message: Uint8Array, maxBytes: number): Uint8Array | "tooLarge" | undefined {
   try {
-    return gunzipSync(message, { maxOutputLength: maxBytes });
+    return zlib().gunzipSync(message, { maxOutputLength: maxBytes });
   } catch (error) {
     return error instanceof RangeError || (error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE" ? "tooLarge" : undefined;
   }

@@ -1,5 +1,4 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
 import { type Address, formatAddress } from "../address.ts";
 import type { Call, CallOptions, Client, ClientOptions, ClientStream, ConnectionState, StreamReceiver, UnaryReceiver } from "../client.ts";
 import type { HeaderField } from "../hpack/encoder.ts";
@@ -8,7 +7,7 @@ import type { Connection } from "../http2/connection.ts";
 import { HeaderTemplate } from "../http2/header-template.ts";
 import { DEFAULT_LIMITS } from "../http2/limits.ts";
 import { RpcError, Status } from "../status.ts";
-import { secureOptions } from "../tls.ts";
+import { secureOptions, tlsModule } from "../tls.ts";
 import { Deadlines } from "./deadlines.ts";
 import { ACCEPT_FIELD } from "./header-fields.ts";
 import type { OutgoingCall } from "./outgoing-call.ts";
@@ -234,7 +233,7 @@ export class GrpcClient implements Client, ClientConnectionOwner<ResponseHead> {
     if (tls === undefined) return connectTcp({ ...target, ...buffers });
     const name = tls.serverName ?? ("host" in address ? address.host : "localhost");
     const secure = { ...secureOptions(tls), rejectUnauthorized: tls.verify !== false, ALPNProtocols: ["h2"] };
-    return connectTls({ ...target, ...buffers, ...secure, ...(isIP(name) ? {} : { servername: name }) });
+    return tlsModule().connect({ ...target, ...buffers, ...secure, ...(isIP(name) ? {} : { servername: name }) });
   }
 
   #failed(reason: string): void {
