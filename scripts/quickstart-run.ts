@@ -30,7 +30,11 @@ const LEAVES_NOTHING = { NODE_DISABLE_COMPILE_CACHE: "1" };
 
 function run(name: string, args: readonly string[], env: Readonly<Record<string, string>>, until: string): Promise<void> {
   if (stopping) return Promise.reject(new Error("stopped"));
-  const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...LEAVES_NOTHING, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    env: { ...process.env, ...LEAVES_NOTHING, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   children.set(name, child);
   const header = `--- ${name} (process ${child.pid})`;
   return new Promise((resolve, reject) => {
