@@ -18,7 +18,7 @@ export const DEAD_LETTER = {
 } as const;
 
 const MOST_REASON = 1_024;
-const AGAIN: Backoff = { firstMs: 1_000, mostMs: 60_000, jitter: 0.2 };
+const AGAIN: Backoff = { firstMs: 1_000, mostMs: 60_000 };
 
 /** Where the dead letters of one subscription go. */
 export interface DeadLetterTarget {

@@ -4,7 +4,7 @@ import type { PubSub } from "../pubsub/pubsub.ts";
 import type { SubscribeRequest } from "../pubsub/subscription.ts";
 import { type Backoff, waitMs } from "../resiliency/backoff.ts";
 
-const RETRY: Backoff = { firstMs: 100, mostMs: 5_000, jitter: 0.2 };
+const RETRY: Backoff = { firstMs: 100, mostMs: 5_000 };
 
 /** Makes a topic and groups of it exist before anybody reads in them (D16), trying until the broker took it or `signal` aborts. `refused` hears of an error that trying cannot mend, once. */
 export async function ensured(

@@ -19,8 +19,6 @@ export interface OutboxOptions {
   readonly soon?: (fn: () => void) => void;
 }
 
-/** Topics that failed together do not come back together. */
-const JITTER = 0.2;
 const SWEEP_MS = 50;
 /** So long before its deadline a caller is answered, or it would give up before it reads why. At most a quarter of its time. */
 const BEFORE_DEADLINE_MS = 100;
@@ -234,7 +232,7 @@ export class Outbox {
     if (!failed) return;
     lane.failuresInARow += 1;
     lane.paused = true;
-    this.#after(waitMs({ ...this.#policy.retry, jitter: JITTER }, lane.failuresInARow, this.#clock.random()), () => {
+    this.#after(waitMs(this.#policy.retry, lane.failuresInARow, this.#clock.random()), () => {
       lane.paused = false;
       if (lane.empty) this.#lanes.delete(lane.topic);
       else this.#pump();

@@ -27,9 +27,6 @@ export interface Line {
   goOn(): void;
 }
 
-/** Waits of messages that failed together are spread, so that they do not come back together. */
-const JITTER = 0.2;
-
 /** What becomes of a message by the app's verdict: acknowledged, tried again, dead-lettered or given back (step 8 of its life). Nothing else settles. */
 export class Settling {
   readonly #clock: Clock;
@@ -106,7 +103,7 @@ export class Settling {
       this.#bury(lent, reason);
       return;
     }
-    const delay = waitMs({ ...this.#retry, jitter: JITTER }, lent.failures, this.#clock.random());
+    const delay = waitMs(this.#retry, lent.failures, this.#clock.random());
     // Whoever holds a lane waits here: given back, it would be passed by.
     if (window.full && delivery.retry && lent.lane === undefined) {
       delivery.retry(delay, lent.failures);

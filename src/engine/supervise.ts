@@ -12,7 +12,7 @@ import type { Measured, ReaderOptions, Shared } from "./reader-options.ts";
 /** How often a reader is looked at; one that stalls twice in a row is made anew. */
 const WATCH_MS = 30_000;
 const BACKLOG_MS = 5_000;
-const REOPEN: Backoff = { firstMs: 100, mostMs: 5_000, jitter: 0.2 };
+const REOPEN: Backoff = { firstMs: 100, mostMs: 5_000 };
 
 /** How a subscription is doing, in the words that health shows. */
 export interface SubscriptionStatus {

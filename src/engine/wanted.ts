@@ -2,7 +2,7 @@ import type { AppChannel, AppSubscription } from "../app/channel.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import { type Backoff, waitMs } from "../resiliency/backoff.ts";
 
-const ASK: Backoff = { firstMs: 200, mostMs: 5_000, jitter: 0.2 };
+const ASK: Backoff = { firstMs: 200, mostMs: 5_000 };
 /** How long the app must leave a subscription out before it is taken at its word: an app that starts may answer too little. */
 const REMOVAL_MS = 30_000;
 /** How long the app may take to answer. */

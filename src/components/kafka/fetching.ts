@@ -16,7 +16,7 @@ const WAIT_MS = 500;
 const LEAST_BYTES = 65_536;
 /** Where long answers break. At least one batch comes, whatever its size. */
 const SHORTEST_BYTES = 1_024;
-const AGAIN: Backoff = { firstMs: 50, mostMs: 1_000, jitter: 0.2 };
+const AGAIN: Backoff = { firstMs: 50, mostMs: 1_000 };
 
 export interface Fetcher {
   readonly cluster: Cluster;

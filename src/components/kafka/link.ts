@@ -8,7 +8,7 @@ import { Connection } from "./connection.ts";
 import type { SignIn } from "./sign-in.ts";
 import { apiVersions } from "./wire/cluster-apis.ts";
 
-const AGAIN: Backoff = { firstMs: 20, mostMs: 1_000, jitter: 0.2 };
+const AGAIN: Backoff = { firstMs: 20, mostMs: 1_000 };
 /** How much of a sign-in's time is used. */
 const LIFETIME_USED = 0.8;
 

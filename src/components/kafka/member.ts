@@ -6,7 +6,7 @@ import type { Cluster, Lane } from "./cluster.ts";
 import { AnsweredError, coordinatedElsewhere, ensureNone, isOut, KAFKA, numberOf } from "./errors.ts";
 import { heartbeat, type JoinAnswer, joinGroup, leaveGroup, type Membership, syncGroup } from "./wire/group-apis.ts";
 
-const AGAIN: Backoff = { firstMs: 50, mostMs: 2_000, jitter: 0.2 };
+const AGAIN: Backoff = { firstMs: 50, mostMs: 2_000 };
 
 /** For whom it is a member. */
 export interface Represented {

@@ -259,7 +259,7 @@ export class Connection {
     this.#answered = 0;
     if (!this.#closed) {
       this.#attempts += 1;
-      this.#again = setTimeout(() => void this.#attempt(), waitMs({ ...this.#dial, jitter: 0 }, this.#attempts, 0));
+      this.#again = setTimeout(() => void this.#attempt(), waitMs(this.#dial, this.#attempts, Math.random()));
       this.#listener.down(this.unavailable());
     }
     for (const { name, callback } of lost) callback(this.#failed(name, undefined), null);

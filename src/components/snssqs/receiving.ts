@@ -7,7 +7,7 @@ import type { Aws } from "./client.ts";
 
 /** Calls under way at once, as long as each brings all that it may. */
 const MOST_CALLS = 8;
-const RETRY: Backoff = { firstMs: 100, mostMs: 2_000, jitter: 0.2 };
+const RETRY: Backoff = { firstMs: 100, mostMs: 2_000 };
 
 /** What receiving needs of its reader. */
 export interface Receiver {
