@@ -24,10 +24,10 @@ const children = new Map<string, ChildProcess>();
 let shown = "";
 let stopping = false;
 
-/** Starts one of the three, shows what it prints, and resolves once it prints `until`. */
 /** What Node compiled would be kept for the next start. */
 const LEAVES_NOTHING = { NODE_DISABLE_COMPILE_CACHE: "1" };
 
+/** Starts one of the three, shows what it prints, and resolves once it prints `until`. */
 function run(name: string, args: readonly string[], env: Readonly<Record<string, string>>, until: string): Promise<void> {
   if (stopping) return Promise.reject(new Error("stopped"));
   const child = spawn(process.execPath, args, {

@@ -62,10 +62,7 @@ export class GrpcChannel implements AppChannel {
       const call = this.#client.unary(LIST, EMPTY, {
         response: (bytes) => {
           // Loaded when it is needed, and with it the library for what is no hot message.
-          const read = import("./listed.ts").then(({ listed }) => listed(bytes));
-          read.then(resolve, (error: unknown) =>
-            reject(new Error("the app's answer is no ListTopicSubscriptionsResponse", { cause: error })),
-          );
+          import("./listed.ts").then(({ listed }) => listed(bytes)).then(resolve, reject);
         },
         failed: (error) => (error.code === Status.UNIMPLEMENTED && error.from === "peer" ? resolve(undefined) : reject(error)),
       });

@@ -21,19 +21,25 @@ export interface Exposition {
   text(): Promise<string>;
 }
 
-/** Prometheus' text format, version 0.0.4: `metrics`, then the process's own (CPU, memory, the event loop's delay, garbage collection). */
-export function exposition(metrics: readonly Metric[]): Exposition {
-  let own: Promise<Registry> | undefined;
+/** Prometheus' text format, version 0.0.4: `metrics`, then the process's own (CPU, memory, the event loop's delay, garbage collection), which are measured from `loadAfterMs` on. */
+export function exposition(metrics: readonly Metric[], loadAfterMs = 1_000): Exposition {
+  let own: Registry | undefined;
+  const load = async () => {
+    own = await ofProcess();
+  };
+  // Not at once: it would lengthen each start. Until then they are not shown, since nothing is measured yet.
+  setTimeout(
+    () => load().catch((error: unknown) => process.emitWarning(`no metrics of the process: ${String(error)}`)),
+    loadAfterMs,
+  ).unref();
   return {
     contentType: "text/plain; version=0.0.4; charset=utf-8",
     async text() {
-      own ??= ofProcess();
-      return `${metrics.map(shown).join("")}${await (await own).metrics()}`;
+      return `${metrics.map(shown).join("")}${(await own?.metrics()) ?? ""}`;
     },
   };
 }
 
-/** Loaded with the first scrape: it would lengthen each start. */
 async function ofProcess(): Promise<Registry> {
   const { collectDefaultMetrics, Registry } = await import("prom-client");
   const register = new Registry();

@@ -31,12 +31,16 @@ test("a group's numbers go on when it is read again", () => {
 test("Prometheus reads what is measured now", async () => {
   const seconds = new Histogram(SECONDS.slice(0, 2));
   let count = 0;
-  const shown = exposition([
-    { type: "counter", name: "things_total", help: "Things.", labels: ["topic"], read: () => [[{ topic: 'a"\\\n' }, count]] },
-    { type: "gauge", name: "room", help: "Room.", labels: [], read: () => [[{}, -1]] },
-    { type: "histogram", name: "time_seconds", help: "Time.", labels: ["pubsub"], read: () => [[{ pubsub: "p" }, seconds]] },
-  ]);
-  await shown.text();
+  const shown = exposition(
+    [
+      { type: "counter", name: "things_total", help: "Things.", labels: ["topic"], read: () => [[{ topic: 'a"\\\n' }, count]] },
+      { type: "gauge", name: "room", help: "Room.", labels: [], read: () => [[{}, -1]] },
+      { type: "histogram", name: "time_seconds", help: "Time.", labels: ["pubsub"], read: () => [[{ pubsub: "p" }, seconds]] },
+    ],
+    0,
+  );
+  expect(await shown.text()).not.toContain("process_");
+  await expect.poll(() => shown.text()).toContain("process_");
   count = 3;
   for (const value of [0.00005, 0.0002, 7]) seconds.observe(value);
   const text = await shown.text();

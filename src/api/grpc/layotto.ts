@@ -32,10 +32,9 @@ export function layotto(engine: Engine): Handlers {
     },
     // Seldom asked for: its code, and the library that it needs, are loaded then.
     "/spec.proto.runtime.v1.Runtime/SayHello": (bytes, call) => {
-      import("./say-hello.ts").then(
-        ({ sayHello }) => sayHello(bytes, call),
-        (error: unknown) => call.fail(Status.UNAVAILABLE, `what serves this call could not be loaded: ${String(error)}`),
-      );
+      import("./say-hello.ts")
+        .then(({ sayHello }) => sayHello(bytes, call))
+        .catch((error: unknown) => call.fail(Status.INTERNAL, `SayHello cannot be answered: ${String(error)}`));
     },
   };
 }

@@ -1,14 +1,17 @@
 import { within } from "../../pubsub/abort.ts";
-import { type Command, Connection, type Dial, type Reply } from "./connection.ts";
+import { Connection, type Dial } from "./connection.ts";
 
-/** One question to a server, over a connection of its own, which is tried once. Rejects with a PubSubError; when `signal` aborts as well. */
-export function ask(dial: Dial, silenceMs: number, [name, args]: Command, signal: AbortSignal): Promise<Reply> {
-  const answer = Promise.withResolvers<Reply>();
+/**
+ * Puts questions to a server over a connection of its own, which is tried once. Rejects with a PubSubError when there is none, with what
+ * `questions` rejects with, and when `signal` aborts.
+ */
+export function ask<T>(dial: Dial, silenceMs: number, questions: (of: Connection) => Promise<T>, signal: AbortSignal): Promise<T> {
+  const answer = Promise.withResolvers<T>();
   const connection = new Connection(dial, silenceMs, {
-    up: () => connection.send(name, args, (error, reply) => (error ? answer.reject(error) : answer.resolve(reply))),
+    up: () => questions(connection).then(answer.resolve, answer.reject),
     down: (error) => answer.reject(error),
     demoted: () => undefined,
   });
   connection.open();
-  return within(answer.promise, signal, name).finally(() => connection.close());
+  return within(answer.promise, signal, `asking ${dial.address}`).finally(() => connection.close());
 }

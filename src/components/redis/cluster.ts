@@ -2,7 +2,7 @@ import type { Clock } from "../../pubsub/clock.ts";
 import { ask } from "./ask.ts";
 import type { Host, RedisOptions } from "./config.ts";
 import type { Reply } from "./connection.ts";
-import { dialOf } from "./dial.ts";
+import { Dials } from "./dial.ts";
 import { Node } from "./node.ts";
 import type { Servers } from "./servers.ts";
 import { slotOf } from "./slot.ts";
@@ -61,9 +61,12 @@ export class Cluster implements Servers {
 
   /** Asks one server after the other, each over a connection of its own, until one tells the layout. */
   async #discover(hosts: readonly Host[]): Promise<void> {
+    const dials = new Dials(this.#options);
     for (const host of hosts) {
-      const dial = dialOf(this.#options, host, "layotto:layout");
-      const layout = await ask(dial, this.#options.readTimeout, ["cluster", ["SLOTS"]], this.#closing.signal).catch(() => undefined);
+      const dial = dials.to(host, "layotto:layout");
+      const layout = await ask(dial, this.#options.readTimeout, (server) => server.call("cluster", "SLOTS"), this.#closing.signal).catch(
+        () => undefined,
+      );
       if (this.#closing.signal.aborted) return;
       if (layout === undefined) continue;
       this.#asking = false;

@@ -18,6 +18,14 @@ export interface ConnectionListener {
 
 export type Command = readonly [name: string, args: readonly Argument[]];
 
+interface Greeting {
+  readonly command: Command;
+  /** Whether a refusal ends the attempt. */
+  readonly must: boolean;
+  /** What is wrong with the reply, if anything is: that ends the attempt as well. */
+  wrong?(reply: Reply): string | undefined;
+}
+
 /** How a server is reached. */
 export interface Dial {
   /** In words, for errors. */
@@ -27,14 +35,17 @@ export interface Dial {
   connect(host: Host): Socket;
   /** When a socket is connected: `connect`, or with TLS `secureConnect`. */
   readonly connected: "connect" | "secureConnect";
-  /** Longest wait for that, in milliseconds. */
+  /** Longest wait for that and for the answers to the greeting, in milliseconds. */
   readonly timeoutMs: number;
-  /** What is said first: who we are, and which database we mean. What must succeed, must. */
-  readonly greeting: readonly { readonly command: Command; readonly must: boolean }[];
+  /** What is said first: who we are, and which database we mean. */
+  readonly greeting: readonly Greeting[];
   /** The first and the longest wait before another attempt, in milliseconds. */
   readonly firstMs: number;
   readonly mostMs: number;
 }
+
+/** The longest that a timer of Node's waits. */
+const MOST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** A command that waits for its reply. */
 interface Asked {
@@ -52,6 +63,9 @@ export class Connection {
   readonly #closing = new AbortController();
   #stream: Socket | undefined;
   #attempts = 0;
+  #late: NodeJS.Timeout | undefined;
+  /** What went wrong in this attempt, and in the last one that is over. */
+  #failure: Error | undefined;
   #again: NodeJS.Timeout | undefined;
   #lastError: Error | undefined;
   #up = false;
@@ -129,7 +143,7 @@ export class Connection {
 
   /** Abandons the socket, and with it all that waits for a reply. A new one is made. */
   drop(): void {
-    this.#stream?.destroy();
+    this.#stream?.destroy(new Error("it was given up"));
   }
 
   close(): void {
@@ -144,7 +158,7 @@ export class Connection {
   }
 
   get #because(): string {
-    return this.#lastError ? `: ${this.#lastError.message}` : "";
+    return this.#lastError ? `: ${reasonOf(this.#lastError)}` : "";
   }
 
   async #attempt(): Promise<void> {
@@ -152,7 +166,7 @@ export class Connection {
       const host = await this.#dial.where(this.#closing.signal);
       if (!this.#closed) this.#connect(host);
     } catch (error) {
-      this.#lastError = error as Error;
+      this.#failure = error as Error;
       this.#lost();
     }
   }
@@ -161,17 +175,14 @@ export class Connection {
     const { timeoutMs, connected } = this.#dial;
     const stream = this.#dial.connect(host);
     this.#stream = stream;
-    const late = setTimeout(() => stream.destroy(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs);
+    const late = () => stream.destroy(new Error(`no connection within ${timeoutMs} ms`));
+    this.#late = setTimeout(late, Math.min(timeoutMs, MOST_TIMEOUT_MS));
     stream
       .on("error", (error) => {
-        this.#lastError = error;
+        this.#failure ??= error;
       })
-      .on("close", () => {
-        clearTimeout(late);
-        this.#lost();
-      })
+      .on("close", () => this.#lost())
       .once(connected, () => {
-        clearTimeout(late);
         this.#listen(stream);
         this.#greet(stream);
       });
@@ -196,21 +207,27 @@ export class Connection {
 
   /** It stands when all is answered: a server that loads its data, or that does not know us, refuses the PING at the latest. */
   #greet(stream: Socket): void {
-    const greeting = [...this.#dial.greeting, { command: ["ping", []] as Command, must: true }];
+    const greeting: readonly Greeting[] = [...this.#dial.greeting, { command: ["ping", []], must: true }];
     let left = greeting.length;
-    for (const { command, must } of greeting) {
-      this.#ask(...command, (error) => {
+    for (const { command, must, wrong } of greeting) {
+      this.#ask(...command, (error, reply) => {
         left -= 1;
         if (stream.destroyed) return;
+        const reason = error ? undefined : wrong?.(reply);
+        // A server that wants nobody may say so before it is asked anything.
+        if (error) this.#failure ??= error;
         if (error && must) stream.destroy(error);
+        else if (reason !== undefined) stream.destroy(new Error(reason));
         else if (left === 0) this.#stands();
       });
     }
   }
 
   #stands(): void {
+    clearTimeout(this.#late);
     this.#up = true;
     this.#attempts = 0;
+    this.#failure = undefined;
     this.#lastError = undefined;
     this.#listener.up();
   }
@@ -237,7 +254,7 @@ export class Connection {
 
   #reply(reply: Reply | RespError): void {
     const asked = this.#asked[this.#answered++];
-    if (asked === undefined) throw new Error("a reply that nobody asked for");
+    if (asked === undefined) throw new RespSyntaxError("a reply came that nobody asked for");
     if (this.#answered === this.#asked.length) {
       this.#asked = [];
       this.#answered = 0;
@@ -252,7 +269,10 @@ export class Connection {
   #lost(): void {
     this.#up = false;
     this.#stream = undefined;
+    clearTimeout(this.#late);
     clearInterval(this.#silence);
+    this.#lastError = this.#failure ?? new Error("the server closed the connection");
+    this.#failure = undefined;
     this.#writer.take();
     const lost = this.#asked.slice(this.#answered);
     this.#asked = [];
@@ -277,4 +297,9 @@ export class Connection {
       outcome: "unknown",
     });
   }
+}
+
+/** A name with several addresses fails with an error for each, and none of its own. */
+function reasonOf(error: Error): string {
+  return error instanceof AggregateError ? error.errors.map((one: Error) => one.message).join(", ") : error.message;
 }

@@ -1,24 +1,53 @@
 import { connect, isIP, type Socket } from "node:net";
 import type { ConnectionOptions } from "node:tls";
-import { ask } from "./ask.ts";
 import type { Host, RedisOptions } from "./config.ts";
-import type { Command, Dial } from "./connection.ts";
+import type { Command, Dial, Reply } from "./connection.ts";
+import { Sentinels } from "./sentinels.ts";
 
 const KEEPALIVE_MS = 5_000;
 
-/** How a server is reached. `name` is what it calls our connection. */
-export function dialOf(options: RedisOptions, host: Host, name: string): Dial {
-  const { redisUsername, redisPassword, redisDB, failover, sentinelMasterName } = options;
+/** How servers are reached. */
+export class Dials {
+  readonly #options: RedisOptions;
+  readonly #sentinels: Sentinels | undefined;
+
+  constructor(options: RedisOptions) {
+    const { failover, hosts, sentinelMasterName = "", readTimeout } = options;
+    this.#options = options;
+    this.#sentinels = failover ? new Sentinels(hosts, sentinelMasterName, (host) => sentinelDial(options, host), readTimeout) : undefined;
+  }
+
+  /** `name`: what the server calls our connection. With Sentinels it is the master, wherever that is. */
+  to(host: Host, name: string): Dial {
+    const { redisUsername, redisPassword, redisDB, sentinelMasterName } = this.#options;
+    const sentinels = this.#sentinels;
+    return {
+      ...socketOf(this.#options, host),
+      address: sentinels ? `the master ${sentinelMasterName} of the Sentinels` : `${host.host}:${host.port}`,
+      where: sentinels ? (signal) => sentinels.master(signal) : () => Promise.resolve(host),
+      greeting: [
+        ...signIn(redisUsername, redisPassword),
+        // Not every server that speaks Redis knows it, and not every user may.
+        { command: ["client", ["SETNAME", name]], must: false },
+        ...(redisDB === 0 ? [] : [{ command: ["select", [String(redisDB)]] as Command, must: true }]),
+        ...(sentinels ? [{ command: ["role", []] as Command, must: false, wrong: notMaster }] : []),
+      ],
+    };
+  }
+}
+
+/** A Sentinel may not know yet that a master is none any more. */
+function notMaster(role: Reply): string | undefined {
+  const [word] = role as readonly Reply[];
+  return String(word) === "master" ? undefined : `expected a master, found a ${word}`;
+}
+
+function sentinelDial(options: RedisOptions, host: Host): Dial {
   return {
     ...socketOf(options, host),
-    address: failover ? `the master ${sentinelMasterName} of the Sentinels` : `${host.host}:${host.port}`,
-    where: failover ? (signal) => masterOf(options, signal) : () => Promise.resolve(host),
-    greeting: [
-      ...signIn(redisUsername, redisPassword),
-      // Not every server that speaks Redis knows it, and not every user may.
-      { command: ["client", ["SETNAME", name]], must: false },
-      ...(redisDB === 0 ? [] : [{ command: ["select", [String(redisDB)]] as Command, must: true }]),
-    ],
+    address: `the Sentinel ${host.host}:${host.port}`,
+    where: () => Promise.resolve(host),
+    greeting: signIn(options.sentinelUsername, options.sentinelPassword),
   };
 }
 
@@ -42,39 +71,14 @@ function socketTo(host: Host, tls: ConnectionOptions | undefined): Socket {
         .getBuiltinModule("node:tls")
         .connect({ ...target, ...tls })
         .setNoDelay(true)
+        .setKeepAlive(true, KEEPALIVE_MS)
     : connect(target);
 }
 
-function signIn(username: string | undefined, password: string | undefined): Dial["greeting"] {
-  if (!password) return [];
-  return [{ command: ["auth", username ? [username, password] : [password]], must: true }];
+function signIn(username = "", password = ""): Dial["greeting"] {
+  if (username === "" && password === "") return [];
+  return [{ command: ["auth", username === "" ? [password] : [username, password]], must: true }];
 }
-
-/** One Sentinel after the other is asked, each over a connection of its own, until one knows the master. */
-async function masterOf(options: RedisOptions, signal: AbortSignal): Promise<Host> {
-  const { hosts, readTimeout, sentinelUsername, sentinelPassword, sentinelMasterName = "" } = options;
-  let why = "";
-  for (const host of hosts) {
-    const address = `${host.host}:${host.port}`;
-    const dial = {
-      ...socketOf(options, host),
-      address: `the Sentinel ${address}`,
-      where: () => Promise.resolve(host),
-      greeting: signIn(sentinelUsername, sentinelPassword),
-    };
-    try {
-      const reply = await ask(dial, readTimeout, ["sentinel", ["get-master-addr-by-name", sentinelMasterName]], signal);
-      if (reply !== null) return hostOf(reply as readonly [Buffer, Buffer]);
-      why = `the Sentinel ${address} knows no master ${sentinelMasterName}`;
-    } catch (error) {
-      why = (error as Error).message;
-    }
-    if (signal.aborted) break;
-  }
-  throw new Error(why);
-}
-
-const hostOf = ([host, port]: readonly [Buffer, Buffer]): Host => ({ host: String(host), port: Number(port) });
 
 function tlsOf(options: RedisOptions, host: Host): ConnectionOptions {
   // A cluster announces addresses; its certificates carry the name that was configured.

@@ -70,5 +70,6 @@ export function wordOf(text: string): string {
 
 /** Turns the server's answer into our error. */
 export function replyError(doing: string, word: string, text: string): ReplyError {
-  return new ReplyError(word, `${doing}: ${text}`);
+  // What the server does not know it repeats, a password or a payload with it.
+  return new ReplyError(word, `${doing}: ${text.replace(/, with args beginning with:.*$/s, "")}`);
 }

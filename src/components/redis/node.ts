@@ -2,7 +2,7 @@ import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import type { Host, RedisOptions } from "./config.ts";
 import { Connection, type ConnectionListener } from "./connection.ts";
-import { dialOf } from "./dial.ts";
+import { Dials } from "./dial.ts";
 import { Doorbell } from "./doorbell.ts";
 import { Doorbells } from "./doorbells.ts";
 import { slotOf } from "./slot.ts";
@@ -37,8 +37,9 @@ export class Node {
   constructor(options: RedisOptions, host: Host, name: string, clock: Clock) {
     this.#clock = clock;
     const slots = options.redisType === "cluster" ? slotOf : undefined;
+    const dials = new Dials(options);
     const dial = (role: string, silenceMs: number, listener: Partial<ConnectionListener>) =>
-      new Connection(dialOf(options, host, `layotto:${name.replace(/[^\x21-\x7e]/g, "_")}:${role}`), silenceMs, {
+      new Connection(dials.to(host, `layotto:${name.replace(/[^\x21-\x7e]/g, "_")}:${role}`), silenceMs, {
         up: () => this.#up(),
         down: (error) => this.#down(error),
         demoted: () => this.#dropAll(),

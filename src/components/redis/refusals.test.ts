@@ -87,8 +87,18 @@ withRedis("redis: what it refuses", () => {
     const unknown = { failover: true, sentinelMasterName: "nobody", sentinelPassword: "right-Horse" };
     const said = `the Sentinel 127.0.0.1:${sentinel.port} knows no master nobody`;
     await expect(open(sentinel, unknown).ping(AbortSignal.timeout(5_000))).rejects.toThrow(said);
+    const noPassword = open(redis, { redisPassword: "no-Horse" });
+    await expect(noPassword.ping(AbortSignal.timeout(5_000))).rejects.toThrow(
+      /AUTH: ERR AUTH <password> called without any password(?!.*Horse)/,
+    );
     const refused = open(sentinel, { ...unknown, sentinelPassword: "wrong-Horse" });
     await expect(refused.ping(AbortSignal.timeout(5_000))).rejects.toThrow(/the Sentinel 127\.0\.0\.1:\d+: AUTH: WRONGPASS(?!.*Horse)/);
+  });
+
+  test("a server that does not know a command repeats what it was sent: that is told to nobody", async () => {
+    const redis = await server("--rename-command", "AUTH", "");
+    const pubsub = open(redis, { redisUsername: "someone", redisPassword: "right-Horse" });
+    await expect(pubsub.ping(AbortSignal.timeout(5_000))).rejects.toThrow(/AUTH: ERR unknown command(?!.*(Horse|someone))/);
   });
 
   test.each([

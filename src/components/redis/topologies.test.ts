@@ -95,6 +95,33 @@ withRedis("redis: where it runs", () => {
     expect(await replica.cli("XLEN", b.topic)).not.toBe("0");
   }, 60_000);
 
+  test("Sentinels that were not named are told of by those that were, and one that names a server that is no master is not the last word", async () => {
+    const master = await server();
+    const replica = await server({ extraArgs: ["--replicaof", "127.0.0.1", String(master.port)] });
+    await expect.poll(() => replica.cli("INFO", "replication"), { timeout: 10_000 }).toContain("master_link_status:up");
+    const sentinelOf = (port: number) => {
+      const sentinelConfig = join(temporary(), "sentinel.conf");
+      writeFileSync(sentinelConfig, `sentinel monitor main 127.0.0.1 ${port} 1\n`);
+      return server({ sentinelConfig });
+    };
+    const named = await sentinelOf(master.port);
+    const other = await sentinelOf(master.port);
+    await expect.poll(() => named.cli("SENTINEL", "SENTINELS", "main"), { timeout: 20_000 }).toContain(String(other.port));
+    const b = bench({ redisHost: `127.0.0.1:${named.port}`, failover: true, sentinelMasterName: "main" });
+    const pubsub = await b.open();
+    await b.publish(pubsub, "first");
+    await named.stop();
+    await master.cli("CLIENT", "KILL", "TYPE", "normal");
+    const publish = () => b.publish(pubsub, "second").then(() => true, String);
+    await expect.poll(publish, { timeout: 20_000, interval: 200 }).toBe(true);
+    const wrong = await sentinelOf(replica.port);
+    const misled = openRedis({ redisHost: `127.0.0.1:${wrong.port},127.0.0.1:${other.port}`, failover: true, sentinelMasterName: "main" });
+    cleanups.push(() => misled.close(AbortSignal.timeout(5_000)));
+    const ping = () => misled.ping(AbortSignal.timeout(10_000)).then(() => true, String);
+    await expect.poll(ping, { timeout: 20_000 }).toBe(true);
+    expect(await master.cli("CLIENT", "LIST")).toContain("layotto:");
+  }, 60_000);
+
   const missing = provide("openssl", "openssl");
   test.skipIf(missing)(
     `TLS: the authority decides whom we trust${missing ? ` (${missing})` : ""}`,
