@@ -2,7 +2,7 @@ import { abortError } from "../../pubsub/abort.ts";
 import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Host } from "./config.ts";
 import type { Connection } from "./connection.ts";
-import { AnsweredError, closedError, ensureNone, KAFKA, livesElsewhere } from "./errors.ts";
+import { AnsweredError, answered, closedError, ensureNone, KAFKA, livesElsewhere } from "./errors.ts";
 import { Link, type LinkGround } from "./link.ts";
 import { offsetsAt } from "./offsets.ts";
 import type { Api } from "./wire/api.ts";
@@ -24,6 +24,8 @@ export type Lane = "control" | "produce" | `fetch:${number}` | `join:${number}`;
 /** How often is asked whether a topic that was created is there. */
 const CREATED_LOOK_MS = 20;
 const CREATE_MS = 5_000;
+/** The longest that a timer waits. */
+const MOST_MS = 2 ** 31 - 1;
 /** Topics are asked about at most so often without need. */
 const REFRESH_MS = 100;
 
@@ -99,7 +101,13 @@ export class Cluster {
 
   /** Asks the broker that leads the group. */
   async askCoordinator<Query, Answer>(group: string, api: Api<Query, Answer>, query: Query): Promise<Answer> {
-    return (await this.coordinator(group)).call(api, query, this.ground.options.readTimeout);
+    try {
+      return await (await this.coordinator(group)).call(api, query, this.ground.options.readTimeout);
+    } catch (error) {
+      // Another one may lead it by now.
+      if (asPubSubError(error).code === "unavailable") this.forgetCoordinator(group);
+      throw error;
+    }
   }
 
   async coordinator(group: string, lane: Lane = "control"): Promise<Connection> {
@@ -128,15 +136,18 @@ export class Cluster {
     return topic;
   }
 
-  /** Resolves once the topic is there, created if need be and allowed, with a leader for each partition. */
+  /** Resolves once the topic is there, created if need be and allowed: then with a leader for each partition. */
   async ensureTopic(name: string, signal: AbortSignal): Promise<Topic> {
     for (let created = false; ; ) {
       if (signal.aborted) throw abortError(`the topic ${name}`, signal, "rejected");
       try {
         const topic = await this.topic(name);
+        if (!created) return topic;
         // A leader is known before it knows of it itself.
-        if (!topic.leaders.includes(-1) && created) await offsetsAt(this, topic, LATEST);
-        if (!topic.leaders.includes(-1)) return topic;
+        if (!topic.leaders.includes(-1)) {
+          await offsetsAt(this, topic, LATEST);
+          return topic;
+        }
         await this.#look([name]);
       } catch (error) {
         const { number } = error as AnsweredError;
@@ -147,6 +158,13 @@ export class Cluster {
       }
       await new Promise<void>((resolve) => this.ground.clock.after(CREATED_LOOK_MS, resolve));
     }
+  }
+
+  /** Throws the error that a broker answered, if it is one; one that says that what we know is old makes us look again. */
+  ensureRight(doing: string, number: number): void {
+    const error = answered(doing, number);
+    if (error && livesElsewhere(error)) this.stale();
+    if (error) throw error;
   }
 
   /** All topics that are not Kafka's own. */
@@ -194,10 +212,9 @@ export class Cluster {
 
   #refreshLater(): void {
     this.#cancelRefresh();
-    if (this.#closed) return;
-    this.#cancelRefresh = this.ground.clock.after(this.ground.options.clientConnectionTopicMetadataRefreshInterval, () =>
-      this.#refreshUnasked(),
-    );
+    const { clientConnectionTopicMetadataRefreshInterval: interval } = this.ground.options;
+    if (this.#closed || interval === 0) return;
+    this.#cancelRefresh = this.ground.clock.after(Math.min(interval, MOST_MS), () => this.#refreshUnasked());
   }
 
   /** A connection to whichever broker can be reached; the ones that we have first. */
@@ -230,7 +247,7 @@ export class Cluster {
       else if (topic.error === KAFKA.unknownTopicOrPartition) this.#topics.delete(topic.name);
     }
     // They have done what they are for: to tell where the others are.
-    for (const link of this.#bootstrap) if (this.#brokers.size > 0) link.drop("not needed any more");
+    for (const link of this.#bootstrap) if (this.#brokers.size > 0) link.rest();
     for (const listener of this.#listeners) listener();
     return found.topics;
   }

@@ -18,6 +18,8 @@ export interface Committer {
   commit(commits: readonly Commit[]): Promise<readonly PartitionError[]> | undefined;
   /** A commit failed. It is repeated. */
   failed(error: PubSubError): void;
+  /** Commits stand. What could not be recorded before may be now. */
+  recorded(): void;
 }
 
 /** Records what is settled: one commit at a time, of all partitions in which something changed, at least once an interval. */
@@ -117,6 +119,7 @@ export class Committing {
       for (const { partition } of changed)
         if (!partition.gone && !same(partition.stand(this.#metadataBytes), partition.committed)) this.#dirty.add(partition);
     if (!failed || this.#dirty.size === 0) this.#stands(upTo);
+    if (!failed) this.#committer.recorded();
     if (this.#dirty.size === 0 && this.#waiting.length === 0) this.#hurry = false;
     else if (failed) {
       this.#hurry = false;

@@ -13,6 +13,7 @@ import { committedOf, offsetsAt } from "./offsets.ts";
 import { Partition } from "./partition.ts";
 import { whereToGoOn } from "./relocation.ts";
 import { Remembered } from "./remembered.ts";
+import { Troubles } from "./troubles.ts";
 import { type Commit, offsetCommit, type PartitionError } from "./wire/group-apis.ts";
 import { EARLIEST } from "./wire/log-apis.ts";
 
@@ -33,8 +34,7 @@ export class Reader implements Subscription {
   readonly #member: Member;
   readonly #left: (reader: Reader) => void;
   readonly #end = Promise.withResolvers<PubSubError | undefined>();
-  /** What is wrong with reading, and with the group. */
-  readonly #troubles = new Map<"reading" | "group", PubSubError>();
+  readonly #troubles: Troubles;
   /** Ends the wait for what is revoked. */
   readonly #ending = new AbortController();
   readonly #remembered = new Remembered();
@@ -43,6 +43,12 @@ export class Reader implements Subscription {
   #cancelLeave: (() => void) | undefined;
   #joined = false;
   #over = false;
+  /** The topic is missing, and is being looked for. */
+  #ensuring = false;
+  /** How often we lost all that we had. What was asked for before that is not ours any more. */
+  #losses = 0;
+  /** The generation in which the last commit was sent. */
+  #sentIn: number | undefined;
 
   constructor(cluster: Cluster, request: SubscribeRequest, number: number, sink: Sink, left: (reader: Reader) => void) {
     const { options, clock } = cluster.ground;
@@ -68,6 +74,10 @@ export class Reader implements Subscription {
       },
       commit: (commits) => this.#commit(commits),
       failed: (error) => this.#commitFailed(error),
+      recorded: () => {
+        this.#troubles.end("recording");
+        this.#fetching.changed();
+      },
     });
     this.#fetching = new Fetching({
       cluster,
@@ -75,8 +85,11 @@ export class Reader implements Subscription {
       lane: this.#lane,
       lending: this.#lending,
       fetched: () => this.#fetched(),
-      failed: (error) => this.#trouble("reading", error),
+      failed: (error) => this.#troubles.begin("reading", error),
       misplaced: (partition) => this.#relocate(partition),
+    });
+    this.#troubles = new Troubles((gravest) => {
+      if (!this.#over) sink.interrupted(gravest);
     });
     const lending = this.#lending;
     this.#member = new Member(
@@ -88,9 +101,12 @@ export class Reader implements Subscription {
           return lending.partitions.filter(({ leaving }) => !leaving).map(({ index }) => index);
         },
         assigned: (partitions) => this.#assigned(partitions),
-        out: (error) => this.#lose(this.#lending.partitions, error),
+        out: (error) => {
+          this.#losses += 1;
+          this.#lose(this.#lending.partitions, error);
+        },
         refused: (error) => this.#die(error),
-        troubled: (error) => this.#trouble("group", error),
+        troubled: (error) => (error ? this.#troubles.begin("group", error) : this.#troubles.end("group")),
       },
       `join:${number}`,
     );
@@ -149,7 +165,7 @@ export class Reader implements Subscription {
   }
 
   #fetched(): void {
-    if (this.#troubles.size > 0 && this.#troubles.delete("reading")) this.#say();
+    if (!this.#fetching.troubled) this.#troubles.end("reading");
     this.#goOn();
   }
 
@@ -165,6 +181,7 @@ export class Reader implements Subscription {
 
   async #standBy(): Promise<void> {
     this.#joined = false;
+    this.#losses += 1;
     const { partitions } = this.#lending;
     this.#lending.leave(partitions);
     await this.#committing.flushed();
@@ -188,11 +205,19 @@ export class Reader implements Subscription {
 
   /** Begins with partitions where the group is in them. In one that it has never read, that is the first message: it is new. */
   async #take(indexes: readonly number[]): Promise<void> {
-    const topic = await this.#cluster.topic(this.topic);
+    const losses = this.#losses;
+    let topic = await this.#cluster.topic(this.topic);
+    // Whoever shared them knew of more.
+    if (indexes.some((index) => index >= topic.leaders.length)) {
+      await this.#cluster.refresh();
+      topic = await this.#cluster.topic(this.topic);
+    }
     const committed = await committedOf(this.#cluster, this.group, topic);
-    const earliest = indexes.every((index) => committed.has(index)) ? [] : await offsetsAt(this.#cluster, topic, EARLIEST);
-    if (this.#over) return;
+    const fresh = indexes.filter((index) => !committed.has(index));
+    const earliest = await offsetsAt(this.#cluster, topic, EARLIEST, fresh);
+    if (this.#over || losses !== this.#losses) return;
     for (const index of indexes) {
+      if (this.#lending.partition(index)) continue;
       const known = committed.get(index) ?? { offset: earliest[index] ?? 0, metadata: "", epoch: -1 };
       const recalled = this.#remembered.recall(index, topic.id, known);
       const partition = new Partition(topic.name, topic.id, index, recalled ?? known, known);
@@ -203,7 +228,7 @@ export class Reader implements Subscription {
 
   async #revoke(partitions: readonly Partition[]): Promise<void> {
     const lent = this.#lending.leave(partitions);
-    const half = AbortSignal.timeout(this.#cluster.ground.options.rebalanceTimeout / 2);
+    const half = AbortSignal.timeout(Math.floor(this.#cluster.ground.options.rebalanceTimeout / 2));
     const deadline = AbortSignal.any([half, this.#ending.signal]);
     if (lent.length > 0) await within(this.#sink.revoking(lent, deadline), deadline, "revoking").catch(asPubSubError);
     await within(this.#committing.flushed(), deadline, "committing").catch(asPubSubError);
@@ -226,14 +251,14 @@ export class Reader implements Subscription {
   async #relocate(partition: Partition): Promise<void> {
     const topic = await this.#cluster.topic(this.topic);
     const where = await whereToGoOn(this.#cluster, topic, partition);
-    if (!where || this.#lending.partition(partition.index) !== partition) return;
+    if (!where || partition.leaving || this.#lending.partition(partition.index) !== partition) return;
     if (where.back) {
       this.#lose([partition], where.error);
       this.#remembered.forget(partition.index);
       this.#lending.add(new Partition(topic.name, topic.id, partition.index, { offset: where.offset, metadata: "", epoch: -1 }));
     } else {
       partition.progress.readTo(where.offset);
-      this.#trouble("reading", where.error);
+      this.#troubles.begin("reading", where.error);
     }
   }
 
@@ -242,11 +267,7 @@ export class Reader implements Subscription {
     const topic = this.#cluster.known(this.topic);
     if (this.#over) return;
     if (!topic) {
-      // It was deleted under us.
-      await this.#cluster.ensureTopic(this.topic, AbortSignal.timeout(ENSURE_MS)).catch((error: unknown) => {
-        this.#trouble("reading", asPubSubError(error));
-        this.#cluster.ground.clock.after(LOOK_MS, () => this.#cluster.stale());
-      });
+      await this.#ensure();
       return;
     }
     const { length } = topic.leaders;
@@ -257,36 +278,46 @@ export class Reader implements Subscription {
     this.#fetching.changed();
   }
 
+  /** The topic was deleted under us. One attempt at a time: each ends in a look at the topics, and so would begin the next. */
+  async #ensure(): Promise<void> {
+    if (this.#ensuring) return;
+    this.#ensuring = true;
+    try {
+      await this.#cluster.ensureTopic(this.topic, AbortSignal.timeout(ENSURE_MS));
+      this.#ensuring = false;
+      this.#cluster.stale();
+    } catch (error) {
+      this.#troubles.begin("reading", asPubSubError(error));
+      this.#cluster.ground.clock.after(LOOK_MS, () => {
+        this.#ensuring = false;
+        this.#cluster.stale();
+      });
+    }
+  }
+
   /** The topic was made anew: nothing of what we know of it holds. */
   async #startAnew(replaced: readonly Partition[]): Promise<void> {
     this.#lose(replaced, new PubSubError("unavailable", `the topic ${this.topic} was deleted, and made anew`));
     try {
       await this.#take(replaced.map(({ index }) => index).filter((index) => !this.#lending.partition(index)));
     } catch (error) {
-      this.#trouble("reading", asPubSubError(error));
+      this.#troubles.begin("reading", asPubSubError(error));
       this.#member.rejoin();
     }
   }
 
   #commit(commits: readonly Commit[]): Promise<readonly PartitionError[]> | undefined {
     const { membership } = this.#member;
+    this.#sentIn = membership?.generation;
     return membership && this.#cluster.askCoordinator(this.group, offsetCommit, { ...membership, topic: this.topic, commits });
   }
 
   #commitFailed(error: PubSubError): void {
     if (isOut(error)) {
-      if (!this.#member.joining) this.#member.outOf(error);
+      // It may speak of a generation that has passed.
+      if (!this.#member.joining && this.#sentIn === this.#member.membership?.generation) this.#member.outOf(error);
     } else if (coordinatedElsewhere(error) || error.code === "unavailable") this.#cluster.forgetCoordinator(this.group);
-  }
-
-  #trouble(what: "reading" | "group", error: PubSubError | undefined): void {
-    if (error) this.#troubles.set(what, error);
-    else if (!this.#troubles.delete(what)) return;
-    this.#say();
-  }
-
-  #say(): void {
-    if (!this.#over) this.#sink.interrupted(this.#troubles.get("group") ?? this.#troubles.get("reading"));
+    else this.#troubles.begin("recording", error);
   }
 
   #die(error: PubSubError): void {

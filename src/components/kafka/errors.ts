@@ -8,6 +8,7 @@ export const KAFKA = {
   unknownTopicOrPartition: 3,
   leaderNotAvailable: 5,
   notLeader: 6,
+  storageError: 56,
   messageTooLarge: 10,
   metadataTooLarge: 12,
   coordinatorLoading: 14,
@@ -27,6 +28,7 @@ export const KAFKA = {
   unknownLeaderEpoch: 76,
   groupSubscribed: 86,
   unknownTopicId: 100,
+  inconsistentTopicId: 103,
 } as const;
 
 interface Meaning {
@@ -83,17 +85,18 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
   86: { name: "GROUP_SUBSCRIBED_TO_TOPIC", code: "failed_precondition" },
   87: { name: "INVALID_RECORD", code: "invalid_argument", permanent: true },
   100: { name: "UNKNOWN_TOPIC_ID", code: "not_found" },
+  103: { name: "INCONSISTENT_TOPIC_ID", code: "not_found" },
 };
 
 /** An error that the broker answered. Decisions are made by its number, never by its text. */
 export class AnsweredError extends PubSubError {
   readonly number: number;
 
-  constructor(doing: string, number: number, said?: string) {
+  constructor(doing: string, number: number, said?: string, unknown = false) {
     const meaning = MEANINGS[number] ?? { name: `error ${number}`, code: "internal" as const };
     super(meaning.code, `${doing}: ${meaning.name}${said ? ` (${said})` : ""}`, {
       permanent: meaning.permanent ?? false,
-      outcome: meaning.unknown ? "unknown" : "rejected",
+      outcome: meaning.unknown || unknown ? "unknown" : "rejected",
     });
     this.number = number;
   }
@@ -102,6 +105,14 @@ export class AnsweredError extends PubSubError {
 /** The error of a number, if it is one. */
 export function answered(doing: string, number: number, said?: string): AnsweredError | undefined {
   return number === KAFKA.none ? undefined : new AnsweredError(doing, number, said);
+}
+
+/** A leader that lost its place while it waited for the replicas says so, and the new one may have what was appended. */
+const MAYBE_STORED: ReadonlySet<number> = new Set([KAFKA.unknownTopicOrPartition, KAFKA.notLeader, KAFKA.storageError]);
+
+/** The error of a number that a Produce was answered with, if it is one. */
+export function producedError(doing: string, number: number, said?: string): AnsweredError | undefined {
+  return number === KAFKA.none ? undefined : new AnsweredError(doing, number, said, MAYBE_STORED.has(number));
 }
 
 /** Throws the error of a number, if it is one. */
@@ -121,6 +132,7 @@ const ELSEWHERE: ReadonlySet<number | undefined> = new Set<number>([
   KAFKA.fencedLeaderEpoch,
   KAFKA.unknownLeaderEpoch,
   KAFKA.unknownTopicId,
+  KAFKA.inconsistentTopicId,
 ]);
 
 /** What we know of topics and their leaders is old. */

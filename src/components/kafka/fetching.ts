@@ -37,8 +37,12 @@ export class Fetching {
   /** Brokers that owe an answer, or that are left alone for a moment. */
   readonly #busy = new Set<number>();
   readonly #failures = new Map<number, number>();
-  /** Nobody knows yet where to read on in them. */
-  readonly #placeless = new Set<Partition>();
+  /** They are left alone for a moment: nobody knows yet where to read on in them, or what they gave could not be read. */
+  readonly #aside = new Set<Partition>();
+  /** How often in a row a partition alone failed. */
+  readonly #bad = new Map<Partition, number>();
+  /** The partition of each broker that gave something last: the next ones come first, since a broker fills its answer in their order. */
+  readonly #last = new Map<number, number>();
   /** Most bytes of an answer, where one has broken lately. */
   readonly #most = new Map<number, number>();
   /** Everybody has been asked who could be. */
@@ -60,12 +64,12 @@ export class Fetching {
     const byLeader = new Map<number, Partition[]>();
     for (const partition of lending.partitions) {
       const leader = known.leaders[partition.index] ?? -1;
-      if (!partition.readable || this.#placeless.has(partition) || partition.topicId !== known.id || this.#busy.has(leader)) continue;
+      if (!partition.readable || this.#aside.has(partition) || partition.topicId !== known.id || this.#busy.has(leader)) continue;
       const same = byLeader.get(leader);
       if (same) same.push(partition);
       else byLeader.set(leader, [partition]);
     }
-    for (const [leader, partitions] of byLeader) this.#ask(leader, known, partitions, room);
+    for (const [leader, partitions] of byLeader) this.#ask(leader, known, behind(this.#last.get(leader) ?? -1, partitions), room);
   }
 
   /** Partitions have come or gone, or leaders moved. */
@@ -76,6 +80,12 @@ export class Fetching {
 
   stop(): void {
     this.#stopped = true;
+  }
+
+  /** Not all that is ours can be read. */
+  get troubled(): boolean {
+    for (const partition of this.#bad.keys()) if (partition.leaving) this.#bad.delete(partition);
+    return this.#failures.size > 0 || this.#bad.size > 0;
   }
 
   #ask(leader: number, topic: Topic, partitions: readonly Partition[], room: number): void {
@@ -125,14 +135,14 @@ export class Fetching {
     answer: { readonly error: number; readonly partitions: readonly Fetched[] },
   ): void {
     const { cluster, topic, lending } = this.#fetcher;
-    let trouble: PubSubError | undefined = answered(`reading ${topic}`, answer.error);
+    const trouble = answered(`reading ${topic}`, answer.error);
     for (const { index, error, aborted, records } of answer.partitions) {
       const partition = asked.find((one) => one.index === index);
       // It may have been given up meanwhile, and even come back.
       if (!partition || partition.leaving || lending.partition(index) !== partition) continue;
+      if (records.length > 0) this.#last.set(leader, index);
       if (error === KAFKA.offsetOutOfRange) this.#misplaced(partition);
-      else if (error !== KAFKA.none) trouble = answered(`reading ${topic}`, error);
-      else if (records.length > 0) trouble = this.#read(partition, records, aborted) ?? trouble;
+      else this.#judge(partition, answered(`reading ${topic}, partition ${index}`, error) ?? this.#read(partition, records, aborted));
     }
     if (trouble) {
       if (livesElsewhere(trouble)) cluster.stale();
@@ -153,6 +163,7 @@ export class Fetching {
   }
 
   #read(partition: Partition, records: Buffer, aborted: Fetched["aborted"]): PubSubError | undefined {
+    if (records.length === 0) return undefined;
     try {
       this.#fetcher.lending.read(partition, records, aborted);
       return undefined;
@@ -167,19 +178,36 @@ export class Fetching {
   }
 
   #misplaced(partition: Partition): void {
-    const { clock } = this.#fetcher.cluster.ground;
-    const again = () => {
-      this.#placeless.delete(partition);
-      this.changed();
-    };
-    this.#placeless.add(partition);
+    this.#aside.add(partition);
     this.#fetcher.misplaced(partition).then(
-      () => clock.after(AGAIN.firstMs, again),
+      () => this.#again(partition, AGAIN.firstMs),
       (error: unknown) => {
         this.#fetcher.failed(asPubSubError(error));
-        clock.after(AGAIN.mostMs, again);
+        this.#again(partition, AGAIN.mostMs);
       },
     );
+  }
+
+  /** One partition that cannot be read holds up none of the others. */
+  #judge(partition: Partition, trouble: PubSubError | undefined): void {
+    const { cluster } = this.#fetcher;
+    if (!trouble) {
+      this.#bad.delete(partition);
+      return;
+    }
+    const failures = (this.#bad.get(partition) ?? 0) + 1;
+    this.#bad.set(partition, failures);
+    this.#aside.add(partition);
+    if (livesElsewhere(trouble)) cluster.stale();
+    this.#fetcher.failed(trouble);
+    this.#again(partition, waitMs(AGAIN, failures, cluster.ground.clock.random()));
+  }
+
+  #again(partition: Partition, afterMs: number): void {
+    this.#fetcher.cluster.ground.clock.after(afterMs, () => {
+      this.#aside.delete(partition);
+      this.changed();
+    });
   }
 
   #failed(leader: number, error: PubSubError): void {
@@ -198,4 +226,9 @@ export class Fetching {
     this.#busy.delete(leader);
     this.#asked = false;
   }
+}
+
+/** Those with a higher index first. */
+function behind(index: number, partitions: readonly Partition[]): readonly Partition[] {
+  return [...partitions.filter((one) => one.index > index), ...partitions.filter((one) => one.index <= index)];
 }

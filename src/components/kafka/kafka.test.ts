@@ -7,7 +7,9 @@ import { Bench, textOf } from "../../conformance/bench.ts";
 import type { Delivery } from "../../pubsub/delivery.ts";
 import { openKafka, TIMES } from "./bench.fixture.ts";
 import { clusterAt } from "./cluster.fixture.ts";
+import { Cluster } from "./cluster.ts";
 import { definition } from "./index.ts";
+import { partitionOf } from "./partitioner.ts";
 import type { Api } from "./wire/api.ts";
 
 const START_MS = 300_000;
@@ -55,6 +57,56 @@ withKafka("kafka: what only Kafka does", () => {
     await b.publish(pubsub, "last");
     const again = await b.until(next, "last");
     expect(again.map((one) => [textOf(one), one.failures])).toEqual([["0:0", 4]]);
+  });
+
+  test("a partition with much to read keeps none of the others of its broker waiting", async () => {
+    const b = on({ partitions: 2 });
+    const pubsub = await b.open();
+    const [busy, quiet] = [0, 1].map(
+      (partition) => ["a", "b", "c", "d", "e"].find((key) => partitionOf(key, [0, 0], 0) === partition) ?? "",
+    );
+    const large = Array.from({ length: 50 }, () => ({ data: "x".repeat(4_000), key: busy ?? "" }));
+    for (let batch = 0; batch < 20; batch++) await b.publish(pubsub, ...large);
+    await b.publish(pubsub, { data: "quiet", key: quiet ?? "" });
+    const reading = await b.read(pubsub, { order: "key" });
+    let seen = 0;
+    for (let text = ""; text !== "quiet"; seen++) {
+      const next = await reading.sink.one();
+      text = textOf(next);
+      next.ack();
+    }
+    // A fetch brings a megabyte at most: the first one is of the busy partition alone, the second one begins with the other.
+    expect(seen).toBeLessThan(500);
+  });
+
+  test("readers whose topics are deleted ask for them now and then, and not without end", async () => {
+    const b = on();
+    const pubsub = await b.open();
+    const topics = [`${b.topic}-1`, `${b.topic}-2`, `${b.topic}-3`];
+    for (const topic of topics) await pubsub.ensure(topic, [b.request({ topic })], AbortSignal.timeout(10_000));
+    const strict = await openKafka(kafka.port, { createTopics: false, clientConnectionTopicMetadataRefreshInterval: "200ms" });
+    const told = topics.map(() => 0);
+    for (const [index, topic] of topics.entries()) {
+      const recorder = b.recorder();
+      recorder.interrupted = (error) => {
+        if (error?.code === "not_found") told[index] = (told[index] ?? 0) + 1;
+      };
+      await b.read(strict, { topic }, recorder);
+    }
+    const asked = vi.spyOn(Cluster.prototype, "ask");
+    const cluster = clusterAt(kafka.port);
+    try {
+      await cluster.ask(deleteTopics, topics);
+      await expect.poll(() => Math.min(...told), { timeout: 20_000 }).toBeGreaterThan(0);
+      asked.mockClear();
+      // Time itself is what this is about.
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      expect(asked.mock.calls.length).toBeLessThan(100);
+    } finally {
+      asked.mockRestore();
+      cluster.close();
+      await strict.close(AbortSignal.timeout(5_000));
+    }
   });
 
   test("a message that fails for ever lets thousands of others through a window of ten", async () => {
@@ -302,6 +354,20 @@ const createPartitions: Api<{ readonly topic: string; readonly count: number }, 
       return number;
     });
     return error;
+  },
+};
+
+const deleteTopics: Api<readonly string[], readonly number[]> = {
+  name: "DeleteTopics",
+  key: 20,
+  version: 1,
+  write: (writer, topics) => writer.array(topics, (one) => writer.string(one)).int32(10_000),
+  read(reader) {
+    reader.int32();
+    return reader.array(() => {
+      reader.string();
+      return reader.int16();
+    });
   },
 };
 

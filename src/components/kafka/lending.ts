@@ -118,7 +118,7 @@ export class Lending implements LeaseKeeper {
     this.leave(partitions);
     const lost = partitions.flatMap((partition) => partition.clear());
     for (const { data } of lost) this.window.giveBack(data.length);
-    for (const partition of partitions) this.#partitions.delete(partition.index);
+    for (const partition of partitions) if (this.#partitions.get(partition.index) === partition) this.#partitions.delete(partition.index);
     return lost;
   }
 

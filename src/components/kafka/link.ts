@@ -11,6 +11,8 @@ import { apiVersions } from "./wire/cluster-apis.ts";
 const AGAIN: Backoff = { firstMs: 20, mostMs: 1_000 };
 /** How much of a sign-in's time is used. */
 const LIFETIME_USED = 0.8;
+/** The longest that a timer waits. */
+const MOST_MS = 2 ** 31 - 1;
 
 /** What all links need to know. */
 export interface LinkGround {
@@ -62,6 +64,12 @@ export class Link {
     this.#connection?.drop(why);
   }
 
+  /** Lets go of the connection once it owes nothing. One that is needed again is made. */
+  rest(): void {
+    this.#connection?.retire();
+    this.#connection = undefined;
+  }
+
   close(): void {
     this.#closed = true;
     this.drop("the component lets go of it");
@@ -88,7 +96,7 @@ export class Link {
       this.#connection = connection;
       this.#failures = 0;
       this.#lastError = undefined;
-      if (lifetimeMs > 0) clock.after(lifetimeMs * LIFETIME_USED, () => this.#renew(connection));
+      if (lifetimeMs > 0) clock.after(Math.min(lifetimeMs * LIFETIME_USED, MOST_MS), () => this.#renew(connection));
       return connection;
     } catch (error) {
       this.#failures += 1;

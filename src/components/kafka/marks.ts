@@ -29,17 +29,19 @@ export function writeMarks(
   let fits = 0;
   let whole = true;
   for (const { from, to, failures } of marks) {
-    const gap = from - at;
-    if (gap > MOST || to - from > MOST) whole = false;
     if (!whole) break;
-    if (gap > 0) writer.uvarint(gap * 4 + OPEN);
-    if (failures === DONE) writer.uvarint((to - from) * 4 + SETTLED);
+    writeRun(writer, from - at, OPEN);
+    if (failures === DONE) writeRun(writer, to - from, SETTLED);
     else for (let one = from; one < to; one++) writer.uvarint(Math.min(failures, MOST) * 4 + FAILED);
     if (writer.length > room) whole = false;
     else fits = writer.length;
     at = to;
   }
   return { text: `${PREFIX}${topicId}:${writer.written.subarray(0, fits).toString("base64")}`, whole };
+}
+
+function writeRun(writer: Writer, length: number, kind: number): void {
+  for (let left = length; left > 0; left -= MOST) writer.uvarint(Math.min(left, MOST) * 4 + kind);
 }
 
 /**

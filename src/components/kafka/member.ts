@@ -100,7 +100,10 @@ export class Member {
 
   /** The coordinator does not know us in our generation. */
   outOf(error: PubSubError): void {
+    // Of another generation: it knows us yet, by our name.
+    const name = numberOf(error) === KAFKA.illegalGeneration ? this.#id : "";
     this.#forget();
+    this.#id = name;
     this.#end(error);
   }
 
@@ -205,6 +208,8 @@ export class Member {
 
   async #share({ members }: JoinAnswer): Promise<ReadonlyMap<string, Uint8Array>> {
     const { cluster } = this.#represented;
+    // What we know of topics that others read may be old.
+    await cluster.refresh();
     const subscriptions = new Map(members.map(({ member, subscription }) => [member, readSubscription(subscription)]));
     const counts = new Map<string, number>();
     for (const name of new Set([...subscriptions.values()].flatMap(({ topics }) => topics))) {

@@ -1,7 +1,7 @@
 import { PubSubError } from "../../pubsub/error.ts";
 import type { Start } from "../../pubsub/subscription.ts";
 import type { Cluster, Topic } from "./cluster.ts";
-import { ensureNone, livesElsewhere } from "./errors.ts";
+import { ensureNone } from "./errors.ts";
 import { isOfAnother } from "./marks.ts";
 import { type Committed, offsetFetch } from "./wire/group-apis.ts";
 import { EARLIEST, type FetchQuery, fetch, fetchByName, LATEST, listOffsets } from "./wire/log-apis.ts";
@@ -21,22 +21,25 @@ export function parsePosition(position: string): { readonly partition: number; r
   return match ? { partition: Number(match[1]), offset: Number(match[2]) } : undefined;
 }
 
-/** Of each partition the first offset from a time on, or `EARLIEST`, or `LATEST`. */
-export async function offsetsAt(cluster: Cluster, topic: Topic, time: number): Promise<readonly number[]> {
+/** Of each partition, or of those that are `wanted`, the first offset from a time on, or `EARLIEST`, or `LATEST`. */
+export async function offsetsAt(
+  cluster: Cluster,
+  topic: Topic,
+  time: number,
+  wanted: Iterable<number> = topic.leaders.keys(),
+): Promise<readonly number[]> {
   const byLeader = new Map<number, number[]>();
-  for (const [index, leader] of topic.leaders.entries()) byLeader.set(leader, [...(byLeader.get(leader) ?? []), index]);
+  for (const index of wanted) {
+    const leader = topic.leaders[index] ?? -1;
+    byLeader.set(leader, [...(byLeader.get(leader) ?? []), index]);
+  }
   const offsets: number[] = [];
   await Promise.all(
     [...byLeader].map(async ([leader, partitions]) => {
       const connection = await cluster.connection(leader, "control");
       const listed = await connection.call(listOffsets, { topic: topic.name, partitions, time }, cluster.ground.options.readTimeout);
       for (const { index, error, offset } of listed) {
-        try {
-          ensureNone(`the offsets of ${topic.name}`, error);
-        } catch (failed) {
-          if (livesElsewhere(failed)) cluster.stale();
-          throw failed;
-        }
+        cluster.ensureRight(`the offsets of ${topic.name}`, error);
         offsets[index] = offset;
       }
     }),

@@ -107,6 +107,13 @@ test("a window of a thousand fits, whatever was settled in it", () => {
   expect(writeMarks(ID, progress.first, progress.marks(), 4_096).whole).toBe(true);
 });
 
+test("however long a run is, it is recorded", () => {
+  const marks = [{ from: 1, to: 3_000_000_001, failures: DONE }];
+  const { text, whole } = writeMarks(ID, 0, marks, 4_096);
+  const again = new Progress<One>(0, readMarks(0, text));
+  expect([whole, again.known(0), again.known(1), again.known(2_999_999_999), again.known(3_000_000_001)]).toEqual([true, 0, DONE, DONE, 0]);
+});
+
 test("a message that fails for ever lets the others go on in bounded memory", () => {
   const progress = new Progress<One>(0);
   read(progress, 0);

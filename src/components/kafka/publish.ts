@@ -3,7 +3,7 @@ import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { Cluster, Topic } from "./cluster.ts";
 import type { Connection } from "./connection.ts";
-import { answered, KAFKA, livesElsewhere } from "./errors.ts";
+import { KAFKA, livesElsewhere, producedError } from "./errors.ts";
 import { partitionOf } from "./partitioner.ts";
 import { produce } from "./wire/log-apis.ts";
 import { writeBatch } from "./wire/record-batch.ts";
@@ -165,7 +165,7 @@ class Call {
             this.#split(connection, share);
             continue;
           }
-          const failure = answered(`${DOING} to ${topic}`, number, message);
+          const failure = producedError(`${DOING} to ${topic}`, number, message);
           if (failure && livesElsewhere(failure)) this.#cluster.stale();
           this.#settle(share, failure, firstOffset);
         }

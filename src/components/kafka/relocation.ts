@@ -18,7 +18,7 @@ export async function whereToGoOn(
   topic: Topic,
   { index, epoch, progress: { next } }: Partition,
 ): Promise<Relocation | undefined> {
-  const [starts, ends] = await Promise.all([offsetsAt(cluster, topic, EARLIEST), offsetsAt(cluster, topic, LATEST)]);
+  const [starts, ends] = await Promise.all([offsetsAt(cluster, topic, EARLIEST, [index]), offsetsAt(cluster, topic, LATEST, [index])]);
   const [start = 0, end = 0] = [starts[index], ends[index]];
   if (next < start) {
     const why = `${start - next} messages of ${topic.name} were deleted before they were read`;
@@ -32,10 +32,11 @@ export async function whereToGoOn(
 
 async function endOf(cluster: Cluster, topic: Topic, partition: number, epoch: number): Promise<number> {
   const connection = await cluster.connection(topic.leaders[partition] ?? -1, "control");
-  const { endOffset } = await connection.call(
+  const { error, endOffset } = await connection.call(
     offsetForLeaderEpoch,
     { topic: topic.name, partition, epoch },
     cluster.ground.options.readTimeout,
   );
+  cluster.ensureRight(`where ${topic.name} ends`, error);
   return endOffset;
 }

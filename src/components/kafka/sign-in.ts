@@ -72,7 +72,10 @@ export class SignIn {
     const token = await this.#fresh();
     const extensions = Object.entries(this.#options.extensions as Readonly<Record<string, string>>);
     const fields = [`auth=Bearer ${token}`, ...extensions.map(([name, value]) => `${name}=${value}`)];
-    return (await this.#say(connection, `n,,\x01${fields.join("\x01")}\x01\x01`)).lifetimeMs;
+    const { text, lifetimeMs } = await this.#say(connection, `n,,\x01${fields.join("\x01")}\x01\x01`);
+    // Without an error of the protocol, a refusal is what stands here (RFC 7628, 3.2.2).
+    if (text !== "") throw new PubSubError("unauthenticated", `${connection.where}: the token is refused: ${text}`);
+    return lifetimeMs;
   }
 
   /** A token that holds for a while yet. */
