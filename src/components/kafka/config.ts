@@ -59,7 +59,7 @@ export const kafkaOptions = z
     escapeHeaders: worded(flag(), false).describe("Header names and values are escaped as in a URL, as with Dapr. Default false."),
     excludeHeaderMetaRegex: text().optional().describe("Headers whose name matches are not delivered as metadata."),
     clientConnectionTopicMetadataRefreshInterval: worded(duration(), 60_000).describe(
-      "How often we look for new partitions and moved leaders unasked. Default 1m (Dapr: 8m).",
+      "How often we look for new partitions and moved leaders unasked. Default 1m (Dapr: 8m); 0 means never.",
     ),
     dialTimeout: worded(duration(), 5_000).describe("Longest wait for a connection. Default 5s (Dapr: 30s)."),
     readTimeout: worded(duration(), 5_000).describe(
