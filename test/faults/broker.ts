@@ -39,6 +39,8 @@ export interface Broker {
   unavailable(): string | undefined;
   /** Why something cannot hold on it: what scenarios need, or one scenario by its name. */
   readonly gaps: Readonly<Record<string, string>>;
+  /** Why any number of acknowledged messages may come again after its server was killed. Default: only what was lent may. */
+  readonly forgetsAcks?: string;
   /** Scenarios that take too long on it for `npm test`. Default: none. */
   readonly byHand?: ReadonlySet<string>;
   /** `port`: where sidecars will find it, for a server that tells its clients where it is. */

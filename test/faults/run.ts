@@ -36,6 +36,8 @@ export class Run {
   readonly #disk: BrokerDisk | undefined;
   #cuts = 0;
   #cutAt = Number.NEGATIVE_INFINITY;
+  /** The broker has lost acknowledgements, as it may. */
+  #forgot = false;
   /** What the scenario found out and wants printed. */
   readonly remarks: string[] = [];
 
@@ -142,7 +144,17 @@ export class Run {
 
   /** Most duplicates that the cuts excuse. */
   get excused(): number {
-    return this.cuts * (WINDOW + PUBLISHERS);
+    return this.#forgot ? Number.POSITIVE_INFINITY : this.cuts * (WINDOW + PUBLISHERS);
+  }
+
+  /** kill -9 of the broker. */
+  async killServer(): Promise<void> {
+    await this.server.kill();
+    this.cut();
+    const { forgetsAcks } = this.stage.broker;
+    if (forgetsAcks === undefined || this.#forgot) return;
+    this.#forgot = true;
+    this.remarks.push(forgetsAcks);
   }
 
   async startAll(): Promise<void> {

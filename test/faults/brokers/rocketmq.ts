@@ -26,6 +26,7 @@ export const rocketmq: Broker = {
     "cut-in-read": "what a broken reply carried comes again after its lease, ten seconds: in all longer than is waited (nothing is lost)",
     wipe: "RocketMQ forgets topics and groups only one by one",
   },
+  forgetsAcks: "RocketMQ keeps the acknowledgements of the last ten seconds or so in memory alone",
   // A lease is ten seconds at least, and a virtual machine takes as long to start: all of them together would take ten minutes.
   byHand: new Set([
     ...OF_THE_ENGINE,

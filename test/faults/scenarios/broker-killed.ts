@@ -8,8 +8,7 @@ export const brokerKilled: Scenario = {
     run.load.start();
     for (let round = 0; round < 3; round++) {
       await run.acknowledgedMore(200);
-      await run.server.kill();
-      run.cut();
+      await run.killServer();
       await run.server.restart();
     }
     await run.acknowledgedMore(200);
