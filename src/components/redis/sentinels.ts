@@ -6,6 +6,7 @@ import type { Connection, Dial, Reply } from "./connection.ts";
 export class Sentinels {
   /** Who was asked last is at the end: one that is away, or that is wrong, is not asked again before the others. */
   #hosts: readonly Host[];
+  readonly #named: readonly Host[];
   readonly #master: string;
   readonly #dial: (host: Host) => Dial;
   readonly #silenceMs: number;
@@ -14,6 +15,7 @@ export class Sentinels {
   /** `hosts`: those that are known from the start. They tell of the others. */
   constructor(hosts: readonly Host[], master: string, dial: (host: Host) => Dial, silenceMs: number) {
     this.#hosts = hosts;
+    this.#named = hosts;
     this.#master = master;
     this.#dial = dial;
     this.#silenceMs = silenceMs;
@@ -34,7 +36,7 @@ export class Sentinels {
       const dial = this.#dial(host);
       try {
         const [master, others] = await ask(dial, this.#silenceMs, (sentinel) => this.#questions(sentinel), signal);
-        this.#learn(others as readonly (readonly Reply[])[]);
+        this.#learn(host, others as readonly (readonly Reply[])[]);
         if (master !== null) return hostOf(...(master as readonly [Reply, Reply]));
         why = `${dial.address} knows no master ${this.#master}`;
       } catch (error) {
@@ -53,14 +55,18 @@ export class Sentinels {
     ]);
   }
 
-  /** Rows of names and values. */
-  #learn(rows: readonly (readonly Reply[])[]): void {
-    for (const row of rows) {
+  /** `rows`, of names and values: who watches beside `host`. Those that are gone, and that nobody named, are forgotten. */
+  #learn(host: Host, rows: readonly (readonly Reply[])[]): void {
+    const told = rows.map((row) => {
       const of = (name: string) => row[row.findIndex((field) => String(field) === name) + 1] ?? null;
-      const { host, port } = hostOf(of("ip"), of("port"));
-      if (!this.#hosts.some((one) => one.host === host && one.port === port)) this.#hosts = [{ host, port }, ...this.#hosts];
-    }
+      return hostOf(of("ip"), of("port"));
+    });
+    if (told.length === 0) return;
+    const fresh = told.filter((one) => !this.#hosts.some((known) => same(known, one)));
+    const kept = this.#hosts.filter((one) => one === host || this.#named.includes(one) || told.some((other) => same(other, one)));
+    this.#hosts = [...fresh, ...kept];
   }
 }
 
+const same = (a: Host, b: Host): boolean => a.host === b.host && a.port === b.port;
 const hostOf = (host: Reply, port: Reply): Host => ({ host: String(host), port: Number(port) });
