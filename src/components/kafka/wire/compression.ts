@@ -1,6 +1,6 @@
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { lz4Compress, lz4Decompress, snappyCompress, snappyDecompress } from "@platformatic/wasm-utils";
-import { WireError } from "./reader.ts";
+import { Reader, WireError } from "./reader.ts";
 
 export const COMPRESSIONS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
 export type Compression = (typeof COMPRESSIONS)[number];
@@ -8,13 +8,16 @@ export type Compression = (typeof COMPRESSIONS)[number];
 /** Before what Java's library for Snappy writes: several blocks, each with its length. */
 const XERIAL = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const XERIAL_HEADER_BYTES = 16;
+/** What a batch may become at most: a few bytes can be said to be gigabytes. LZ4 makes 255 times of what there is at most. */
+export const MOST_BYTES = 128 * 2 ** 20;
+const LIMIT = { maxOutputLength: MOST_BYTES };
 
 const CODECS: Readonly<Record<Compression, readonly [compress: (data: Buffer) => Buffer, decompress: (data: Buffer) => Buffer]>> = {
   none: [(data) => data, (data) => data],
-  gzip: [gzipSync, gunzipSync],
+  gzip: [gzipSync, (data) => gunzipSync(data, LIMIT)],
   snappy: [snappyCompress, unsnappy],
   lz4: [lz4Compress, lz4Decompress],
-  zstd: [zstdCompressSync, zstdDecompressSync],
+  zstd: [zstdCompressSync, (data) => zstdDecompressSync(data, LIMIT)],
 };
 
 /** The number by which a batch names it. */
@@ -37,12 +40,24 @@ export function decompressed(code: number, data: Buffer): Buffer {
 }
 
 function unsnappy(data: Buffer): Buffer {
-  if (!data.subarray(0, XERIAL.length).equals(XERIAL)) return snappyDecompress(data);
+  if (!data.subarray(0, XERIAL.length).equals(XERIAL)) return unsnappyBlock(data, MOST_BYTES);
   const blocks: Buffer[] = [];
+  let left = MOST_BYTES;
   for (let at = XERIAL_HEADER_BYTES; at < data.length; ) {
-    const length = data.readInt32BE(at);
-    blocks.push(snappyDecompress(data.subarray(at + 4, at + 4 + length)));
-    at += 4 + length;
+    const end = at + 4 + data.readInt32BE(at);
+    if (end <= at + 4 || end > data.length)
+      throw new WireError(`expected a block that ends within ${data.length} bytes, found one up to ${end}`);
+    const block = unsnappyBlock(data.subarray(at + 4, end), left);
+    left -= block.length;
+    blocks.push(block);
+    at = end;
   }
   return Buffer.concat(blocks);
+}
+
+/** It begins with how long it becomes. */
+function unsnappyBlock(block: Buffer, most: number): Buffer {
+  const length = new Reader(block).uvarint();
+  if (length > most) throw new WireError(`expected at most ${most} bytes, found ${length}`);
+  return snappyDecompress(block);
 }
