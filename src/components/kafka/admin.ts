@@ -82,14 +82,14 @@ async function browse(
   for (let index = from.partition; index < topic.leaders.length && found.length < limit; index++) {
     let next = Math.max(starts[index] ?? 0, index === from.partition ? from.offset + 1 : 0);
     while (found.length < limit) {
-      const records = await recordsAt(cluster, topic, index, next, PAGE_BYTES);
-      if (records.length === 0) break;
+      const { records, next: behind } = await recordsAt(cluster, topic, index, next, PAGE_BYTES);
+      if (behind === next) break;
       for (const record of records.slice(0, limit - found.length)) {
         const { offset, timestamp, key, data, attributes } = shown(record);
         const position = positionOf(index, offset);
         found.push({ topic: topic.name, position, data, attributes, publishedAt: timestamp, ...(key === undefined ? {} : { key }) });
       }
-      next = (records.at(-1)?.offset ?? next) + 1;
+      next = behind;
     }
   }
   return found;

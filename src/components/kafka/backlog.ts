@@ -23,7 +23,7 @@ export async function backlogOf(cluster: Cluster, group: string, name: string, o
     const waiting = progress.unsettled(end);
     if (waiting === 0) continue;
     messages += waiting;
-    const timestamp = progress.oldest?.publishedAt ?? (await recordsAt(cluster, topic, index, progress.first))[0]?.timestamp;
+    const timestamp = progress.oldest?.publishedAt ?? (await recordsAt(cluster, topic, index, progress.first)).records[0]?.timestamp;
     if (timestamp !== undefined) oldest = Math.min(oldest, timestamp);
   }
   return { messages, oldestMs: oldest === Number.POSITIVE_INFINITY ? undefined : Math.max(0, cluster.ground.clock.now() - oldest) };

@@ -59,7 +59,9 @@ export async function offsetsOf(cluster: Cluster, topic: Topic, start: Start): P
     });
   }
   // The others begin with what was written at the same time.
-  const [record] = await recordsAt(cluster, topic, position.partition, position.offset);
+  const {
+    records: [record],
+  } = await recordsAt(cluster, topic, position.partition, position.offset);
   const offsets = record ? [...(await offsetsFrom(cluster, topic, record.timestamp))] : [...(await offsetsAt(cluster, topic, LATEST))];
   offsets[position.partition] = position.offset;
   return offsets;
@@ -80,14 +82,14 @@ export async function committedOf(cluster: Cluster, group: string, topic: Topic)
   return new Map(valid.map((one) => [one.index, one]));
 }
 
-/** The records of a partition from an offset on: those of one fetch. */
+/** The records of a partition from an offset on: those of one fetch, and where the next one begins. It may have read what nobody gets to see. */
 export async function recordsAt(
   cluster: Cluster,
   topic: Topic,
   index: number,
   offset: number,
   maxBytes = 1,
-): Promise<readonly StoredRecord[]> {
+): Promise<{ readonly records: readonly StoredRecord[]; readonly next: number }> {
   const connection = await cluster.connection(topic.leaders[index] ?? -1, "control");
   const query: FetchQuery = {
     topic: topic.name,
@@ -101,6 +103,6 @@ export async function recordsAt(
   const [found] = partitions;
   ensureNone(`reading ${topic.name}`, error || (found?.error ?? 0));
   const records: StoredRecord[] = [];
-  if (found) readBatches(found.records, offset, found.aborted, (record) => records.push(record));
-  return records;
+  const next = found ? readBatches(found.records, offset, found.aborted, (record) => records.push(record)).next : offset;
+  return { records, next };
 }
