@@ -63,9 +63,6 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
       await step().catch((error: unknown) => log.error({ reason: textOf(error) }, "not everything could be closed in time"));
   };
   try {
-    // While the listeners come up. What it fails with is told when it is waited for.
-    const looked = engine.look();
-    looked.catch(() => undefined);
     const http = await serveHttp(
       required(settings.httpAddress),
       actuator({
@@ -89,7 +86,7 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
       listeners.push(server);
       grpc.push(formatAddress(server.address));
     }
-    await looked;
+    await engine.look();
     engine.start(settings.subscriptions, recall(remembered, log));
     state = "UP";
     grpcHealth.set("", "SERVING");
