@@ -84,6 +84,12 @@ export class Fetching {
 
   /** Not all that is ours can be read. */
   get troubled(): boolean {
+    if (this.#failures.size === 0 && this.#bad.size === 0) return false;
+    const { cluster, lending, topic } = this.#fetcher;
+    const leaders = cluster.known(topic)?.leaders ?? [];
+    const ours = new Set(lending.partitions.map(({ index }) => leaders[index] ?? -1));
+    // A broker that leads nothing of ours any more never answers again.
+    for (const leader of this.#failures.keys()) if (!ours.has(leader)) this.#failures.delete(leader);
     for (const partition of this.#bad.keys()) if (partition.leaving) this.#bad.delete(partition);
     return this.#failures.size > 0 || this.#bad.size > 0;
   }
