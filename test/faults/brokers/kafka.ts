@@ -33,7 +33,7 @@ export const kafka: Broker = {
   },
   byHand: new Set([
     ...OF_THE_ENGINE,
-    ...["pod-killed", "sidecar-stopped", "broker-frozen", "order-killed", "dead-letters-cut", "all-fail", "app-slow"],
+    ...["pod-killed", "sidecar-stopped", "sidecar-frozen", "broker-frozen", "order-killed", "dead-letters-cut", "all-fail", "app-slow"],
     ...["latency", "cut", "reset-peer", "slow-close", "replies-swallowed", "requests-swallowed"],
     ...["cut-in-reply", "cut-in-read", "cut-in-request"],
   ]),

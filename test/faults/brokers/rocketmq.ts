@@ -31,7 +31,7 @@ export const rocketmq: Broker = {
   byHand: new Set([
     ...OF_THE_ENGINE,
     ...["replies-swallowed", "broker-frozen", "dead-letters-cut"],
-    ...["broker-killed", "pod-killed", "sidecar-stopped", "replicas", "order-replicas"],
+    ...["broker-killed", "pod-killed", "sidecar-stopped", "sidecar-frozen", "replicas", "order-replicas"],
     ...["latency", "half-open", "reset-peer", "slow-close", "requests-swallowed", "cut-in-reply", "cut-in-request"],
     ...["app-slow", "all-fail"],
   ]),

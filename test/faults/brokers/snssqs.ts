@@ -38,6 +38,7 @@ const SLOW: ReadonlySet<string> = new Set([
   "app-killed",
   "pod-killed",
   "sidecar-stopped",
+  "sidecar-frozen",
   "latency",
   "reset-peer",
   "requests-swallowed",

@@ -12,6 +12,7 @@ import { memoryFull } from "./memory-full.ts";
 import { network } from "./network.ts";
 import { order } from "./order.ts";
 import { replicas } from "./replicas.ts";
+import { sidecarFrozen } from "./sidecar-frozen.ts";
 import { podKilled, sidecarKilled } from "./sidecar-killed.ts";
 import { sidecarStopped } from "./sidecar-stopped.ts";
 import { trimmed } from "./trimmed.ts";
@@ -20,6 +21,7 @@ export const SCENARIOS: readonly Scenario[] = [
   sidecarKilled,
   podKilled,
   sidecarStopped,
+  sidecarFrozen,
   ...network,
   brokerKilled,
   brokerFrozen,

@@ -1,8 +1,6 @@
 import { setTimeout as passes } from "node:timers/promises";
 import type { Scenario } from "../scenario.ts";
-
-/** Twice what brokers/redis.ts gives a lease. */
-const TWO_LEASES_MS = 3_000;
+import { TWO_LEASES_MS } from "./sidecar-frozen.ts";
 
 export const replicas: Scenario = {
   name: "replicas",
