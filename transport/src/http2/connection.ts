@@ -231,11 +231,10 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
     if (id === 0 || this.isIdle(id)) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "RST_STREAM on a stream that was not opened");
     const stream = this.streams.get(id);
     if (stream === undefined) {
-      // It may have crossed with the end of the stream, as when the deadline passes at both ends.
-      if (!this.recent.isClosed(id) && !this.recent.isReset(id)) this.countIdle("frames on closed streams");
+      if (!this.recent.lateReset()) this.countIdle("frames on closed streams");
       return;
     }
-    this.recent.closed(id);
+    this.recent.wasReset(id);
     this.#forget(stream);
     const code = buffer.readUInt32BE(start);
     stream.onReset(code, code === ErrorCode.REFUSED_STREAM ? "unsent" : "peer", `the peer has reset the stream (${errorName(code)})`);
@@ -269,7 +268,7 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
 
   /** Both sides have ended the stream. */
   protected finished(stream: Stream<Section>): void {
-    this.recent.closed(stream.id);
+    this.recent.finished(stream.id);
     this.#forget(stream);
   }
 

@@ -9,14 +9,25 @@ export class RecentStreams {
   readonly #closed = new Int32Array(CLOSED);
   readonly #reset = new Set<number>();
   #closedAt = 0;
+  /** Streams that ended otherwise than by the peer's RST_STREAM, less those that came all the same. */
+  #mayCross = 0;
 
-  closed(id: number): void {
+  /** Both sides have ended it. */
+  finished(id: number): void {
+    this.#mayCross += 1;
     this.#closed[this.#closedAt] = id;
     this.#closedAt = (this.#closedAt + 1) % CLOSED;
   }
 
+  /** By the peer. */
+  wasReset(id: number): void {
+    this.finished(id);
+    this.#mayCross -= 1;
+  }
+
   /** By us: the peer may not know yet. */
   reset(id: number): void {
+    this.#mayCross += 1;
     this.#reset.add(id);
     if (this.#reset.size <= RESET) return;
     for (const oldest of this.#reset) {
@@ -25,8 +36,14 @@ export class RecentStreams {
     }
   }
 
-  isClosed(id: number): boolean {
-    return this.#closed.includes(id);
+  /**
+   * RST_STREAM on a stream that is over: it may have crossed with the end, as when a deadline passes at both sides. So each stream allows for one, however
+   * many end together and however late it comes. False: there came more than that.
+   */
+  lateReset(): boolean {
+    if (this.#mayCross === 0) return false;
+    this.#mayCross -= 1;
+    return true;
   }
 
   isReset(id: number): boolean {
@@ -36,7 +53,7 @@ export class RecentStreams {
   /** HEADERS on a stream that is over. Throws a ConnectionError, unless the peer may not know it yet. */
   lateHeaders(id: number): void {
     if (this.isReset(id)) return;
-    const code = this.isClosed(id) ? ErrorCode.STREAM_CLOSED : ErrorCode.PROTOCOL_ERROR;
+    const code = this.#closed.includes(id) ? ErrorCode.STREAM_CLOSED : ErrorCode.PROTOCOL_ERROR;
     throw new ConnectionError(code, "HEADERS on a stream that is closed");
   }
 }
