@@ -91,6 +91,16 @@ test("a broker that stays away fails the publish with its reason, once, at the t
   expect([t.budget.used, t.clock.timers]).toEqual([0, 0]);
 });
 
+test("a broker that became silent after it had said why fails the publish with that reason", () => {
+  const t = setUp();
+  t.publish("a");
+  t.answer(0, away);
+  t.clock.advance(50);
+  t.calls[1]?.signal.addEventListener("abort", () => t.answer(1, new PubSubError("unavailable", "gave up", { outcome: "unknown" })));
+  t.clock.advance(4_950);
+  expect([t.calls[1]?.signal.aborted, t.results]).toEqual([true, { a: "unavailable: connection refused" }]);
+});
+
 test("a silent broker fails the publish at the timeout, and a late answer changes nothing", () => {
   const t = setUp();
   t.publish("a");

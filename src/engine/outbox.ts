@@ -177,7 +177,7 @@ export class Outbox {
     }
     if (!tryAgain) {
       this.#budget.giveBack(waiting.size);
-      waiting.answer(error);
+      waiting.answer(error && waiting.lastError);
     }
     const batch = lane.settle(waiting, tryAgain);
     if (batch !== "under way") this.#batchEnded(lane, batch === "failed");
@@ -196,7 +196,10 @@ export class Outbox {
 
   /** Returns whether it is tried again. */
   #failed(call: Call, waiting: Waiting, error: PubSubError): boolean {
-    waiting.lastError = error;
+    const before = waiting.lastError;
+    // That its time was up says less than what the broker had said before.
+    const cutOff = before !== undefined && !error.permanent && call.controller.signal.aborted;
+    waiting.lastError = cutOff ? new PubSubError(before.code, before.message, { outcome: error.outcome }) : error;
     waiting.failures += 1;
     if (!error.permanent) call.error = error;
     return this.#mayTryAgain(waiting, error);

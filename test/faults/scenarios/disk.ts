@@ -6,17 +6,21 @@ import { untilRight } from "../until.ts";
 
 const SAID_MS = 20_000;
 
-/** A publish fails with the code, and its text says what to do. */
+/** Publishes fail, with the code and these words once the store has found out why. None is acknowledged meanwhile. */
 async function refusedWith(run: Run, code: number, ...words: readonly string[]): Promise<void> {
-  const found = await run.load.publishOne().then(
-    (number) => `that ${number} was acknowledged`,
-    (error: unknown) => {
+  let acknowledged: number | undefined;
+  await untilRight(async () => {
+    try {
+      acknowledged = await run.load.publishOne();
+    } catch (error) {
       if (!(error instanceof RpcError)) throw error;
-      return error.code === code && words.every((word) => error.message.includes(word)) ? undefined : `${error.code}: ${error.message}`;
-    },
-  );
-  if (found !== undefined)
-    throw new Error(`expected a publish to be refused with ${code} and the words ${words.join(", ")}, found ${found}`);
+      if (error.code !== code || !words.every((word) => error.message.includes(word)))
+        return `expected publishes to be refused with ${code} and the words ${words.join(", ")}, found ${error.code}: ${error.message}`;
+    }
+    return undefined;
+  }, SAID_MS);
+  if (acknowledged !== undefined)
+    throw new Error(`expected publishes to be refused with ${code}, found that ${acknowledged} was acknowledged`);
 }
 
 /** Every subscription is interrupted or waits for its next try, and says why. */
