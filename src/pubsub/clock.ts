@@ -10,12 +10,19 @@ export interface Clock {
   random(): number;
 }
 
+/** Of a timer of Node's: it takes a longer wait for none at all. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   elapsed: () => performance.now(),
   after(ms, fn) {
-    const timer = setTimeout(fn, ms);
-    timer.unref();
+    let timer: NodeJS.Timeout;
+    const wait = (left: number): void => {
+      timer = left > LONGEST_MS ? setTimeout(() => wait(left - LONGEST_MS), LONGEST_MS) : setTimeout(fn, left);
+      timer.unref();
+    };
+    wait(ms);
     return () => clearTimeout(timer);
   },
   random: () => Math.random(),

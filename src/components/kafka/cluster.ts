@@ -24,8 +24,6 @@ export type Lane = "control" | "produce" | `fetch:${number}` | `join:${number}`;
 /** How often is asked whether a topic that was created is there. */
 const CREATED_LOOK_MS = 20;
 const CREATE_MS = 5_000;
-/** The longest that a timer waits. */
-const MOST_MS = 2 ** 31 - 1;
 /** Topics are asked about at most so often without need. */
 const REFRESH_MS = 100;
 
@@ -214,7 +212,7 @@ export class Cluster {
     this.#cancelRefresh();
     const { clientConnectionTopicMetadataRefreshInterval: interval } = this.ground.options;
     if (this.#closed || interval === 0) return;
-    this.#cancelRefresh = this.ground.clock.after(Math.min(interval, MOST_MS), () => this.#refreshUnasked());
+    this.#cancelRefresh = this.ground.clock.after(interval, () => this.#refreshUnasked());
   }
 
   /** A connection to whichever broker can be reached; the ones that we have first. */

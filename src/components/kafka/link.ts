@@ -11,8 +11,6 @@ import { apiVersions } from "./wire/cluster-apis.ts";
 const AGAIN: Backoff = { firstMs: 20, mostMs: 1_000 };
 /** How much of a sign-in's time is used. */
 const LIFETIME_USED = 0.8;
-/** The longest that a timer waits. */
-const MOST_MS = 2 ** 31 - 1;
 
 /** What all links need to know. */
 export interface LinkGround {
@@ -96,7 +94,7 @@ export class Link {
       this.#connection = connection;
       this.#failures = 0;
       this.#lastError = undefined;
-      if (lifetimeMs > 0) clock.after(Math.min(lifetimeMs * LIFETIME_USED, MOST_MS), () => this.#renew(connection));
+      if (lifetimeMs > 0) clock.after(lifetimeMs * LIFETIME_USED, () => this.#renew(connection));
       return connection;
     } catch (error) {
       this.#failures += 1;
