@@ -1,4 +1,5 @@
 import type { Clock } from "../../pubsub/clock.ts";
+import { Changes } from "../changes.ts";
 import { ask } from "./ask.ts";
 import type { Host, RedisOptions } from "./config.ts";
 import type { Reply } from "./connection.ts";
@@ -12,6 +13,7 @@ const SLOTS = 16_384;
 
 /** The masters of a cluster, and which slots each has. The layout is asked for at the start, when a server says MOVED, and when one is lost. */
 export class Cluster implements Servers {
+  readonly changes = new Changes();
   readonly #options: RedisOptions;
   readonly #name: string;
   readonly #clock: Clock;
@@ -57,11 +59,12 @@ export class Cluster implements Servers {
     this.#closing.abort();
     this.#cancelRetry();
     for (const node of this.#nodes.values()) node.close();
+    this.changes.tell();
   }
 
   /** Asks one server after the other, each over a connection of its own, until one tells the layout. */
   async #discover(hosts: readonly Host[]): Promise<void> {
-    const dials = new Dials(this.#options);
+    const dials = new Dials(this.#options, this.#clock);
     for (const host of hosts) {
       const dial = dials.to(host, "layotto:layout");
       const layout = await ask(dial, this.#options.readTimeout, (server) => server.call("cluster", "SLOTS"), this.#closing.signal).catch(
@@ -94,6 +97,7 @@ export class Cluster implements Servers {
       node.close();
     }
     for (const listener of [...this.#listeners]) listener();
+    this.changes.tell();
     if (named.size === 0) this.#later();
   }
 
@@ -102,8 +106,11 @@ export class Cluster implements Servers {
     if (node) return node;
     node = new Node(this.#options, host, this.#name, this.#clock);
     node.enter({
-      up: () => undefined,
-      down: () => this.#later(),
+      up: () => this.changes.tell(),
+      down: () => {
+        this.changes.tell();
+        this.#later();
+      },
     });
     this.#nodes.set(key, node);
     node.open();

@@ -1,12 +1,13 @@
 import type { Socket } from "node:net";
+import type { Clock } from "../../pubsub/clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import { waitMs } from "../../resiliency/backoff.ts";
 import type { Host } from "./config.ts";
 import { replyError, wordOf } from "./errors.ts";
-import { type Argument, CommandWriter, type Reply, ReplyReader, RespError, RespSyntaxError } from "./resp.ts";
+import { Pipeline, type ReplyCallback } from "./pipeline.ts";
+import { type Argument, type Reply, RespError } from "./resp.ts";
 
-export type { Argument, Reply };
-export type ReplyCallback = (error: PubSubError | undefined, reply: Reply) => void;
+export type { Argument, Reply, ReplyCallback };
 
 export interface ConnectionListener {
   up(): void;
@@ -28,6 +29,7 @@ interface Greeting {
 
 /** How a server is reached. */
 export interface Dial {
+  readonly clock: Clock;
   /** In words, for errors. */
   readonly address: string;
   /** Where it is: asked before each attempt. Rejects with an Error that says why nobody knows. */
@@ -44,40 +46,25 @@ export interface Dial {
   readonly mostMs: number;
 }
 
-/** The longest that a timer of Node's waits. */
-const MOST_TIMEOUT_MS = 2 ** 31 - 1;
-
-/** A command that waits for its reply. */
-interface Asked {
-  readonly name: string;
-  readonly callback: ReplyCallback;
-}
-
 /**
  * One socket to a server. It is made again for ever after it is lost; what had been sent on it fails as `unknown`, what comes while
- * there is none as `rejected`. Replies come in the order of the commands.
+ * there is none as `rejected`.
  */
 export class Connection {
   readonly #dial: Dial;
   readonly #listener: ConnectionListener;
+  readonly #silenceMs: number;
   readonly #closing = new AbortController();
   #stream: Socket | undefined;
+  /** From when the socket is connected. */
+  #pipeline: Pipeline | undefined;
+  #up = false;
   #attempts = 0;
-  #late: NodeJS.Timeout | undefined;
+  #cancelLate = NOTHING;
+  #cancelAgain = NOTHING;
   /** What went wrong in this attempt, and in the last one that is over. */
   #failure: Error | undefined;
-  #again: NodeJS.Timeout | undefined;
   #lastError: Error | undefined;
-  #up = false;
-  #scheduled = false;
-  readonly #silenceMs: number;
-  readonly #writer = new CommandWriter();
-  #asked: Asked[] = [];
-  /** How many of `#asked` are answered; they are cut off now and then. */
-  #answered = 0;
-  /** Since when the server owes a reply and says nothing. */
-  #silentSince = 0;
-  #silence: NodeJS.Timeout | undefined;
 
   /** `silenceMs`: a server that owes a reply and says nothing for so long is left. */
   constructor(dial: Dial, silenceMs: number, listener: ConnectionListener) {
@@ -102,11 +89,9 @@ export class Connection {
 
   /** Sends one command. What is sent within one turn of the event loop leaves in one write. */
   send(name: string, args: readonly Argument[], callback: ReplyCallback): void {
-    if (!this.up) {
-      callback(this.unavailable(), null);
-      return;
-    }
-    this.#ask(name, args, callback);
+    const pipeline = this.#pipeline;
+    if (pipeline && this.up) pipeline.ask(name, args, callback);
+    else callback(this.unavailable(), null);
   }
 
   /**
@@ -129,7 +114,7 @@ export class Connection {
         callback(
           undefined,
           (reply as readonly (Reply | RespError)[]).map((one, index) =>
-            one instanceof RespError ? this.#failed(commands[index]?.[0] ?? "exec", one) : one,
+            one instanceof RespError ? this.#refused(commands[index]?.[0] ?? "exec", one) : one,
           ),
         );
     });
@@ -149,7 +134,7 @@ export class Connection {
   close(): void {
     this.#closing.abort();
     this.#up = false;
-    clearTimeout(this.#again);
+    this.#cancelAgain();
     this.#stream?.destroy();
   }
 
@@ -172,45 +157,27 @@ export class Connection {
   }
 
   #connect(host: Host): void {
-    const { timeoutMs, connected } = this.#dial;
+    const { clock, timeoutMs, connected } = this.#dial;
     const stream = this.#dial.connect(host);
     this.#stream = stream;
-    const late = () => stream.destroy(new Error(`no connection within ${timeoutMs} ms`));
-    this.#late = setTimeout(late, Math.min(timeoutMs, MOST_TIMEOUT_MS));
+    this.#cancelLate = clock.after(timeoutMs, () => stream.destroy(new Error(`no connection within ${timeoutMs} ms`)));
     stream
       .on("error", (error) => {
         this.#failure ??= error;
       })
       .on("close", () => this.#lost())
       .once(connected, () => {
-        this.#listen(stream);
-        this.#greet(stream);
+        this.#pipeline = new Pipeline(stream, clock, this.#silenceMs, (name, reply) => this.#refused(name, reply));
+        this.#greet(stream, this.#pipeline);
       });
   }
 
-  #listen(stream: Socket): void {
-    const reader = new ReplyReader((reply) => this.#reply(reply));
-    stream.on("data", (chunk: Buffer) => {
-      this.#silentSince = performance.now();
-      try {
-        reader.push(chunk);
-      } catch (error) {
-        if (!(error instanceof RespSyntaxError)) throw error;
-        stream.destroy(error);
-      }
-    });
-    this.#silence = setInterval(() => {
-      if (this.#answered === this.#asked.length || performance.now() - this.#silentSince < this.#silenceMs) return;
-      stream.destroy(new Error(`no reply for ${this.#silenceMs} ms`));
-    }, this.#silenceMs / 4);
-  }
-
   /** It stands when all is answered: a server that loads its data, or that does not know us, refuses the PING at the latest. */
-  #greet(stream: Socket): void {
+  #greet(stream: Socket, pipeline: Pipeline): void {
     const greeting: readonly Greeting[] = [...this.#dial.greeting, { command: ["ping", []], must: true }];
     let left = greeting.length;
     for (const { command, must, wrong } of greeting) {
-      this.#ask(...command, (error, reply) => {
+      pipeline.ask(...command, (error, reply) => {
         left -= 1;
         if (stream.destroyed) return;
         const reason = error ? undefined : wrong?.(reply);
@@ -224,7 +191,7 @@ export class Connection {
   }
 
   #stands(): void {
-    clearTimeout(this.#late);
+    this.#cancelLate();
     this.#up = true;
     this.#attempts = 0;
     this.#failure = undefined;
@@ -232,72 +199,36 @@ export class Connection {
     this.#listener.up();
   }
 
-  #ask(name: string, args: readonly Argument[], callback: ReplyCallback): void {
-    if (this.#answered === this.#asked.length) this.#silentSince = performance.now();
-    this.#asked.push({ name, callback });
-    this.#writer.add(name, args);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => this.#write());
-  }
-
-  #write(): void {
-    this.#scheduled = false;
-    const pieces = this.#writer.take();
-    const stream = this.#stream;
-    if (!stream?.writable) return;
-    if (pieces.length > 1) stream.cork();
-    for (const piece of pieces) stream.write(piece);
-    if (pieces.length > 1) stream.uncork();
-    if (stream.writableLength === 0) this.#writer.reuse();
-  }
-
-  #reply(reply: Reply | RespError): void {
-    const asked = this.#asked[this.#answered++];
-    if (asked === undefined) throw new RespSyntaxError("a reply came that nobody asked for");
-    if (this.#answered === this.#asked.length) {
-      this.#asked = [];
-      this.#answered = 0;
-    } else if (this.#answered === 1_024) {
-      this.#asked = this.#asked.slice(1_024);
-      this.#answered = 0;
-    }
-    if (reply instanceof RespError) asked.callback(this.#failed(asked.name, reply), null);
-    else asked.callback(undefined, reply);
-  }
-
   #lost(): void {
+    const pipeline = this.#pipeline;
     this.#up = false;
     this.#stream = undefined;
-    clearTimeout(this.#late);
-    clearInterval(this.#silence);
+    this.#pipeline = undefined;
+    this.#cancelLate();
     this.#lastError = this.#failure ?? new Error("the server closed the connection");
     this.#failure = undefined;
-    this.#writer.take();
-    const lost = this.#asked.slice(this.#answered);
-    this.#asked = [];
-    this.#answered = 0;
     if (!this.#closed) {
+      const { clock } = this.#dial;
       this.#attempts += 1;
-      this.#again = setTimeout(() => void this.#attempt(), waitMs(this.#dial, this.#attempts, Math.random()));
+      this.#cancelAgain = clock.after(waitMs(this.#dial, this.#attempts, clock.random()), () => void this.#attempt());
       this.#listener.down(this.unavailable());
     }
-    for (const { name, callback } of lost) callback(this.#failed(name, undefined), null);
+    pipeline?.lost((name) => this.#unanswered(name));
   }
 
-  /** `refusal`: the server's answer. Undefined: there was none. */
-  #failed(name: string, refusal: RespError | undefined): PubSubError {
-    const doing = name.toUpperCase();
-    if (refusal) {
-      const word = wordOf(refusal.message);
-      if (word === "READONLY") this.#listener.demoted();
-      return replyError(doing, word, refusal.message);
-    }
-    return new PubSubError("unavailable", `${doing}: the connection to ${this.#dial.address} was lost before the reply${this.#because}`, {
-      outcome: "unknown",
-    });
+  #refused(name: string, reply: RespError): PubSubError {
+    const word = wordOf(reply.message);
+    if (word === "READONLY") this.#listener.demoted();
+    return replyError(name.toUpperCase(), word, reply.message);
+  }
+
+  #unanswered(name: string): PubSubError {
+    const what = `${name.toUpperCase()}: the connection to ${this.#dial.address} was lost before the reply${this.#because}`;
+    return new PubSubError("unavailable", what, { outcome: "unknown" });
   }
 }
+
+const NOTHING = (): void => undefined;
 
 /** A name with several addresses fails with an error for each, and none of its own. */
 function reasonOf(error: Error): string {

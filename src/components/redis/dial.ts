@@ -1,5 +1,6 @@
 import { connect, isIP, type Socket } from "node:net";
 import type { ConnectionOptions } from "node:tls";
+import type { Clock } from "../../pubsub/clock.ts";
 import type { Host, RedisOptions } from "./config.ts";
 import type { Command, Dial, Reply } from "./connection.ts";
 import { Sentinels } from "./sentinels.ts";
@@ -9,12 +10,14 @@ const KEEPALIVE_MS = 5_000;
 /** How servers are reached. */
 export class Dials {
   readonly #options: RedisOptions;
+  readonly #clock: Clock;
   readonly #sentinels: Sentinels | undefined;
 
-  constructor(options: RedisOptions) {
+  constructor(options: RedisOptions, clock: Clock) {
     const { failover, hosts, sentinelMasterName = "", readTimeout } = options;
     this.#options = options;
-    this.#sentinels = failover ? new Sentinels(hosts, sentinelMasterName, (host) => sentinelDial(options, host), readTimeout) : undefined;
+    this.#clock = clock;
+    if (failover) this.#sentinels = new Sentinels(hosts, sentinelMasterName, (host) => sentinelDial(options, host, clock), readTimeout);
   }
 
   /** `name`: what the server calls our connection. With Sentinels it is the master, wherever that is. */
@@ -23,6 +26,7 @@ export class Dials {
     const sentinels = this.#sentinels;
     return {
       ...socketOf(this.#options, host),
+      clock: this.#clock,
       address: sentinels ? `the master ${sentinelMasterName} of the Sentinels` : `${host.host}:${host.port}`,
       where: sentinels ? (signal) => sentinels.master(signal) : () => Promise.resolve(host),
       greeting: [
@@ -42,16 +46,17 @@ function notMaster(role: Reply): string | undefined {
   return String(word) === "master" ? undefined : `expected a master, found a ${word}`;
 }
 
-function sentinelDial(options: RedisOptions, host: Host): Dial {
+function sentinelDial(options: RedisOptions, host: Host, clock: Clock): Dial {
   return {
     ...socketOf(options, host),
+    clock,
     address: `the Sentinel ${host.host}:${host.port}`,
     where: () => Promise.resolve(host),
     greeting: signIn(options.sentinelUsername, options.sentinelPassword),
   };
 }
 
-function socketOf(options: RedisOptions, host: Host): Omit<Dial, "address" | "where" | "greeting"> {
+function socketOf(options: RedisOptions, host: Host): Omit<Dial, "clock" | "address" | "where" | "greeting"> {
   const { enableTLS, dialTimeout, redisMinRetryInterval, redisMaxRetryInterval } = options;
   const tls = enableTLS ? tlsOf(options, host) : undefined;
   return {

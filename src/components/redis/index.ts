@@ -44,8 +44,6 @@ const capabilities: Capabilities = {
   publishPipeline: 1,
 };
 
-const CONNECT_LOOK_MS = 20;
-
 class RedisStreams implements PubSub {
   readonly capabilities = capabilities;
   readonly admin: Admin;
@@ -126,7 +124,7 @@ class RedisStreams implements PubSub {
       if (this.#closed) throw closed();
       if (failed || signal.aborted)
         throw failed ?? node?.unavailable() ?? new PubSubError("unavailable", "the layout of the cluster is not known yet");
-      await new Promise<void>((resolve) => this.#context.clock.after(CONNECT_LOOK_MS, resolve));
+      await this.#servers.changes.next(signal);
     }
   }
 }

@@ -37,7 +37,7 @@ export class Node {
   constructor(options: RedisOptions, host: Host, name: string, clock: Clock) {
     this.#clock = clock;
     const slots = options.redisType === "cluster" ? slotOf : undefined;
-    const dials = new Dials(options);
+    const dials = new Dials(options, clock);
     const dial = (role: string, silenceMs: number, listener: Partial<ConnectionListener>) =>
       new Connection(dials.to(host, `layotto:${name.replace(/[^\x21-\x7e]/g, "_")}:${role}`), silenceMs, {
         up: () => this.#up(),

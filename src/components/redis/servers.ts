@@ -1,4 +1,5 @@
 import type { Clock } from "../../pubsub/clock.ts";
+import { Changes } from "../changes.ts";
 import type { Host, RedisOptions } from "./config.ts";
 import { Node } from "./node.ts";
 
@@ -8,6 +9,8 @@ export interface Servers {
   /** The server of a stream; undefined while a cluster's layout is not known. */
   of(stream: string): Node | undefined;
   readonly nodes: readonly Node[];
+  /** Told when a server stands or is lost, when the layout is known, and at the end. */
+  readonly changes: Changes;
   /** A server said that a stream is not (only) there. */
   moved(): void;
   /** Calls `listener` whenever streams may have got another server. The returned function ends that. */
@@ -18,10 +21,12 @@ export interface Servers {
 /** A single server, or the master that Sentinels name. */
 export class OneServer implements Servers {
   readonly nodes: readonly Node[];
+  readonly changes = new Changes();
   readonly #node: Node;
 
   constructor(options: RedisOptions, host: Host, name: string, clock: Clock) {
     this.#node = new Node(options, host, name, clock);
+    this.#node.enter({ up: () => this.changes.tell(), down: () => this.changes.tell() });
     this.nodes = [this.#node];
   }
 
@@ -43,5 +48,6 @@ export class OneServer implements Servers {
 
   close(): void {
     this.#node.close();
+    this.changes.tell();
   }
 }

@@ -45,7 +45,6 @@ const capabilities: Capabilities = {
 
 /** Behind the name of a group that reads in order. */
 const ORDERED = "-ordered";
-const CONNECT_LOOK_MS = 20;
 /** The proxy learns of topics that we publish to so late. */
 const TELL_MS = 1_000;
 const JOIN_MS = 10_000;
@@ -209,7 +208,7 @@ class RocketMQ implements PubSub {
     while (!this.#proxies.up) {
       if (this.#closed) throw closed();
       if (this.#proxies.failed || signal.aborted) throw this.#proxies.unavailable();
-      await new Promise<void>((resolve) => this.#context.clock.after(CONNECT_LOOK_MS, resolve));
+      await this.#proxies.changes.next(signal);
     }
     if (this.#closed) throw closed();
   }

@@ -21,6 +21,7 @@ import {
 import { abortError } from "../../pubsub/abort.ts";
 import type { Clock } from "../../pubsub/clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
+import { Changes } from "../changes.ts";
 import type { HostPort, RocketmqOptions } from "./config.ts";
 import { callError } from "./errors.ts";
 import { type Credentials, signed } from "./signature.ts";
@@ -40,6 +41,8 @@ export interface ProxyUser {
 
 /** The way to RocketMQ's proxies: one connection to one of them, made again when it is lost or silent, to the next one if there are several. */
 export class Proxies {
+  /** Told when the connection stands, when an attempt has failed, and at the end. */
+  readonly changes = new Changes();
   readonly #options: RocketmqOptions;
   readonly #name: string;
   readonly #clock: Clock;
@@ -90,6 +93,7 @@ export class Proxies {
     this.#cancelRedial();
     this.#hangUp();
     this.#users.clear();
+    this.changes.tell();
   }
 
   enter(user: ProxyUser): void {
@@ -236,6 +240,7 @@ export class Proxies {
         this.#down();
         if (this.#options.proxies.length > 1) this.#cancelRedial = this.#clock.after(NEXT_MS, () => this.redial());
       }
+      this.changes.tell();
     });
     client.wake();
   }
