@@ -25,17 +25,21 @@ export function parseBytes(text: string): number | undefined {
   return match && factor !== undefined ? Math.floor(Number(match[1]) * factor) : undefined;
 }
 
+// Hundreds of words are made at each start, and making a schema is what costs: each word is made of as few as it can be.
+const ANYTHING = z.unknown();
+const EMPTY_IS_ABSENT = z.transform((value: unknown) => (value === "" ? undefined : value));
+
 /** `written` is what an editor accepts: a JSON Schema of the forms that the word may have in a file. */
 function parsed<T>(expected: string, written: readonly object[], parse: (value: unknown) => T | undefined): z.ZodType<T, unknown> {
-  return z
-    .unknown()
-    .transform((value, context) => {
-      const result = parse(value);
-      if (result !== undefined) return result;
-      context.addIssue({ code: "custom", message: `expected ${expected}`, input: value });
-      return z.NEVER;
-    })
-    .meta({ written: { anyOf: [...written, REFERENCE] } });
+  const transform = z.transform((value: unknown, context) => {
+    const result = parse(value);
+    if (result !== undefined) return result;
+    context.addIssue({ code: "custom", message: `expected ${expected}`, input: value });
+    return z.NEVER;
+  });
+  const word = z.pipe(ANYTHING, transform);
+  z.globalRegistry.add(word, { written: { anyOf: [...written, REFERENCE] } });
+  return word;
 }
 
 /** A value that is filled in from the environment. */
@@ -87,3 +91,10 @@ export const oneOf = <const T extends readonly string[]>(words: T): z.ZodType<T[
   parsed<T[number]>(`one of ${words.join(", ")}`, [{ enum: words }], (value) =>
     typeof value === "string" ? words.find((word) => word.toLowerCase() === value.trim().toLowerCase()) : undefined,
   );
+
+/** A word that may be left out or, as in Layotto's files, empty: both mean `fallback`. */
+export const orDefault = <T>(word: z.ZodType<T, unknown>, fallback: T) =>
+  z.pipe(EMPTY_IS_ABSENT, word.default(fallback as z.core.util.NoUndefined<T>));
+
+/** A key of Layotto's or Dapr's that changes nothing here; `why` says so in the reference. */
+export const ignored = (why: string) => text().optional().describe(`Accepted and without effect: ${why}`);

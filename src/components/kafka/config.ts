@@ -1,15 +1,9 @@
 import { z } from "zod";
-import { bytes, count, duration, flag, oneOf, text } from "../../pubsub/options.ts";
+import { bytes, count, duration, flag, ignored, oneOf, orDefault, text } from "../../pubsub/options.ts";
 import { COMPRESSIONS } from "./wire/compression.ts";
 
-const WITHOUT_EFFECT = "Accepted and without effect:";
 const MIB = 2 ** 20;
 
-/** A word that Layotto's files may leave empty, which means the default. */
-const worded = <T>(word: z.ZodType<T, unknown>, fallback: T) =>
-  z.preprocess((value) => (value === "" ? undefined : value), word.optional()).transform((value) => value ?? fallback);
-
-const ignored = (why: string) => text().optional().describe(`${WITHOUT_EFFECT} ${why}`);
 const refused = (what: string, instead: string) =>
   text()
     .optional()
@@ -27,42 +21,42 @@ export const kafkaOptions = z
     brokers: text().describe("`host:port`, or a comma list of some of the cluster's brokers."),
     consumerGroup: text().optional().describe("The group of subscriptions that name none. Default: consumerID, else the app's id."),
     clientID: text().optional().describe("How brokers name us in their logs and quotas. Default: the app's id."),
-    authType: worded(oneOf(AUTH_TYPES), "none").describe(
+    authType: orDefault(oneOf(AUTH_TYPES), "none").describe(
       "`none` (default), `password` (SASL), `oidc` (SASL OAUTHBEARER), `mtls` or `certificate` (by clientCert).",
     ),
-    authRequired: worded(flag(), false).describe("Layotto's older word: true means authType password."),
+    authRequired: orDefault(flag(), false).describe("Layotto's older word: true means authType password."),
     saslUsername: text().optional().describe("User, with authType password."),
     saslPassword: text().optional().describe("Password, with authType password."),
-    saslMechanism: worded(oneOf(MECHANISMS), "PLAIN").describe("PLAIN (default), SCRAM-SHA-256 or SCRAM-SHA-512."),
+    saslMechanism: orDefault(oneOf(MECHANISMS), "PLAIN").describe("PLAIN (default), SCRAM-SHA-256 or SCRAM-SHA-512."),
     oidcTokenEndpoint: text().optional().describe("URL that gives tokens, with authType oidc."),
     oidcClientID: text().optional().describe("Client id at that URL."),
     oidcClientSecret: text().optional().describe("Client secret at that URL."),
-    oidcScopes: worded(text(), "openid").describe("Comma list of scopes. Default openid."),
+    oidcScopes: orDefault(text(), "openid").describe("Comma list of scopes. Default openid."),
     oidcExtensions: text().optional().describe("JSON object of SASL extensions that the broker wants beside the token."),
     caCert: text().optional().describe("PEM text of the authority that signed the brokers' certificates. Default: the system's."),
     clientCert: text().optional().describe("PEM text of our own certificate."),
     clientKey: text().optional().describe("PEM text of our own key."),
-    skipVerify: worded(flag(), false).describe("Accept any certificate of a broker. Default false."),
-    disableTls: worded(flag(), false).describe("Without TLS, also where authType is not none. Default false."),
-    enableTLS: worded(flag(), false).describe("By TLS, also where authType is none. Default false; else TLS comes with an authType."),
+    skipVerify: orDefault(flag(), false).describe("Accept any certificate of a broker. Default false."),
+    disableTls: orDefault(flag(), false).describe("Without TLS, also where authType is not none. Default false."),
+    enableTLS: orDefault(flag(), false).describe("By TLS, also where authType is none. Default false; else TLS comes with an authType."),
     maxMessageBytes: bytes()
       .optional()
       .describe("Most bytes of one message. Default: what the broker takes (Layotto's default of 1024 is not kept to)."),
-    heartbeatInterval: worded(duration(), 3_000).describe("How often a reader gives sign of life. Default 3s."),
-    sessionTimeout: worded(duration(), 10_000).describe("How long a reader keeps its partitions without a sign of life. Default 10s."),
-    consumerFetchMin: worded(bytes(), 1).describe("Least bytes that a fetch waits for. Default 1."),
-    consumerFetchDefault: worded(bytes(), MIB).describe("Most bytes of one fetch, as far as the window allows. Default 1MiB."),
-    compression: worded(oneOf(COMPRESSIONS), "none").describe("Of what is published: none (default), gzip, snappy, lz4 or zstd."),
-    producerRequiredAcks: worded(oneOf(["all", "-1", "1", "0", "local", "none"]), "all").describe(
+    heartbeatInterval: orDefault(duration(), 3_000).describe("How often a reader gives sign of life. Default 3s."),
+    sessionTimeout: orDefault(duration(), 10_000).describe("How long a reader keeps its partitions without a sign of life. Default 10s."),
+    consumerFetchMin: orDefault(bytes(), 1).describe("Least bytes that a fetch waits for. Default 1."),
+    consumerFetchDefault: orDefault(bytes(), MIB).describe("Most bytes of one fetch, as far as the window allows. Default 1MiB."),
+    compression: orDefault(oneOf(COMPRESSIONS), "none").describe("Of what is published: none (default), gzip, snappy, lz4 or zstd."),
+    producerRequiredAcks: orDefault(oneOf(["all", "-1", "1", "0", "local", "none"]), "all").describe(
       "Must be `all` (default): with less a message that was acknowledged may be lost, and the component is not used.",
     ),
-    escapeHeaders: worded(flag(), false).describe("Header names and values are escaped as in a URL, as with Dapr. Default false."),
+    escapeHeaders: orDefault(flag(), false).describe("Header names and values are escaped as in a URL, as with Dapr. Default false."),
     excludeHeaderMetaRegex: text().optional().describe("Headers whose name matches are not delivered as metadata."),
-    clientConnectionTopicMetadataRefreshInterval: worded(duration(), 60_000).describe(
+    clientConnectionTopicMetadataRefreshInterval: orDefault(duration(), 60_000).describe(
       "How often we look for new partitions and moved leaders unasked. Default 1m (Dapr: 8m); 0 means never.",
     ),
-    dialTimeout: worded(duration(), 5_000).describe("Longest wait for a connection. Default 5s (Dapr: 30s)."),
-    readTimeout: worded(duration(), 5_000).describe(
+    dialTimeout: orDefault(duration(), 5_000).describe("Longest wait for a connection. Default 5s (Dapr: 30s)."),
+    readTimeout: orDefault(duration(), 5_000).describe(
       "Longest silence of a broker that owes a reply; then the connection is made anew. Default 5s (Dapr: 30s).",
     ),
 
@@ -85,16 +79,16 @@ export const kafkaOptions = z
     oidcClientAssertionCert: refused("sign-in by a signed assertion", "use oidcClientSecret"),
     oidcClientAssertionKey: refused("sign-in by a signed assertion", "use oidcClientSecret"),
 
-    partitions: worded(count(1, 100_000), 0).describe("Partitions of topics that we create. Default: the broker's `num.partitions`."),
-    replicationFactor: worded(count(1, 1_000), 0).describe(
+    partitions: orDefault(count(1, 100_000), 0).describe("Partitions of topics that we create. Default: the broker's `num.partitions`."),
+    replicationFactor: orDefault(count(1, 1_000), 0).describe(
       "Replicas of topics that we create. Default: the broker's `default.replication.factor`.",
     ),
-    createTopics: worded(flag(), true).describe("Create topics that are not there. Default true."),
-    rebalanceTimeout: worded(duration(), 60_000).describe(
+    createTopics: orDefault(flag(), true).describe("Create topics that are not there. Default true."),
+    rebalanceTimeout: orDefault(duration(), 60_000).describe(
       "How long the group waits for a reader that holds partitions to join again; running calls get half of it when partitions move. Default 1m.",
     ),
-    commitInterval: worded(duration(), 100).describe("Settled messages are recorded at the broker at least so often. Default 100ms."),
-    leaveAfter: worded(duration(), 3_000).describe(
+    commitInterval: orDefault(duration(), 100).describe("Settled messages are recorded at the broker at least so often. Default 100ms."),
+    leaveAfter: orDefault(duration(), 3_000).describe(
       "A reader that is paused and holds nothing leaves its partitions to others after so long. Default 3s.",
     ),
   })

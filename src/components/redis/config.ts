@@ -1,16 +1,9 @@
 import { z } from "zod";
-import { count, duration, flag, oneOf, text } from "../../pubsub/options.ts";
+import { count, duration, flag, ignored, oneOf, orDefault, text } from "../../pubsub/options.ts";
 
-const WITHOUT_EFFECT = "Accepted and without effect:";
-
-/** A word that Layotto's files may leave empty, which means the default. */
-const worded = <T>(word: z.ZodType<T, unknown>, fallback: T) =>
-  z.preprocess((value) => (value === "" ? undefined : value), word.optional()).transform((value) => value ?? fallback);
-
-const ignored = (why: string) => text().optional().describe(`${WITHOUT_EFFECT} ${why}`);
 const pool = () => ignored("there is no pool; each server has three connections");
 const unsupported = (what: string) =>
-  worded(flag(), false)
+  orDefault(flag(), false)
     .refine((on) => !on, { error: `${what} is not supported: use redisUsername and redisPassword` })
     .describe(`Must be false: ${what} is not supported.`);
 
@@ -18,33 +11,33 @@ const unsupported = (what: string) =>
 export const redisOptions = z
   .strictObject({
     redisHost: text().describe("`host:port`. A comma list of nodes with redisType cluster, of Sentinels with failover."),
-    redisPort: worded(count(1, 65_535), 6379).describe("Port of hosts that are written without one. Default 6379."),
+    redisPort: orDefault(count(1, 65_535), 6379).describe("Port of hosts that are written without one. Default 6379."),
     redisUsername: text().optional().describe("User of the access control list."),
     redisPassword: text().optional().describe("Password of the user, or of the default user."),
     sentinelUsername: text().optional().describe("User at the Sentinels."),
     sentinelPassword: text().optional().describe("Password at the Sentinels."),
-    redisType: worded(oneOf(["node", "cluster"]), "node").describe("`node` (default) or `cluster`."),
-    redisDB: worded(count(0), 0).describe("Database number, 0 by default. A cluster has only 0."),
-    failover: worded(flag(), false).describe("redisHost names Sentinels, which are asked for the master. Default false."),
+    redisType: orDefault(oneOf(["node", "cluster"]), "node").describe("`node` (default) or `cluster`."),
+    redisDB: orDefault(count(0), 0).describe("Database number, 0 by default. A cluster has only 0."),
+    failover: orDefault(flag(), false).describe("redisHost names Sentinels, which are asked for the master. Default false."),
     sentinelMasterName: text().optional().describe("The master's name at the Sentinels. Needed with failover."),
-    enableTLS: worded(flag(), false).describe("Connect by TLS. Default false."),
-    insecureSkipTLSVerify: worded(flag(), false).describe("Accept any server certificate. Default false."),
+    enableTLS: orDefault(flag(), false).describe("Connect by TLS. Default false."),
+    insecureSkipTLSVerify: orDefault(flag(), false).describe("Accept any server certificate. Default false."),
     caCert: text().optional().describe("PEM text of the authority that signed the server's certificate. Default: the system's."),
     clientCert: text().optional().describe("PEM text of our own certificate."),
     clientKey: text().optional().describe("PEM text of our own key."),
-    redeliverInterval: worded(duration(), 1_000).describe(
+    redeliverInterval: orDefault(duration(), 1_000).describe(
       "How often we look for messages that others gave back or left behind. Default 1s (Layotto: 15s); 0 means the default.",
     ),
-    processingTimeout: worded(duration(), 60_000).describe(
+    processingTimeout: orDefault(duration(), 60_000).describe(
       "How long another program's consumer (Go Layotto, Dapr) may hold a message before it is taken over. Default 60s; 0 means the default.",
     ),
-    queueDepth: worded(count(1, 10_000), 100).describe("Most messages of one read. Default 100."),
-    dialTimeout: worded(duration(), 5_000).describe("Longest wait for a connection. Default 5s."),
-    readTimeout: worded(duration(), 3_000).describe(
+    queueDepth: orDefault(count(1, 10_000), 100).describe("Most messages of one read. Default 100."),
+    dialTimeout: orDefault(duration(), 5_000).describe("Longest wait for a connection. Default 5s."),
+    readTimeout: orDefault(duration(), 3_000).describe(
       "Longest silence of a server that owes a reply; then the connection is made anew. Default 3s.",
     ),
-    redisMinRetryInterval: worded(duration(), 8).describe("First wait before connecting again. Default 8ms."),
-    redisMaxRetryInterval: worded(duration(), 512).describe("Longest wait before connecting again. Default 512ms."),
+    redisMinRetryInterval: orDefault(duration(), 8).describe("First wait before connecting again. Default 8ms."),
+    redisMaxRetryInterval: orDefault(duration(), 512).describe("Longest wait before connecting again. Default 512ms."),
 
     writeTimeout: ignored("readTimeout notices a server that takes no bytes"),
     concurrency: ignored("the subscription's own limits decide"),
@@ -60,12 +53,14 @@ export const redisOptions = z
     useEntraID: unsupported("sign-in by Entra ID"),
     useOIDC: unsupported("sign-in by OIDC"),
 
-    lease: worded(duration(), 15_000).describe("How long a message stays with a sidecar that no longer gives sign of life. Default 15s."),
-    heartbeat: worded(duration(), 5_000).describe("How often that sign is given. Default 5s; at most a third of the lease."),
-    waitReplicas: worded(count(0, 100), 0).describe("A publish succeeds only once so many replicas have it. Default 0."),
-    retainMs: worded(duration(), 0).describe("Acknowledged messages are kept so long, for replay. Default 0."),
-    trimInterval: worded(duration(), 5_000).describe("How often acknowledged messages are trimmed. Default 5s."),
-    consumerRetention: worded(duration(), 3_600_000).describe(
+    lease: orDefault(duration(), 15_000).describe(
+      "How long a message stays with a sidecar that no longer gives sign of life. Default 15s.",
+    ),
+    heartbeat: orDefault(duration(), 5_000).describe("How often that sign is given. Default 5s; at most a third of the lease."),
+    waitReplicas: orDefault(count(0, 100), 0).describe("A publish succeeds only once so many replicas have it. Default 0."),
+    retainMs: orDefault(duration(), 0).describe("Acknowledged messages are kept so long, for replay. Default 0."),
+    trimInterval: orDefault(duration(), 5_000).describe("How often acknowledged messages are trimmed. Default 5s."),
+    consumerRetention: orDefault(duration(), 3_600_000).describe(
       "Empty consumers of ended sidecars are deleted after so long without use. Default 1h.",
     ),
   })

@@ -1,44 +1,38 @@
 import { z } from "zod";
-import { count, duration, flag, oneOf, text } from "../../pubsub/options.ts";
+import { count, duration, flag, ignored, oneOf, orDefault, text } from "../../pubsub/options.ts";
 
-const WITHOUT_EFFECT = "Accepted and without effect:";
 /** The proxy's own least. */
 const LEAST_LEASE_MS = 10_000;
 
-/** A word that Layotto's files may leave empty, which means the default. */
-const worded = <T>(word: z.ZodType<T, unknown>, fallback: T) =>
-  z.preprocess((value) => (value === "" ? undefined : value), word.optional()).transform((value) => value ?? fallback);
-
-const ignored = (why: string) => text().optional().describe(`${WITHOUT_EFFECT} ${why}`);
 const pull = () => ignored("the window of the subscription decides how much is fetched");
 const only = <T extends string>(word: T, why: string) =>
-  worded(text(), "")
+  orDefault(text(), "")
     .refine((value) => value === "" || value.toLowerCase() === word.toLowerCase(), { error: why })
     .describe(`Only \`${word}\`: ${why}.`);
 
 /** The keys of `metadata`: our own, then Layotto's and Dapr's. */
 export const rocketmqOptions = z
   .strictObject({
-    endpoints: worded(text(), "").describe(
+    endpoints: orDefault(text(), "").describe(
       "`host:port` of the gRPC proxy of RocketMQ 5, or a list of several, of which one is used at a time. Required.",
     ),
-    nameServer: worded(text(), "").describe(
+    nameServer: orDefault(text(), "").describe(
       "`host:port` of the name server, or a list. It leads to the brokers when topics and groups are created and checked; messages go through `endpoints`.",
     ),
-    entityManagement: worded(flag(), true).describe(
+    entityManagement: orDefault(flag(), true).describe(
       "Create topics and groups that are missing. Needs nameServer; default true where that is given.",
     ),
-    topicType: worded(oneOf(["normal", "delay", "mixed"]), "normal").describe(
+    topicType: orDefault(oneOf(["normal", "delay", "mixed"]), "normal").describe(
       "Type of the topics that are created for subscriptions without order: `normal` (default), `delay` (every message can be delayed), or `mixed`, where the broker has enableMixedMessageType. With order they are of type FIFO.",
     ),
-    topicQueues: worded(count(1, 1_024), 8).describe("Queues of a topic that is created, on each broker. Default 8."),
+    topicQueues: orDefault(count(1, 1_024), 8).describe("Queues of a topic that is created, on each broker. Default 8."),
     accessKey: text().optional().describe("Access key."),
     secretKey: text().optional().describe("Secret key."),
     securityToken: text().optional().describe("Token of temporary credentials."),
-    nameSpace: worded(text(), "").describe("Namespace of topics and groups, where the server has namespaces."),
-    consumerGroup: worded(text(), "").describe("Another word for consumerID: the group."),
-    enableTLS: worded(flag(), false).describe("Connect to the proxy by TLS. Default false."),
-    insecureSkipTLSVerify: worded(flag(), false).describe(
+    nameSpace: orDefault(text(), "").describe("Namespace of topics and groups, where the server has namespaces."),
+    consumerGroup: orDefault(text(), "").describe("Another word for consumerID: the group."),
+    enableTLS: orDefault(flag(), false).describe("Connect to the proxy by TLS. Default false."),
+    insecureSkipTLSVerify: orDefault(flag(), false).describe(
       "Accept any server certificate; a proxy makes itself one by default. Default false.",
     ),
     caCert: text()
@@ -46,18 +40,20 @@ export const rocketmqOptions = z
       .describe("The authority that signed the proxy's certificate: a file in PEM, or its text. Default: the system's."),
     clientCert: text().optional().describe("Our own certificate: a file in PEM, or its text."),
     clientKey: text().optional().describe("Our own key: a file in PEM, or its text."),
-    lease: worded(duration(), 30_000).describe(
+    lease: orDefault(duration(), 30_000).describe(
       "How long a message stays with a sidecar that no longer gives sign of life. Default 30s, at least 10s.",
     ),
-    pollTimeout: worded(duration(), 5_000).describe("How long one request for messages waits at the broker. Default 5s, at least that."),
-    requestTimeout: worded(duration(), 3_000).describe(
+    pollTimeout: orDefault(duration(), 5_000).describe("How long one request for messages waits at the broker. Default 5s, at least that."),
+    requestTimeout: orDefault(duration(), 3_000).describe(
       "Longest silence of a proxy that owes a reply; then the connection is made anew. Default 3s.",
     ),
-    sendTimeOutSec: worded(count(0), 30).describe("Longest wait for the reply to a publish, in seconds. Default 30; 0 means the default."),
+    sendTimeOutSec: orDefault(count(0), 30).describe(
+      "Longest wait for the reply to a publish, in seconds. Default 30; 0 means the default.",
+    ),
 
     nameServerDomain: only("", "the name server is not looked up over HTTP: use nameServer"),
     consumerModel: only("clustering", "broadcasting is a group of its own for each replica"),
-    consumeOrderly: worded(flag(), false)
+    consumeOrderly: orDefault(flag(), false)
       .refine((on) => !on, { error: "ask for it in the subscription: order: key" })
       .describe("Must be false: order belongs to the subscription (`order: key`)."),
     maxReconsumeTimes: ignored("the subscription's retry decides; groups that are created have no limit of their own"),

@@ -1,15 +1,10 @@
 import { z } from "zod";
-import { count, duration, flag, oneOf, text } from "../../pubsub/options.ts";
-
-/** A word that Layotto's files may leave empty, which means the default. */
-const worded = <T>(word: z.ZodType<T, unknown>, fallback: T) =>
-  z.preprocess((value) => (value === "" ? undefined : value), word.optional()).transform((value) => value ?? fallback);
+import { count, duration, flag, ignored, oneOf, orDefault, text } from "../../pubsub/options.ts";
 
 const word = () =>
   text()
     .optional()
     .transform((value) => value?.trim() || undefined);
-const ignored = (why: string) => text().optional().describe(`Accepted and without effect: ${why}`);
 const older = (key: string) => word().describe(`Older name of ${key}.`);
 const unsupported = () =>
   word()
@@ -32,18 +27,18 @@ export const snsSqsOptions = z
     assumeRoleArn: word().describe("Role to assume with these credentials, or with those of the usual chain."),
     assumeRoleSessionName: word().describe("Session name of that role. Default: layotto and the component's name."),
     accountId: word().describe("Account of the topics. Only spares listing them with disableEntityManagement."),
-    fifo: worded(flag(), false).describe("FIFO topics and queues: order by key. Default false."),
+    fifo: orDefault(flag(), false).describe("FIFO topics and queues: order by key. Default false."),
     fifoMessageGroupID: word().describe("With fifo: the key of messages that have none. Default: they are in no order."),
-    disableEntityManagement: worded(flag(), false).describe(
+    disableEntityManagement: orDefault(flag(), false).describe(
       "Topics, queues and subscriptions are looked up and never made. Default false.",
     ),
-    messageVisibilityTimeout: worded(count(1, MOST_LEASE_S), 30).describe(
+    messageVisibilityTimeout: orDefault(count(1, MOST_LEASE_S), 30).describe(
       "Seconds that a message stays with a sidecar that no longer gives sign of life. Default 30 (Dapr: 10).",
     ),
-    messageWaitTimeSeconds: worded(count(1, MOST_WAIT_S), 2).describe(
+    messageWaitTimeSeconds: orDefault(count(1, MOST_WAIT_S), 2).describe(
       "Seconds that a receive waits for a message; more costs fewer calls, and a sidecar that stops waits for it. Default 2.",
     ),
-    messageMaxNumber: worded(count(1, 10), 10).describe("Most messages of one receive. Default 10."),
+    messageMaxNumber: orDefault(count(1, 10), 10).describe("Most messages of one receive. Default 10."),
     assetsManagementTimeoutSeconds: ignored("requestTimeout bounds every call"),
 
     messageRetryLimit: ignored("retry.maxFailures decides, and nothing is deleted unless it was handled"),
@@ -61,21 +56,23 @@ export const snsSqsOptions = z
     trustAnchorArn: unsupported(),
     trustProfileArn: unsupported(),
 
-    onUnroutable: worded(oneOf(["refuse", "accept"]), "refuse").describe(
+    onUnroutable: orDefault(oneOf(["refuse", "accept"]), "refuse").describe(
       "A publish to a topic that no queue is subscribed to: refused (default), or accepted and gone.",
     ),
-    allowRedrive: worded(flag(), false).describe(
+    allowRedrive: orDefault(flag(), false).describe(
       "Read queues whose redrive policy moves messages away after so many receives. Default false: they are refused.",
     ),
-    retention: worded(duration(), MOST_RETENTION_MS).describe("How long queues that are made here keep a message. Default and most 14d."),
-    createWait: worded(duration(), 1_000).describe(
+    retention: orDefault(duration(), MOST_RETENTION_MS).describe(
+      "How long queues that are made here keep a message. Default and most 14d.",
+    ),
+    createWait: orDefault(duration(), 1_000).describe(
       "How long a queue that was made is given before it is relied upon. Default 1s, as AWS asks.",
     ),
-    connectTimeout: worded(duration(), 3_000).describe("Longest wait for a connection. Default 3s."),
-    requestTimeout: worded(duration(), 5_000).describe(
+    connectTimeout: orDefault(duration(), 3_000).describe("Longest wait for a connection. Default 3s."),
+    requestTimeout: orDefault(duration(), 5_000).describe(
       "Longest wait for an answer, beyond the time that a receive waits for a message. Default 5s.",
     ),
-    maxConnections: worded(count(1, 1_000), 50).describe(
+    maxConnections: orDefault(count(1, 1_000), 50).describe(
       "Most connections to SNS, and most to SQS for settling. Receiving has its own, at most 8 a subscription. Default 50.",
     ),
   })
