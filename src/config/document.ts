@@ -1,16 +1,12 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, type YAMLError } from "yaml";
 import { type ConfigProblem, type Place, problem } from "../errors/config-error.ts";
-import type { Path, Scalar, Tree } from "./tree.ts";
+import { MOST_LEVELS, MOST_NODES, type Path, scalarOf, type Tree } from "./tree.ts";
 
 /** What a file of JSON or YAML holds: a tree a document, or what is wrong with it. */
 export interface Documents {
   readonly trees: readonly Tree[];
   readonly problems: readonly ConfigProblem[];
 }
-
-/** More than any configuration has; aliases can multiply a small file without bound. */
-const MOST_NODES = 100_000;
-const MOST_LEVELS = 50;
 
 /** The parser's own texts quote the file, which may hold secrets; these do not. */
 const SYNTAX = {
@@ -110,7 +106,7 @@ class Builder {
       return { kind: "list", path, at, items: node.items.map((item, index) => this.#node(item, [...path, index], undefined)) };
     if (!isScalar(node)) return nothing;
     const written = typeof node.value === "string" ? node.value : this.#text.slice(range?.[0] ?? 0, range?.[1] ?? 0);
-    return { kind: "scalar", path, at, valueAt, value: scalar(node.value, written), written };
+    return { kind: "scalar", path, at, valueAt, value: scalarOf(node.value, written), written };
   }
 
   /** Once: what an alias repeats is repeated wrongly. */
@@ -132,10 +128,4 @@ class Builder {
     }
     return entries;
   }
-}
-
-/** A number that would not be written as it stands (`0123`, twenty digits) stays text: it may be a password. */
-function scalar(value: unknown, written: string): Scalar {
-  if (typeof value === "string" || typeof value === "boolean" || value === null) return value;
-  return typeof value === "number" && String(value) === written ? value : written;
 }

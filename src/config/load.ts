@@ -10,8 +10,9 @@ import { checkAddresses } from "./addresses.ts";
 import { check } from "./check.ts";
 import { checkSubscriptions, configureComponents } from "./components.ts";
 import { fromDapr, isDapr } from "./dapr.ts";
-import { parseDocuments } from "./document.ts";
+import type { Documents } from "./document.ts";
 import { fileTrouble } from "./file-trouble.ts";
+import { parseJson } from "./json.ts";
 import { fromMosn, isMosn } from "./mosn.ts";
 import { appIdOf, type Overrides, override } from "./overrides.ts";
 import { type Settings, schema } from "./schema.ts";
@@ -50,7 +51,7 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const { source, files } = findFiles(options);
   const problems: ConfigProblem[] = [];
   const notices: string[] = [];
-  const documents = files.map((file) => parseDocuments(file.text, file.source));
+  const documents = await Promise.all(files.map(documentsOf));
   problems.push(...documents.flatMap((one) => one.problems));
   const [written, ...others] = documents.flatMap((one) => one.trees);
   if (problems.length === 0 && !written) problems.push(problem("CONFIG_EMPTY", { source }, {}, "a configuration"));
@@ -109,6 +110,13 @@ function read(source: string, cwd: string): Found["files"] {
     .sort();
   if (names.length > 0) return names.map((name) => ({ source: join(source, name), text: readText(join(path, name), join(source, name)) }));
   throw unreadable(source, "a directory without a .yaml file");
+}
+
+async function documentsOf({ source, text }: Found["files"][number]): Promise<Documents> {
+  const tree = parseJson(text, source);
+  if (tree) return { trees: [tree], problems: [] };
+  const { parseDocuments } = await import("./document.ts");
+  return parseDocuments(text, source);
 }
 
 function readText(path: string, source: string): string {

@@ -38,6 +38,16 @@ export interface ScalarNode extends Node {
 
 export type Scalar = string | number | boolean | null;
 
+/** More than any configuration has; aliases can multiply a small file without bound. */
+export const MOST_NODES = 100_000;
+export const MOST_LEVELS = 50;
+
+/** A number that would not be written as it stands (`0123`, twenty digits) stays text: it may be a password. */
+export function scalarOf(value: unknown, written: string): Scalar {
+  if (typeof value === "string" || typeof value === "boolean" || value === null) return value;
+  return typeof value === "number" && String(value) === written ? value : written;
+}
+
 function formatPath(path: Path): string {
   let text = "";
   for (const step of path) {
