@@ -35,6 +35,7 @@ async function app(handlers: Record<string, UnaryHandler>): Promise<string> {
 async function channel(address: string): Promise<GrpcChannel> {
   const made = new GrpcChannel(address);
   cleanups.push(() => made.close());
+  made.open();
   if (!made.reachable) await new Promise<void>((resolve) => made.onReachable((reachable) => reachable && resolve()));
   return made;
 }

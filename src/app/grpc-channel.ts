@@ -17,6 +17,10 @@ export class GrpcChannel implements AppChannel {
     if (!parsed) throw new TypeError(`The app's address "${address}" is neither HOST:PORT nor unix:///PATH.`);
     this.#client = connect(parsed);
     this.#client.onState((state) => this.#changed(state));
+  }
+
+  /** Begins to look for the app, and does so until `close`. */
+  open(): void {
     this.#client.wake();
   }
 

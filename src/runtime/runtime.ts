@@ -90,6 +90,8 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
     engine.start(settings.subscriptions, recall(remembered, log));
     state = "UP";
     grpcHealth.set("", "SERVING");
+    // Only now: a sidecar that cannot start calls nobody, and one that can says so first.
+    setImmediate(() => channel?.open());
     let stopping: Promise<void> | undefined;
     const stop = () => {
       state = "DOWN";
