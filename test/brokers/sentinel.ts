@@ -8,6 +8,9 @@ const NAME = "main";
 const REPLICATION = ["on", ">replica", "resetchannels", "+psync", "+replconf", "+ping"];
 const TAKES_MS = 30_000;
 const LOOK_MS = 50;
+/** Sentinel takes a server for dead that is silent for so long. Only while one is dead is it short: a machine that stalls must not look like that. */
+const PATIENT_MS = 600_000;
+const IMPATIENT_MS = 1_000;
 
 /** A Redis, its replica, and a Sentinel that promotes it. */
 export interface SentinelPair {
@@ -41,6 +44,7 @@ export async function startSentinelPair(): Promise<SentinelPair> {
     writeFileSync(sentinelConfig, settings(first.port));
     const sentinel = await startRedis({ sentinelConfig });
     running.push(sentinel);
+    const patience = (ms: number) => sentinel.cli("SENTINEL", "SET", NAME, "down-after-milliseconds", `${ms}`);
     const masterOf = async () => (await sentinel.cli("SENTINEL", "get-master-addr-by-name", NAME)).split("\n")[1];
     await until("Sentinel knows the replica", async () => (await sentinel.cli("SENTINEL", "replicas", NAME)).includes(`${second.port}`));
     return {
@@ -55,7 +59,9 @@ export async function startSentinelPair(): Promise<SentinelPair> {
       },
       async failOver() {
         await first.kill();
+        await patience(IMPATIENT_MS);
         await until("Sentinel has promoted the replica", async () => (await masterOf()) === `${second.port}`);
+        await patience(PATIENT_MS);
         await until("the replica serves", async () => (await second.cli("ROLE")).startsWith("master"));
         await first.restart();
         await first.cli("REPLICAOF", "127.0.0.1", `${second.port}`);
@@ -72,7 +78,7 @@ export async function startSentinelPair(): Promise<SentinelPair> {
 const settings = (port: number): string =>
   [
     `sentinel monitor ${NAME} 127.0.0.1 ${port} 1`,
-    `sentinel down-after-milliseconds ${NAME} 1000`,
+    `sentinel down-after-milliseconds ${NAME} ${PATIENT_MS}`,
     `sentinel failover-timeout ${NAME} 5000`,
     "",
   ].join("\n");
