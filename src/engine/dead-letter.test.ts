@@ -117,6 +117,22 @@ test("a lease that is lost meanwhile ends it: whoever has the message decides", 
   expect([t.log, t.reader.counts.deadLettered]).toEqual([[], 0]);
 });
 
+test.each(["before it is known that it cannot be written", "between two tries"])("what is lost %s is no trouble any more", (when) => {
+  const t = withDeadLetters();
+  const delivery = t.lend("a", { failures: 2 });
+  const fails = () => t.written[0]?.done(new PubSubError("unavailable", "away"));
+  const loses = () => t.reader.lost([delivery], new PubSubError("unavailable", "gone"));
+  if (when === "between two tries") {
+    fails();
+    expect(t.reader.degradedBecause).toBe("a dead letter cannot be written to dead: away");
+    loses();
+  } else {
+    loses();
+    fails();
+  }
+  expect([t.reader.degradedBecause, t.clock.timers]).toEqual([undefined, 0]);
+});
+
 test("a message without room for its reasons goes without them", () => {
   const t = withDeadLetters(TWICE, 500);
   t.lend("a", { data: Buffer.alloc(250), failures: 2 });

@@ -38,11 +38,11 @@ type DeadLetterOutcome = "acked" | "stored" | "failed" | "over";
 /** Writes dead letters (D15): the same bytes with reasons as attributes. Moved by the broker in one step where it can, else published. */
 export class DeadLetters {
   readonly topic: string;
-  /** Why a dead letter could not be written the last time. Undefined: it could. */
-  trouble: string | undefined;
   readonly #target: DeadLetterTarget;
   readonly #group: string;
   readonly #clock: Clock;
+  /** Those that could not be written the last time and wait for another try, and why. */
+  readonly #troubled = new Map<Lent, string>();
   /** Writes that have no outcome yet. */
   underWay = 0;
   #givingUp = false;
@@ -52,6 +52,17 @@ export class DeadLetters {
     this.#target = target;
     this.#group = group;
     this.#clock = clock;
+  }
+
+  /** Why dead letters cannot be written. Undefined: they can. */
+  get trouble(): string | undefined {
+    const [why] = this.#troubled.values();
+    return why && `a dead letter cannot be written to ${this.topic}: ${why}`;
+  }
+
+  /** It is given back, or lost. */
+  forget(lent: Lent): void {
+    if (this.#troubled.size > 0) this.#troubled.delete(lent);
   }
 
   /**
@@ -82,7 +93,8 @@ export class DeadLetters {
     const { delivery } = lent;
     const message = this.#letter(lent, reason);
     const ended = (outcome: "acked" | "stored", error?: PubSubError): void => {
-      this.trouble = error && `a dead letter cannot be written to ${this.topic}: ${error.message}`;
+      if (!error) this.#troubled.clear();
+      else if (lent.state === "dead") this.#troubled.set(lent, error.message);
       done(error ? "failed" : outcome);
     };
     if (!delivery.move) this.#target.publish(message, (error) => ended("stored", error));

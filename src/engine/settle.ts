@@ -126,6 +126,7 @@ export class Settling {
     if (lent.state === "backoff") lent.cancel();
     lent.state = "over";
     lent.leaving?.();
+    this.#deadLetters?.forget(lent);
     this.#held.suspects.leave(lent);
     const next = this.#held.loans.remove(lent);
     if (next) this.#line.ready(next);
