@@ -109,11 +109,14 @@ test("an expired message never reaches the app, also when it expires in backoff"
 });
 
 test("the verdict on a lost message goes nowhere", () => {
-  const t = setUp();
+  const told: string[] = [];
+  const t = setUp({}, { lost: (messages, reason) => told.push(`${messages}: ${reason}`) });
   const delivery = t.lend("a");
   t.reader.lost([delivery], new PubSubError("unavailable", "lease gone"));
   t.calls[0]?.receiver.verdict("success");
   expect([t.log, t.reader.pending, t.reader.inFlight]).toEqual([[], 0, 0]);
+  // It is told, and is no state: the reader goes on.
+  expect([told, t.reader.interruptedBecause]).toEqual([["1: lease gone"], undefined]);
 });
 
 test("draining gives back what was not started, waits for what runs, and leaves to its lease what does not end", async () => {

@@ -141,7 +141,7 @@ export class Reader implements Sink {
   }
 
   lost(batch: readonly Delivery[], error: PubSubError): void {
-    this.interruptedBecause = error.message;
+    this.#options.lost?.(batch.length, error.message);
     const lost = batch.flatMap((delivery) => this.#loans.of(delivery) ?? []);
     for (const lent of lost) {
       this.counts.lost += 1;

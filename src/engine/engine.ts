@@ -52,6 +52,8 @@ export interface EngineEvents {
   unknownPubSub(subscription: AppSubscription): void;
   /** The app could not be asked what it wants, with the reason; or it could again. */
   appUnanswered(reason: string | undefined): void;
+  /** Leases of a subscription were lost, with the reason: the messages come again, here or elsewhere. */
+  lost(subscription: AppSubscription, messages: number, reason: string): void;
   /** Something went wrong that loses nothing and stops nothing, in words. */
   trouble(what: string): void;
 }
@@ -212,7 +214,8 @@ export class Engine {
     const { deadLetterTopic, ...more } = own;
     const deadLetters = deadLetterTopic === undefined ? undefined : this.#deadLetters(deadLetterTopic, publishing, request);
     const refused = (reason: string): void => this.#events.trouble(`the subscription to ${topic} in ${pubsub} is refused: ${reason}`);
-    const options = { pubsub, group: request.group, deadLetters, refused, ...more, policy: heldBy(broker.capabilities, own.policy) };
+    const lost = (messages: number, reason: string): void => this.#events.lost(subscription, messages, reason);
+    const options = { pubsub, group: request.group, deadLetters, refused, lost, ...more, policy: heldBy(broker.capabilities, own.policy) };
     const measures = this.measures.of(pubsub);
     const measured = { counts: measures.reading(request.topic, request.group), processSeconds: measures.processSeconds };
     this.#events.subscribed(subscription);

@@ -18,6 +18,8 @@ export interface ReaderOptions {
   readonly deadLetters?: DeadLetterTarget | undefined;
   /** Is told, once for each reason, that the subscription cannot be had until something is mended. */
   readonly refused?: (reason: string) => void;
+  /** Is told that leases were lost, with the reason: the messages come again, here or elsewhere. */
+  readonly lost?: (messages: number, reason: string) => void;
 }
 
 /** What the subscriptions of one app share. */

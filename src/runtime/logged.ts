@@ -31,6 +31,8 @@ export function logged(log: Logger, remembered: Remembered): EngineEvents {
     unknownPubSub: ({ pubsub, topic }) => log.error({ pubsub, topic }, "the app subscribes to a pubsub that is not configured"),
     broker: (pubsub, status) => logBroker(log, pubsub, status),
     appUnanswered: (reason) => reason !== undefined && log.warn({ reason }, "the app does not say what it subscribes to; asking again"),
+    lost: ({ pubsub, topic }, messages, reason) =>
+      log.warn({ pubsub, topic, messages, reason }, "leases were lost; the messages come again"),
     trouble: (what) => log.error(what),
   };
 }

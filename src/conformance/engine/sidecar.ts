@@ -21,6 +21,7 @@ export const UNHEARD: EngineEvents = {
   broker: () => undefined,
   unknownPubSub: () => undefined,
   appUnanswered: () => undefined,
+  lost: () => undefined,
   trouble: () => undefined,
 };
 
