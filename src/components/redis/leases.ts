@@ -17,13 +17,14 @@ export class Leases {
   readonly #member: Member;
   readonly #window: Window;
   readonly #byPosition = new FreshMap<string, Lease>();
-  readonly #lose: (leases: readonly Lease[], error: PubSubError) => void;
+  readonly #ended: (lost: readonly Lease[], error: PubSubError) => void;
   #renewing: Promise<void> | undefined;
 
-  constructor(member: Member, window: Window, lose: (leases: readonly Lease[], error: PubSubError) => void) {
+  /** `ended`: some are gone; of these `lost` were with the engine, which may be none. */
+  constructor(member: Member, window: Window, ended: (lost: readonly Lease[], error: PubSubError) => void) {
     this.#member = member;
     this.#window = window;
-    this.#lose = lose;
+    this.#ended = ended;
   }
 
   get all(): readonly Lease[] {
@@ -56,6 +57,7 @@ export class Leases {
   /** The server says that these are with somebody else, or settled, or gone. */
   gone(positions: readonly string[]): void {
     const lost: Lease[] = [];
+    let some = false;
     for (const position of positions) {
       const lease = this.#byPosition.get(position);
       // What is moving is told by the reply to that.
@@ -65,9 +67,10 @@ export class Leases {
         lost.push(lease);
       }
       this.remove(lease);
+      some = true;
     }
-    if (lost.length === 0) return;
-    this.#lose(lost, new PubSubError("failed_precondition", `the lease on ${lost.length} messages of ${this.#member.topic} ended`));
+    if (!some) return;
+    this.#ended(lost, new PubSubError("failed_precondition", `the lease on ${lost.length} messages of ${this.#member.topic} ended`));
   }
 
   /** Everything is over. Returns what was with the engine. */

@@ -40,7 +40,11 @@ export class Lending implements LeaseKeeper {
   constructor(member: Member, inOrder: boolean, lender: Lender) {
     this.#inOrder = inOrder;
     this.#lender = lender;
-    this.leases = new Leases(member, this.#window, (lost, error) => lender.sink.lost(lost, error));
+    this.leases = new Leases(member, this.#window, (lost, error) => {
+      if (lost.length > 0) lender.sink.lost(lost, error);
+      this.#held = this.#held.filter(({ state }) => state === "held");
+      lender.goOn();
+    });
     this.settlements = new Settlements(member, this.leases, () => lender.settling());
     this.#moving = new Moving(member, this.leases, (lease) => this.#moved(lease));
   }
