@@ -77,14 +77,25 @@ export class Claims {
       if (!last || rows.length < PAGE) break;
       after = `(${last[0]}`;
     }
-    return [...(await this.#take(ours, options.lease)), ...(await this.#take(foreign, options.processingTimeout))];
+    // With us its count is one of failures: else they would be failures for whoever finds it next.
+    const anew = await this.#take(foreign, options.processingTimeout, "RETRYCOUNT", "1");
+    return [...(await this.#take(ours, options.lease)), ...anew];
   }
 
   /** Of two who claim the same message, the second finds it not idle. */
-  async #take(found: ReadonlyMap<string, number>, idleMs: number): Promise<readonly Claimed[]> {
+  async #take(found: ReadonlyMap<string, number>, idleMs: number, ...how: readonly string[]): Promise<readonly Claimed[]> {
     if (found.size === 0) return [];
     const { topic, group, consumer } = this.#member;
-    const ids = (await this.#call("xclaim", topic, group, consumer, String(idleMs), ...found.keys(), "JUSTID")) as readonly Buffer[];
+    const ids = (await this.#call(
+      "xclaim",
+      topic,
+      group,
+      consumer,
+      String(idleMs),
+      ...found.keys(),
+      ...how,
+      "JUSTID",
+    )) as readonly Buffer[];
     const rows = await Promise.all(ids.map((id) => this.#call("xrange", topic, String(id), String(id))));
     const claimed: Claimed[] = [];
     const deleted: string[] = [];

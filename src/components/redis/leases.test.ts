@@ -73,10 +73,13 @@ withRedis("redis: what is lent", () => {
     await add("a");
     const readAt = performance.now();
     await redis.cli("XREADGROUP", "GROUP", GROUP, GROUP, "STREAMS", bench.topic, ">");
+    for (const _ of [2, 3, 4]) await redis.cli("XREADGROUP", "GROUP", GROUP, GROUP, "STREAMS", bench.topic, "0");
     const reading = await bench.read(pubsub);
     const delivery = await reading.sink.one();
     expect(performance.now() - readAt).toBeGreaterThanOrEqual(500);
     expect([textOf(delivery), delivery.failures]).toEqual(["a", 0]);
+    const [, , , count] = JSON.parse(await redis.cli("--json", "XPENDING", bench.topic, GROUP, "-", "+", "1"))[0] as readonly unknown[];
+    expect(count).toBe(1);
   });
 
   test("of the consumers left behind, only those of ours that hold nothing are deleted", async () => {
