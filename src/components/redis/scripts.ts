@@ -127,12 +127,11 @@ export const trim = new Script(`${LIBRARY}
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local floor
 for _, row in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
-  local low
+  local ms, seq = string.match(field(row, 'last-delivered-id'), '^(%d+)-(%d+)$')
+  local low = #seq < 16 and ms .. '-' .. string.format('%.0f', tonumber(seq) + 1) or ms .. '-' .. seq
   if field(row, 'pending') > 0 then
-    low = redis.call('XPENDING', KEYS[1], field(row, 'name'))[2]
-  else
-    local ms, seq = string.match(field(row, 'last-delivered-id'), '^(%d+)-(%d+)$')
-    low = #seq < 16 and ms .. '-' .. string.format('%.0f', tonumber(seq) + 1) or ms .. '-' .. seq
+    local oldest = redis.call('XPENDING', KEYS[1], field(row, 'name'))[2]
+    if less(oldest, low) then low = oldest end
   end
   if not floor or less(low, floor) then floor = low end
 end
