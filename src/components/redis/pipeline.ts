@@ -3,6 +3,9 @@ import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import { type Argument, CommandWriter, type Reply, ReplyReader, RespError, RespSyntaxError } from "./resp.ts";
 
+/** A link so slow, in bytes a second, is still a link: what waits to be sent is given that much time more. */
+const SLOW = 2 ** 20;
+
 export type ReplyCallback = (error: PubSubError | undefined, reply: Reply) => void;
 
 /** A command that waits for its reply. */
@@ -87,9 +90,17 @@ export class Pipeline {
   }
 
   #lookLater(): void {
+    if (this.#stream.destroyed) return;
     this.#cancelLook = this.#clock.after(this.#silenceMs / 4, () => {
-      if (this.#answered === this.#asked.length || this.#clock.elapsed() - this.#silentSince < this.#silenceMs) this.#lookLater();
-      else this.#stream.destroy(new Error(`no reply for ${this.#silenceMs} ms`));
+      if (!this.#silent) this.#lookLater();
+      // We may be what stood still: what has come meanwhile is read before this is called.
+      else setImmediate(() => (this.#silent ? this.#stream.destroy(new Error(`no reply for ${this.#silenceMs} ms`)) : this.#lookLater()));
     });
+  }
+
+  get #silent(): boolean {
+    if (this.#answered === this.#asked.length) return false;
+    const patience = this.#silenceMs + (1_000 * this.#stream.writableLength) / SLOW;
+    return this.#clock.elapsed() - this.#silentSince >= patience;
   }
 }
