@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { type RedisServer, startRedis } from "../../../test/brokers/redis.ts";
 import { withRedis } from "../../../test/brokers/with.ts";
+import type { PubSubError } from "../../pubsub/error.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";
 import { benchOn, openRedis } from "./bench.fixture.ts";
 
@@ -61,6 +62,42 @@ withRedis("redis: what it refuses", () => {
     expect(await redis.cli("XLEN", bench.topic)).toBe(String(20 - errors.length));
     await redis.cli("DEL", bench.topic);
     await bench.publish(pubsub, "small");
+  });
+
+  test("when memory is short a small message is not stored behind a large one of its key that was refused", async () => {
+    const redis = await server("--maxmemory", "4mb", "--maxmemory-policy", "noeviction");
+    const bench = benchOn({ redisHost: `127.0.0.1:${redis.port}` });
+    cleanups.push(() => bench.closeAll());
+    const pubsub = await bench.open();
+    const large = { data: new Uint8Array(2_000_000), key: "k" };
+    const results = await bench.tryToPublish(pubsub, [large, { data: "small", key: "k" }]);
+    const refused = { code: "resource_exhausted", permanent: false, outcome: "rejected" };
+    expect(results.map(({ error }) => error)).toEqual([expect.objectContaining(refused), expect.objectContaining(refused)]);
+    expect(await redis.cli("XLEN", bench.topic)).toBe("0");
+    const small = () =>
+      bench.publish(pubsub, { data: "small", key: "k" }, { data: "other", key: "l" }, { data: "small", key: "k" }).then(() => true, String);
+    await expect.poll(small, { timeout: 10_000 }).toBe(true);
+    expect(await redis.cli("XLEN", bench.topic)).toBe("3");
+  });
+
+  test("a publisher without patience costs the others nothing", async () => {
+    const redis = await server();
+    const pubsub = open(redis);
+    await pubsub.ping(AbortSignal.timeout(5_000));
+    const connections = async () => /total_connections_received:(\d+)/.exec(await redis.cli("INFO", "stats"))?.[1];
+    const before = Number(await connections());
+    await redis.cli("CLIENT", "PAUSE", "10000", "WRITE");
+    const outcomes: (string | undefined)[] = [];
+    const settled = Promise.withResolvers<void>();
+    const message = (done: (error?: PubSubError) => void) => ({ topic: "t", data: Buffer.from("x"), attributes: {}, done });
+    const hasty = new AbortController();
+    pubsub.publish([message((error) => outcomes.push(error?.outcome))], hasty.signal);
+    pubsub.publish([message((error) => settled.resolve(void outcomes.push(error?.outcome)))], new AbortController().signal);
+    hasty.abort();
+    await redis.cli("CLIENT", "UNPAUSE");
+    await settled.promise;
+    // Ours are PAUSE, UNPAUSE and the two questions.
+    expect([outcomes, Number(await connections()) - before, await redis.cli("XLEN", "t")]).toEqual([["unknown", undefined], 3, "2"]);
   });
 
   test.each([
