@@ -105,8 +105,9 @@ export class Group {
   }
 
   delete(error?: PubSubError): void {
-    this.#cancelExpiry();
     for (const reader of [...this.#readers]) reader.die(error);
+    // Whoever leaves sets it, and a group of the same name may come.
+    this.#cancelExpiry();
     this.log.groups.delete(this.name);
     this.#passOver(this.log.next);
     for (const held of [...this.held.values()]) this.done(held);
@@ -120,7 +121,8 @@ export class Group {
 
   backlog(): Backlog {
     let messages = this.held.size;
-    let oldest = Math.min(...[...this.held.values()].map(({ entry }) => entry.publishedAt));
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const { entry } of this.held.values()) oldest = Math.min(oldest, entry.publishedAt);
     for (const [position, entry] of this.log.entries) {
       if (position < this.cursor || this.held.has(position)) continue;
       messages += 1;

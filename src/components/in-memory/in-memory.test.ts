@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Recorder } from "../../conformance/recorder.ts";
 import { systemClock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
@@ -51,6 +51,35 @@ test("a group that is moved on skips what it had given back", async () => {
   (await sink.one()).retry?.(60_000, 1);
   await pubsub.admin?.seek?.("t", "g", "latest");
   expect(await pubsub.admin?.browse?.("t", undefined, 10)).toEqual([]);
+});
+
+test("a group that is deleted takes nothing from a later one of its name", async () => {
+  vi.useFakeTimers();
+  try {
+    const pubsub = open();
+    const request = { topic: "t", group: "g", start: "earliest", order: "none", options: {}, expiresAfterMs: 1_000 } as const;
+    await pubsub.subscribe(request, new Recorder());
+    await pubsub.admin?.deleteGroup?.("t", "g");
+    const sink = new Recorder();
+    const again = await pubsub.subscribe(request, sink);
+    await publish(pubsub, "a");
+    await vi.advanceTimersByTimeAsync(5_000);
+    again.window(10, 1_000);
+    expect(Buffer.from((await sink.one()).data).toString()).toBe("a");
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("a lane of 200,000 messages has a backlog", async () => {
+  const pubsub = open({ maxBytes: "1GB" });
+  const sink = new Recorder();
+  const subscription = await pubsub.subscribe({ topic: "t", group: "g", start: "earliest", order: "topic", options: {} }, sink);
+  subscription.window(1, 1_000);
+  const all = Array.from({ length: 200_000 }, () => ({ topic: "t", data: Buffer.from("x"), attributes: {}, done: () => undefined }));
+  pubsub.publish(all, signal);
+  await sink.one();
+  expect((await subscription.backlog?.(signal))?.messages).toBe(200_000);
 });
 
 test("it says that nothing outlives the process", async () => {
