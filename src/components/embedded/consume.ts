@@ -101,7 +101,7 @@ export class Reader implements Subscription, Lendee {
 
   retry(loan: Loan, delayMs: number, failures: number): boolean {
     if (!this.#take(loan)) return false;
-    this.#link.settle(this.#id).retries.push(loan.pos, delayMs, failures);
+    this.#link.settle(this.#id).retries.push(loan.pos, Math.ceil(delayMs), failures);
     return true;
   }
 

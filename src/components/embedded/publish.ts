@@ -81,8 +81,8 @@ export function frameOf(publishes: readonly Publish[]): PublishFrame | undefined
     topic,
     keys: messages.map(({ key }) => key ?? null),
     attributes: messages.map(({ attributes }) => (isEmpty(attributes) ? null : JSON.stringify(attributes))),
-    expires: messages.map(({ expiresAt }) => expiresAt ?? null),
-    notBefore: messages.map(({ notBefore }) => notBefore ?? null),
+    expires: messages.map(({ expiresAt }) => whole(expiresAt)),
+    notBefore: messages.map(({ notBefore }) => whole(notBefore)),
     sizes: messages.map(({ data }) => data.byteLength),
     data: pack(
       messages.map(({ data }) => data),
@@ -90,6 +90,11 @@ export function frameOf(publishes: readonly Publish[]): PublishFrame | undefined
     ),
     moves,
   };
+}
+
+/** The file holds whole milliseconds. */
+function whole(ms: number | undefined): number | null {
+  return ms === undefined ? null : Math.min(Math.ceil(ms), Number.MAX_SAFE_INTEGER);
 }
 
 function isEmpty(attributes: Readonly<Record<string, string>>): boolean {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { Behaviour } from "../harness.ts";
 
-const DELAY_MS = 300;
+/** As the engine spreads them: no whole number. */
+const DELAY_MS = 300.7;
 
 export const delayedRetry: Behaviour = {
   name: "a delayed retry comes after its delay, with its failures, and holds up no other message",
