@@ -161,6 +161,23 @@ test("ending it fails what was never answered", async () => {
   expect((await underWay)?.outcome).toBe("unknown");
 });
 
+test("after its end nothing is asked of a thread any more: what waited and what comes fails", async () => {
+  const { link, threads } = linked();
+  void publish(link);
+  await sent();
+  const waited = publish(link);
+  const asked = link.ask("ping", {}, signal);
+  const ended = link.end();
+  expect(await waited).toMatchObject({ code: "unavailable", outcome: "rejected" });
+  await expect(asked).rejects.toMatchObject({ code: "unavailable" });
+  await ended;
+  expect(await publish(link)).toMatchObject({ code: "unavailable", outcome: "rejected", permanent: true });
+  await expect(link.ask("backlog", { reader: 1 }, signal)).rejects.toMatchObject({ code: "unavailable" });
+  link.settle(1).acks.push(1);
+  await sent();
+  expect([threads.length, threads[0]?.requests.length]).toEqual([1, 1]);
+});
+
 test("what was on its way when the window closed is not lent, and goes back", async () => {
   const { link, thread } = linked();
   const sink = new Recorder();

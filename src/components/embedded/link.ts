@@ -57,6 +57,7 @@ export class Link {
   #underWay: UnderWay | undefined;
   #scheduled = false;
   #woken = false;
+  #ended = false;
   #cancelWake: () => void = () => undefined;
 
   constructor(settings: StoreSettings, clock: Clock, start = startWorker) {
@@ -66,6 +67,10 @@ export class Link {
   }
 
   publish(publish: Publish): void {
+    if (this.#ended) {
+      publish.answer(this.#closed("rejected"), 0);
+      return;
+    }
     this.#publishes.push(publish);
     this.#soon();
   }
@@ -88,6 +93,7 @@ export class Link {
 
   /** Asks the store. Rejects with a PubSubError, also when `signal` aborts first, or has; the store does it all the same. */
   ask<K extends CallKind>(kind: K, what: Calls[K]["ask"], signal?: AbortSignal): Promise<Calls[K]["answer"]> {
+    if (this.#ended) return Promise.reject(toError(this.#closed("rejected")));
     return new Promise((resolve, reject) => {
       const gaveUp = () =>
         reject(new PubSubError("deadline_exceeded", `${this.#settings.file}: no answer in time`, { outcome: "unknown" }));
@@ -125,21 +131,28 @@ export class Link {
     this.#windows.delete(id);
   }
 
-  /** Ends the thread, and fails what it did not answer. Nothing may be asked afterwards. */
+  /** Ends the thread, and fails what it did not answer, and whatever comes afterwards. */
   async end(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
+    this.#ended = true;
     this.#cancelWake();
-    this.#fail({ code: "unavailable", message: `${this.#settings.file}: closed`, outcome: "unknown", permanent: true });
+    this.#fail(this.#closed("unknown"));
+    for (const publish of this.#publishes.splice(0)) publish.answer(this.#closed("rejected"), 0);
+    for (const { reject } of this.#asked.splice(0)) reject(toError(this.#closed("rejected")));
     await worker?.terminate();
   }
 
+  #closed(outcome: Failure["outcome"]): Failure {
+    return { code: "unavailable", message: `${this.#settings.file}: closed`, outcome, permanent: true };
+  }
+
   #soon(): void {
-    if (this.#scheduled || this.#underWay) return;
+    if (this.#scheduled || this.#underWay || this.#ended) return;
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
-      if (!this.#underWay && this.#waits) this.#send();
+      if (!this.#underWay && !this.#ended && this.#waits) this.#send();
     });
   }
 
