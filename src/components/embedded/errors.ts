@@ -38,7 +38,10 @@ export function sqliteCode(error: unknown): number | undefined {
   return error.errcode & 0xff;
 }
 
-export const isFull = (error: unknown): boolean => sqliteCode(error) === FULL;
+const NO_ROOM = new Set(["ENOSPC", "EDQUOT"]);
+/** The disk, or a quota on it, has no room: SQLite says so, or the file system. */
+export const isFull = (error: unknown): boolean =>
+  sqliteCode(error) === FULL || (error instanceof Error && "code" in error && NO_ROOM.has(String(error.code)));
 export const isBusy = (error: unknown): boolean => sqliteCode(error) === BUSY;
 
 /** What to do about errors of the disk. SQLite says it in few words. */
@@ -65,9 +68,8 @@ export function toFailure(error: unknown, file: string, outcome: Outcome = "reje
   const code = sqliteCode(error);
   if (code === undefined && !isFileSystemError(error)) throw error;
   const text = `${file}: ${(error as Error).message}`;
+  if (isFull(error)) return { code: "resource_exhausted", message: `${text}: ${REMEDY.full}`, outcome: "rejected", permanent: false };
   switch (code) {
-    case FULL:
-      return { code: "resource_exhausted", message: `${text}: ${REMEDY.full}`, outcome: "rejected", permanent: false };
     case CORRUPT:
     case NOTADB:
       return { code: "failed_precondition", message: text, outcome: "rejected", permanent: true };

@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, statfsSync, statSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { isFull } from "../errors.ts";
 
 const SIZE = 8 * 2 ** 20;
 /** A disk with less than this free gets no ballast: it would itself make the disk full. */
@@ -53,7 +54,7 @@ function fill(file: string): boolean {
       return true;
     }
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT"))) throw error;
+    if (!isFull(error)) throw error;
   } finally {
     closeSync(handle);
   }

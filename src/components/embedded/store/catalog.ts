@@ -97,7 +97,8 @@ function startPosition(topic: Topic, start: Start, db: Database): number {
   const end = db.log.lastPosition() + 1;
   if (start === "latest") return end;
   if ("time" in start) return db.log.firstSince(topic, start.time) ?? end;
-  return parsePosition(start.position);
+  // What is beyond the end would be missed when it comes.
+  return Math.min(parsePosition(start.position), end);
 }
 
 export function parsePosition(text: string): number {

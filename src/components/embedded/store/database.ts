@@ -79,10 +79,10 @@ export class Database {
     this.#walBytes = 0;
   }
 
-  /** Gives space that retention freed back to the file system, a little at a time. False: nothing to do. */
+  /** Gives space that retention freed back to the file system, a little at a time. False: nothing to do, or it cannot be done now. */
   shrink(): boolean {
     if (this.#spoiled || Number(this.pragma("freelist_count")) < SPARE_PAGES) return false;
-    this.#guard(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
+    if (!this.#guard(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`)) return false;
     this.#walBytes += VACUUM_PAGES * 4096;
     return true;
   }
@@ -100,12 +100,13 @@ export class Database {
     if (busy !== 0) throw new StoreError("unavailable", "another program reads the file and holds its log back", false);
   }
 
-  /** A full disk must not stop housekeeping's caller: it is tried again, and the next publish says it. */
-  #guard(sql: string): void {
+  /** A full disk must not stop housekeeping's caller: it is tried again, and the next publish says it. False: it was full. */
+  #guard(sql: string): boolean {
     try {
       this.#db.exec(sql);
+      return true;
     } catch (error) {
-      if (isFull(error)) return;
+      if (isFull(error)) return false;
       this.#spoiled = true;
       throw error;
     }

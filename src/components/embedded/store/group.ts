@@ -132,6 +132,17 @@ export class Group {
     }
   }
 
+  /** A clock that was wrong when delays were taken up made them too long: by the clock of now nobody waits for what is due. */
+  hasten(now: number, elapsed: number): void {
+    this.#again.hasten(elapsed, (pos) => Math.max(0, (this.#progress.find(pos)?.due ?? 0) - now));
+  }
+
+  /** There is nothing to read, up to the end of the topic. */
+  passEnd(): void {
+    this.#progress.next = Math.max(this.#progress.next, this.topic.last + 1);
+    this.unread = 0;
+  }
+
   /** The cursor reaches a new message: what is to be lent to `reader` now; undefined when nothing is. */
   advance(pos: number, size: number, key: string | null, reader: Reader, now: number, elapsed: number): Readonly<Entry> | undefined {
     this.#pass(pos);

@@ -38,7 +38,9 @@ function lendTo(reader: Reader, group: Group, log: Log, now: number, elapsed: nu
   }
   if (group.next > group.topic.last || (group.blocked > 0 && !reader.fits(group.blocked))) return false;
   if (messages === 0 || bytes >= BYTES) return reader.room > 0;
+  let rows = 0;
   for (const row of log.readFrom(group.topic, group.next, messages)) {
+    rows++;
     const pos = row[0];
     if (isExpired(row[2], now)) {
       group.skip(pos);
@@ -55,6 +57,8 @@ function lendTo(reader: Reader, group: Group, log: Log, now: number, elapsed: nu
     reader.lend(row, entry.failures, entry.due, now);
     bytes += size;
   }
+  // What was last may have been removed.
+  if (rows < messages) group.passEnd();
   return reader.room > 0 && group.next <= group.topic.last;
 }
 

@@ -44,6 +44,16 @@ export class Redelivery {
     return delayed;
   }
 
+  /** Brings forward what has, by another clock, less time to wait: `left` tells how much that is. */
+  hasten(elapsed: number, left: (pos: number) => number): void {
+    const delayed: (readonly [due: number, pos: number])[] = [];
+    for (let due = this.#waiting.next; due !== undefined; due = this.#waiting.next) {
+      const pos = this.#waiting.pop(due) as number;
+      delayed.push([Math.min(due, elapsed + left(pos)), pos]);
+    }
+    for (const [due, pos] of delayed) this.#waiting.push(due, pos);
+  }
+
   clear(): void {
     this.#waiting.clear();
     this.#ready = [];

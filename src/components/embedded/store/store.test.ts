@@ -191,6 +191,64 @@ test("a delayed retry that is due asks for no cycle while its reader is paused, 
   expect(widen(store, reader).lent[0]).toMatchObject({ positions: [1], failures: [1] });
 });
 
+test("a delay that a wrong clock made too long ends once the clock is right", () => {
+  const store = open();
+  const reader = subscribe(store);
+  cycle(store, publishing(["a"]));
+  const [pos] = positionsIn(widen(store, reader).lent);
+  cycle(store, settling(reader, { retries: [pos as number, 2_000, 1] }));
+  const next = crashed();
+  const [longAgo, later] = [time - 1e9, time + 60_000];
+  const again = { now: longAgo, elapsed: 0 };
+  const spec = { group: "g", start: "earliest", expiresAfterMs: null } as const;
+  cycle(next, { ...again, calls: [{ kind: "subscribe", reader: 77, topic: "t", group: spec, order: "none" }] });
+  expect(cycle(next, { ...again, windows: [{ reader: 77, ...WIDE }] }).lent).toEqual([]);
+  expect(cycle(next, { now: longAgo + 5_000, elapsed: 5_000 }).lent).toEqual([]);
+  expect(textsIn(cycle(next, { now: later, elapsed: 20_000 }).lent)).toEqual(["a"]);
+});
+
+test("a disk that is full at the start is told as full, whoever says so", () => {
+  const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC", syscall: "write" });
+  const settings = { file: join(directory, "full.db"), retentionMs: 1e9, retentionBytes: 1e9, maxBytes: undefined };
+  const store = new Store(settings, () => {
+    throw full;
+  });
+  stores.push(store);
+  expect(cycle(store, { calls: [{ kind: "ping" }] }).broken).toMatchObject({ code: "resource_exhausted", message: /make room/ });
+});
+
+test("a topic whose last message was removed unread asks for no cycle, and the next one is lent", () => {
+  const store = open();
+  const reader = subscribe(store);
+  const { published } = cycle(store, publishing(["a", "b"]));
+  const [first, last] = published as readonly number[];
+  ask(store, { kind: "remove", topic: "t", positions: [String(last)] });
+  const opened = widen(store, reader);
+  expect([positionsIn(opened.lent), opened.wakeIn]).toEqual([[first], expect.any(Number)]);
+  expect(cycle(store).wakeIn).toBeGreaterThan(0);
+  expect(textsIn(cycle(store, publishing(["c"])).lent)).toEqual(["c"]);
+});
+
+test("a start beyond the end is the end", () => {
+  const store = open();
+  cycle(store, publishing(["a"]));
+  const spec = { group: "g", start: { position: "1000000" }, expiresAfterMs: null } as const;
+  ask(store, { kind: "subscribe", reader: 78, topic: "t", group: spec, order: "none" });
+  cycle(store, publishing(["b"]));
+  expect(textsIn(widen(store, 78).lent)).toEqual(["b"]);
+});
+
+test("a reader whose group was deleted with the request that made it is told so", () => {
+  const store = open();
+  const spec = { group: "g", start: "earliest", expiresAfterMs: null } as const;
+  const calls: Call[] = [
+    { kind: "subscribe", reader: 79, topic: "t", group: spec, order: "none" },
+    { kind: "deleteGroup", topic: "t", group: "g" },
+  ];
+  expect(cycle(store, { calls }).ended).toEqual([79]);
+  expect(widen(store, 79).ended).toEqual([79]);
+});
+
 test("what is due while the disk is full is tried again after a while, not in circles", () => {
   const store = open();
   cycle(store, publishing(["later"], [], time + 100));
@@ -250,7 +308,8 @@ test("after an I/O error every reader is told that it ended, whenever the error 
   if (!database) throw new Error("no database");
   database.fault = { errcode: IOERR, inCommit: 1 };
   store.rest();
-  expect(cycle(store).ended).toEqual([first]);
+  expect(cycle(store)).toMatchObject({ ended: [first], broken: { code: "unavailable", message: /disk fault/ } });
+  time += 1_000;
   const second = subscribe(store);
   const again = store.databases.at(-1);
   if (!again) throw new Error("no database");

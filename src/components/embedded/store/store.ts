@@ -32,6 +32,8 @@ export class Store {
   #broken: Failure | undefined;
   readonly #readers = new Map<number, Reader>();
   #ended: number[] = [];
+  /** The time of the last request. */
+  #elapsed = 0;
   #reopenAt = 0;
   #tickAt = 0;
   #sweepAt = 0;
@@ -48,6 +50,7 @@ export class Store {
   }
 
   handle(request: Request): Reply {
+    this.#elapsed = request.elapsed;
     if (!this.#open && !this.#closed && request.elapsed >= this.#reopenAt) this.#tryToOpen(request);
     if (!this.#open) return this.#refuse(request);
     this.#committed = false;
@@ -64,7 +67,7 @@ export class Store {
     try {
       this.#open?.db.checkpoint();
     } catch (error) {
-      this.#break(error, 0);
+      this.#break(error, this.#elapsed);
     }
   }
 
@@ -122,7 +125,12 @@ export class Store {
   #cycle(request: Request): Reply {
     const { now, elapsed } = request;
     const { db, catalog } = this.#opened();
-    for (const { reader, messages, bytes } of request.windows) this.#readers.get(reader)?.window(messages, bytes);
+    for (const { reader: id, messages, bytes } of request.windows) {
+      const reader = this.#readers.get(id);
+      // Its group was deleted before it was known over there.
+      if (!reader) this.#ended.push(id);
+      else reader.window(messages, bytes);
+    }
     for (const frame of request.settlements) this.#settle(frame, now, elapsed);
     const published = this.#store(request);
     const ground = { file: this.#settings.file, db, catalog, readers: this.#readers, ended: this.#ended, now, elapsed };
@@ -247,6 +255,7 @@ export class Store {
     let more = false;
     try {
       for (const group of [...catalog.allGroups()]) {
+        group.hasten(now, elapsed);
         const idle = group.readers.length === 0 && group.expiresAfterMs !== null && group.idleSince !== null;
         if (idle && now - (group.idleSince ?? now) >= (group.expiresAfterMs ?? 0)) deleteGroup(group, ground);
       }
