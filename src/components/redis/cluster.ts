@@ -20,7 +20,8 @@ export class Cluster implements Servers {
   readonly #nodes = new Map<string, Node>();
   readonly #bySlot = new Array<Node | undefined>(SLOTS);
   readonly #listeners = new Set<() => void>();
-  #cancelRetry: () => void = () => undefined;
+  /** Undefined: nothing is to be asked again. */
+  #cancelRetry: (() => void) | undefined;
   #asking = false;
   readonly #closing = new AbortController();
 
@@ -45,7 +46,8 @@ export class Cluster implements Servers {
   moved(): void {
     if (this.#asking || this.#closing.signal.aborted) return;
     this.#asking = true;
-    this.#cancelRetry();
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
     const known = [...this.#nodes.keys()].map(hostOf);
     void this.#discover([...known, ...this.#options.hosts]);
   }
@@ -57,7 +59,7 @@ export class Cluster implements Servers {
 
   close(): void {
     this.#closing.abort();
-    this.#cancelRetry();
+    this.#cancelRetry?.();
     for (const node of this.#nodes.values()) node.close();
     this.changes.tell();
   }
@@ -117,9 +119,12 @@ export class Cluster implements Servers {
     return node;
   }
 
+  /** A timer that runs is left alone: a server that is away says so more often than it fires. */
   #later(): void {
-    this.#cancelRetry();
-    this.#cancelRetry = this.#clock.after(RETRY_MS, () => this.moved());
+    this.#cancelRetry ??= this.#clock.after(RETRY_MS, () => {
+      this.#cancelRetry = undefined;
+      this.moved();
+    });
   }
 }
 

@@ -9,6 +9,7 @@ import { freePort } from "../../../test/brokers/server.ts";
 import { withRedis } from "../../../test/brokers/with.ts";
 import { type Bench, textOf } from "../../conformance/bench.ts";
 import { benchOn, openRedis } from "./bench.fixture.ts";
+import { startPair } from "./cluster.fixture.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -35,15 +36,7 @@ function temporary(): string {
 
 withRedis("redis: where it runs", () => {
   test("a cluster: topics live on whichever server has them, and are found from any", async () => {
-    const buses = [await freePort(), await freePort()] as const;
-    const start = (bus: number) => server({ extraArgs: ["--cluster-enabled", "yes", "--cluster-port", String(bus)] });
-    const [first, second] = [await start(buses[0]), await start(buses[1])];
-    await first.cli("CLUSTER", "ADDSLOTSRANGE", "0", "8191");
-    await second.cli("CLUSTER", "ADDSLOTSRANGE", "8192", "16383");
-    await first.cli("CLUSTER", "MEET", "127.0.0.1", String(second.port), String(buses[1]));
-    for (const one of [first, second]) {
-      await expect.poll(() => one.cli("CLUSTER", "INFO"), { timeout: 20_000 }).toMatch(/cluster_state:ok.*cluster_size:2/s);
-    }
+    const [first, second] = await startPair(cleanups);
     const b = bench({ redisHost: `127.0.0.1:${first.port}`, redisType: "cluster" });
     const pubsub = await b.open();
     expect((await pubsub.inspect(AbortSignal.timeout(5_000))).filter(({ level }) => level === "refuse")).toEqual([]);
