@@ -4,7 +4,7 @@ import type { Bench } from "../../conformance/bench.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";
 import { benchOn } from "./bench.fixture.ts";
-import { startPair, takeAll, topicOn } from "./cluster.fixture.ts";
+import { startAlone, startMember, startPair, takeAll, topicOn } from "./cluster.fixture.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -48,5 +48,33 @@ withRedis("redis: a cluster that changes", () => {
     await takeAll(first);
     await published(pubsub, topic);
     expect(await first.cli("XLEN", topic)).toBe("1");
+  }, 60_000);
+
+  test("a server that belongs to no cluster any more, or not yet, knows no layout: another is asked", async () => {
+    const empty = await startMember(cleanups);
+    const alone = await startAlone(cleanups);
+    const [bench, pubsub] = await open(empty, alone);
+    await published(pubsub, bench.topic);
+    expect(await alone.cli("XLEN", bench.topic)).toBe("1");
+  }, 60_000);
+
+  test("slots that nobody has yet: their topics are found once somebody has them", async () => {
+    const member = await startMember(cleanups);
+    await member.cli("CONFIG", "SET", "cluster-require-full-coverage", "no");
+    await member.cli("CLUSTER", "ADDSLOTSRANGE", "0", "8191");
+    const [bench, pubsub] = await open(member);
+    await published(pubsub, topicOn("first", bench.topic));
+    await member.cli("CLUSTER", "ADDSLOTSRANGE", "8192", "16383");
+    await published(pubsub, topicOn("second", bench.topic));
+  }, 60_000);
+
+  test("a master that is cut off from the others is not the only one that is believed", async () => {
+    const [cutOff, gone] = await startPair(cleanups);
+    await gone.kill();
+    const others = await startAlone(cleanups);
+    const [bench, pubsub] = await open(cutOff, others);
+    const topic = topicOn("second", bench.topic);
+    await published(pubsub, topic);
+    expect(await others.cli("XLEN", topic)).toBe("1");
   }, 60_000);
 });

@@ -5,6 +5,7 @@ import type { Host, RedisOptions } from "./config.ts";
 import type { Reply } from "./connection.ts";
 import { Dials } from "./dial.ts";
 import { Node } from "./node.ts";
+import { Row } from "./row.ts";
 import type { Servers } from "./servers.ts";
 import { slotOf } from "./slot.ts";
 
@@ -17,6 +18,8 @@ export class Cluster implements Servers {
   readonly #options: RedisOptions;
   readonly #name: string;
   readonly #clock: Clock;
+  /** Who was asked last is at the end: one that was cut off from the others, or removed, is not the only one that is believed. */
+  readonly #row: Row;
   readonly #nodes = new Map<string, Node>();
   readonly #bySlot = new Array<Node | undefined>(SLOTS);
   readonly #listeners = new Set<() => void>();
@@ -29,6 +32,7 @@ export class Cluster implements Servers {
     this.#options = options;
     this.#name = name;
     this.#clock = clock;
+    this.#row = new Row(options.hosts);
   }
 
   open(): void {
@@ -48,8 +52,7 @@ export class Cluster implements Servers {
     this.#asking = true;
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
-    const known = [...this.#nodes.keys()].map(hostOf);
-    void this.#discover([...known, ...this.#options.hosts]);
+    void this.#discover();
   }
 
   onChange(listener: () => void): () => void {
@@ -65,17 +68,19 @@ export class Cluster implements Servers {
   }
 
   /** Asks one server after the other, each over a connection of its own, until one tells the layout. */
-  async #discover(hosts: readonly Host[]): Promise<void> {
+  async #discover(): Promise<void> {
     const dials = new Dials(this.#options, this.#clock);
-    for (const host of hosts) {
+    for (const host of this.#row.hosts) {
+      this.#row.toTheEnd(host);
       const dial = dials.to(host, "layotto:layout");
       const layout = await ask(dial, this.#options.readTimeout, (server) => server.call("cluster", "SLOTS"), this.#closing.signal).catch(
         () => undefined,
       );
       if (this.#closing.signal.aborted) return;
-      if (layout === undefined) continue;
+      // One without any slot belongs to no cluster any more, or not yet.
+      if (layout === undefined || (layout as readonly Reply[]).length === 0) continue;
       this.#asking = false;
-      this.#apply(layout, host);
+      this.#apply(layout as readonly (readonly Reply[])[], host);
       return;
     }
     this.#asking = false;
@@ -83,24 +88,25 @@ export class Cluster implements Servers {
   }
 
   /** Rows of first slot, last slot, master, replicas. */
-  #apply(layout: Reply, asked: Host): void {
-    const named = new Set<string>();
+  #apply(layout: readonly (readonly Reply[])[], asked: Host): void {
+    const masters = new Map<string, Host>();
     this.#bySlot.fill(undefined);
-    for (const row of layout as readonly (readonly Reply[])[]) {
+    for (const row of layout) {
       const [first, last, master] = row as readonly [number, number, readonly Reply[]];
       const host = { host: String(master[0] ?? "") || asked.host, port: Number(master[1]) };
       const key = `${host.host}|${host.port}`;
-      named.add(key);
+      masters.set(key, host);
       this.#bySlot.fill(this.#node(key, host), first, last + 1);
     }
     for (const [key, node] of this.#nodes) {
-      if (named.has(key)) continue;
+      if (masters.has(key)) continue;
       this.#nodes.delete(key);
       node.close();
     }
+    this.#row.learn([...masters.values()]);
     for (const listener of [...this.#listeners]) listener();
     this.changes.tell();
-    if (named.size === 0) this.#later();
+    if (this.#bySlot.includes(undefined)) this.#later();
   }
 
   #node(key: string, host: Host): Node {
@@ -126,9 +132,4 @@ export class Cluster implements Servers {
       this.moved();
     });
   }
-}
-
-function hostOf(key: string): Host {
-  const [host = "", port = ""] = key.split("|");
-  return { host, port: Number(port) };
 }

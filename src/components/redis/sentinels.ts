@@ -1,12 +1,12 @@
 import { ask } from "./ask.ts";
 import type { Host } from "./config.ts";
 import type { Connection, Dial, Reply } from "./connection.ts";
+import { Row } from "./row.ts";
 
 /** Tells where the master is that Sentinels watch. */
 export class Sentinels {
   /** Who was asked last is at the end: one that is away, or that is wrong, is not asked again before the others. */
-  #hosts: readonly Host[];
-  readonly #named: readonly Host[];
+  readonly #row: Row;
   readonly #master: string;
   readonly #dial: (host: Host) => Dial;
   readonly #silenceMs: number;
@@ -14,8 +14,7 @@ export class Sentinels {
 
   /** `hosts`: those that are known from the start. They tell of the others. */
   constructor(hosts: readonly Host[], master: string, dial: (host: Host) => Dial, silenceMs: number) {
-    this.#hosts = hosts;
-    this.#named = hosts;
+    this.#row = new Row(hosts);
     this.#master = master;
     this.#dial = dial;
     this.#silenceMs = silenceMs;
@@ -31,8 +30,8 @@ export class Sentinels {
 
   async #ask(signal: AbortSignal): Promise<Host> {
     let why = "";
-    for (const host of this.#hosts) {
-      this.#hosts = [...this.#hosts.filter((one) => one !== host), host];
+    for (const host of this.#row.hosts) {
+      this.#row.toTheEnd(host);
       const dial = this.#dial(host);
       try {
         const [master, others] = await ask(dial, this.#silenceMs, (sentinel) => this.#questions(sentinel), signal);
@@ -61,12 +60,8 @@ export class Sentinels {
       const of = (name: string) => row[row.findIndex((field) => String(field) === name) + 1] ?? null;
       return hostOf(of("ip"), of("port"));
     });
-    if (told.length === 0) return;
-    const fresh = told.filter((one) => !this.#hosts.some((known) => same(known, one)));
-    const kept = this.#hosts.filter((one) => one === host || this.#named.includes(one) || told.some((other) => same(other, one)));
-    this.#hosts = [...fresh, ...kept];
+    if (told.length > 0) this.#row.learn([...told, host]);
   }
 }
 
-const same = (a: Host, b: Host): boolean => a.host === b.host && a.port === b.port;
 const hostOf = (host: Reply, port: Reply): Host => ({ host: String(host), port: Number(port) });
