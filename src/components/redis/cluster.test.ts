@@ -3,7 +3,7 @@ import { withRedis } from "../../../test/brokers/with.ts";
 import type { Bench } from "../../conformance/bench.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";
-import { benchOn } from "./bench.fixture.ts";
+import { benchOn, openRedis } from "./bench.fixture.ts";
 import { startAlone, startMember, startPair, takeAll, topicOn } from "./cluster.fixture.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -76,5 +76,42 @@ withRedis("redis: a cluster that changes", () => {
     const topic = topicOn("second", bench.topic);
     await published(pubsub, topic);
     expect(await others.cli("XLEN", topic)).toBe("1");
+  }, 60_000);
+
+  test("every master is inspected; what is found at some of them is told with their names, what is found at all of them once", async () => {
+    const [first, second] = await startPair(cleanups, { appendfsync: "always" });
+    const evict = (one: Port & { cli(...args: readonly string[]): Promise<string> }) =>
+      one.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+    const found = async () => {
+      const pubsub = openRedis({ redisHost: `127.0.0.1:${first.port}`, redisType: "cluster" });
+      cleanups.push(() => pubsub.close(AbortSignal.timeout(5_000)));
+      const findings = await pubsub.inspect(AbortSignal.timeout(5_000));
+      return findings.map(({ level, id, found }) => `${level} ${id} ${found.split(" is ", 1)[0]}`);
+    };
+    expect(await found()).toEqual([]);
+    await evict(second);
+    expect(await found()).toEqual([`refuse redis.maxmemory-policy 127.0.0.1:${second.port}: maxmemory-policy`]);
+    await evict(first);
+    expect(await found()).toEqual(["refuse redis.maxmemory-policy maxmemory-policy"]);
+  }, 60_000);
+
+  test("one master that is away keeps nobody from the topics of the others; all that are away do", async () => {
+    const [first, second] = await startPair(cleanups);
+    const [, before] = await open(second);
+    await before.inspect(AbortSignal.timeout(5_000));
+    first.freeze();
+    await before.ping(AbortSignal.timeout(5_000));
+    await first.kill();
+    const [bench, pubsub] = await open(second);
+    expect(await pubsub.inspect(AbortSignal.timeout(5_000))).toContainEqual(expect.objectContaining({ id: "redis.appendfsync" }));
+    const topic = topicOn("second", bench.topic);
+    const reading = await bench.read(pubsub, { topic });
+    await published(pubsub, topic);
+    (await reading.sink.one()).ack();
+    await bench.flush(reading);
+    await second.kill();
+    const ping = () => pubsub.ping(AbortSignal.timeout(5_000)).then(() => "it answered", String);
+    await expect.poll(ping).toContain("not connected to 127.0.0.1");
+    await expect(pubsub.inspect(AbortSignal.timeout(5_000))).rejects.toMatchObject({ code: "unavailable" });
   }, 60_000);
 });
