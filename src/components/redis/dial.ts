@@ -25,7 +25,8 @@ export class Dials {
     const { redisUsername, redisPassword, redisDB, sentinelMasterName } = this.#options;
     const sentinels = this.#sentinels;
     return {
-      ...socketOf(this.#options, host),
+      // Sentinels have names of their own: none of them is the master's.
+      ...socketOf(this.#options, sentinels ? undefined : this.#options.hosts[0]),
       clock: this.#clock,
       address: sentinels ? `the master ${sentinelMasterName} of the Sentinels` : `${host.host}:${host.port}`,
       where: sentinels ? (signal) => sentinels.master(signal) : () => Promise.resolve(host),
@@ -48,7 +49,7 @@ function notMaster(role: Reply): string | undefined {
 
 function sentinelDial(options: RedisOptions, host: Host, clock: Clock): Dial {
   return {
-    ...socketOf(options, host),
+    ...socketOf(options, options.hosts[0]),
     clock,
     address: `the Sentinel ${host.host}:${host.port}`,
     where: () => Promise.resolve(host),
@@ -56,12 +57,12 @@ function sentinelDial(options: RedisOptions, host: Host, clock: Clock): Dial {
   };
 }
 
-function socketOf(options: RedisOptions, host: Host): Omit<Dial, "clock" | "address" | "where" | "greeting"> {
+/** `alias`: its name is what a certificate must carry where a server is known by an address. */
+function socketOf(options: RedisOptions, alias: Host | undefined): Omit<Dial, "clock" | "address" | "where" | "greeting"> {
   const { enableTLS, dialTimeout, redisMinRetryInterval, redisMaxRetryInterval } = options;
-  const tls = enableTLS ? tlsOf(options, host) : undefined;
   return {
-    connect: (target) => socketTo(target, tls),
-    connected: tls ? "secureConnect" : "connect",
+    connect: (target) => socketTo(target, enableTLS ? tlsOf(options, target, alias) : undefined),
+    connected: enableTLS ? "secureConnect" : "connect",
     timeoutMs: dialTimeout,
     firstMs: redisMinRetryInterval,
     mostMs: redisMaxRetryInterval,
@@ -85,9 +86,9 @@ function signIn(username = "", password = ""): Dial["greeting"] {
   return [{ command: ["auth", username === "" ? [password] : [username, password]], must: true }];
 }
 
-function tlsOf(options: RedisOptions, host: Host): ConnectionOptions {
-  // A cluster announces addresses; its certificates carry the name that was configured.
-  const name = [options.hosts[0]?.host, host.host].find((candidate) => candidate !== undefined && isIP(candidate) === 0);
+function tlsOf(options: RedisOptions, target: Host, alias: Host | undefined): ConnectionOptions {
+  // Clusters and Sentinels announce addresses; their certificates carry the name that was configured. Without any name it is the address.
+  const name = [target.host, alias?.host].find((candidate) => candidate !== undefined && isIP(candidate) === 0);
   return {
     ...(name ? { servername: name } : {}),
     ...(options.insecureSkipTLSVerify ? { rejectUnauthorized: false } : {}),
