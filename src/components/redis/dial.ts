@@ -3,6 +3,7 @@ import type { ConnectionOptions } from "node:tls";
 import type { Clock } from "../../pubsub/clock.ts";
 import type { Host, RedisOptions } from "./config.ts";
 import type { Command, Dial, Reply } from "./connection.ts";
+import { Search } from "./search.ts";
 import { Sentinels } from "./sentinels.ts";
 
 const KEEPALIVE_MS = 5_000;
@@ -23,28 +24,30 @@ export class Dials {
   /** `name`: what the server calls our connection. With Sentinels it is the master, wherever that is. */
   to(host: Host, name: string): Dial {
     const { redisUsername, redisPassword, redisDB, sentinelMasterName } = this.#options;
-    const sentinels = this.#sentinels;
+    const search = this.#sentinels && new Search(this.#sentinels);
     return {
       // Sentinels have names of their own: none of them is the master's.
-      ...socketOf(this.#options, sentinels ? undefined : this.#options.hosts[0]),
+      ...socketOf(this.#options, search ? undefined : this.#options.hosts[0]),
       clock: this.#clock,
-      address: sentinels ? `the master ${sentinelMasterName} of the Sentinels` : `${host.host}:${host.port}`,
-      where: sentinels ? (signal) => sentinels.master(signal) : () => Promise.resolve(host),
+      address: search ? `the master ${sentinelMasterName} of the Sentinels` : `${host.host}:${host.port}`,
+      where: search ? (signal) => search.master(signal) : () => Promise.resolve(host),
       greeting: [
         ...signIn(redisUsername, redisPassword),
         // Not every server that speaks Redis knows it, and not every user may.
         { command: ["client", ["SETNAME", name]], must: false },
         ...(redisDB === 0 ? [] : [{ command: ["select", [String(redisDB)]] as Command, must: true }]),
-        ...(sentinels ? [{ command: ["role", []] as Command, must: false, wrong: notMaster }] : []),
+        ...(search ? [{ command: ["role", []] as Command, must: false, wrong: (role: Reply) => notMaster(role, search) }] : []),
       ],
     };
   }
 }
 
 /** A Sentinel may not know yet that a master is none any more. */
-function notMaster(role: Reply): string | undefined {
+function notMaster(role: Reply, search: Search): string | undefined {
   const [word] = role as readonly Reply[];
-  return String(word) === "master" ? undefined : `expected a master, found a ${word}`;
+  if (String(word) !== "master") return `expected a master, found a ${word}`;
+  search.right();
+  return undefined;
 }
 
 function sentinelDial(options: RedisOptions, host: Host, clock: Clock): Dial {

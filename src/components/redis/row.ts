@@ -15,8 +15,12 @@ export class Row {
     return this.#hosts;
   }
 
+  toTheFront(host: Host): void {
+    if (this.#hosts.includes(host)) this.#hosts = [host, ...this.#hosts.filter((one) => one !== host)];
+  }
+
   toTheEnd(host: Host): void {
-    this.#hosts = [...this.#hosts.filter((one) => one !== host), host];
+    if (this.#hosts.includes(host)) this.#hosts = [...this.#hosts.filter((one) => one !== host), host];
   }
 
   /** `told`: who is there now. Who is new is asked first; who is gone, and was not named, is forgotten. */
