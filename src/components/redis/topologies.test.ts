@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { provide } from "../../../test/brokers/debian.ts";
 import { type RedisServer, type RedisServerOptions, startRedis } from "../../../test/brokers/redis.ts";
+import { startPair } from "../../../test/brokers/redis-cluster.ts";
 import { freePort } from "../../../test/brokers/server.ts";
 import { withRedis } from "../../../test/brokers/with.ts";
 import { type Bench, textOf } from "../../conformance/bench.ts";
 import { benchOn, openRedis } from "./bench.fixture.ts";
-import { startPair } from "./cluster.fixture.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -37,7 +37,7 @@ function temporary(): string {
 
 withRedis("redis: where it runs", () => {
   test("a cluster: topics live on whichever server has them, and are found from any", async () => {
-    const [first, second] = await startPair(cleanups);
+    const [first, second] = await startPair(server);
     const b = bench({ redisHost: `127.0.0.1:${first.port}`, redisType: "cluster" });
     const pubsub = await b.open();
     expect((await pubsub.inspect(AbortSignal.timeout(5_000))).filter(({ level }) => level === "refuse")).toEqual([]);
