@@ -1,13 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as passes } from "node:timers/promises";
 import { type RedisServer, startRedis } from "./redis.ts";
+import { TAKES_MS, until } from "./until.ts";
 
 const NAME = "main";
 const REPLICATION = ["on", ">replica", "resetchannels", "+psync", "+replconf", "+ping"];
-const TAKES_MS = 30_000;
-const LOOK_MS = 50;
 /** Sentinel takes a server for dead that is silent for so long. Only while one is dead is it short: a machine that stalls must not look like that. */
 const PATIENT_MS = 600_000;
 const IMPATIENT_MS = 1_000;
@@ -85,11 +83,3 @@ const settings = (port: number): string =>
 
 const follows = (server: RedisServer): Promise<void> =>
   until("the replica follows", async () => (await server.cli("INFO", "replication")).includes("master_link_status:up"));
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + TAKES_MS;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`not within ${TAKES_MS} ms: ${what}`);
-    await passes(LOOK_MS);
-  }
-}

@@ -5,6 +5,7 @@ import type { Host, RedisOptions } from "./config.ts";
 import type { Reply } from "./connection.ts";
 import { Dials } from "./dial.ts";
 import { Node } from "./node.ts";
+import { Row } from "./row.ts";
 import type { Servers } from "./servers.ts";
 import { slotOf } from "./slot.ts";
 
@@ -17,10 +18,13 @@ export class Cluster implements Servers {
   readonly #options: RedisOptions;
   readonly #name: string;
   readonly #clock: Clock;
+  /** Who was asked last is at the end: one that was cut off from the others, or removed, is not the only one that is believed. */
+  readonly #row: Row;
   readonly #nodes = new Map<string, Node>();
   readonly #bySlot = new Array<Node | undefined>(SLOTS);
   readonly #listeners = new Set<() => void>();
-  #cancelRetry: () => void = () => undefined;
+  /** Undefined: nothing is to be asked again. */
+  #cancelRetry: (() => void) | undefined;
   #asking = false;
   readonly #closing = new AbortController();
 
@@ -28,6 +32,7 @@ export class Cluster implements Servers {
     this.#options = options;
     this.#name = name;
     this.#clock = clock;
+    this.#row = new Row(options.hosts);
   }
 
   open(): void {
@@ -45,9 +50,9 @@ export class Cluster implements Servers {
   moved(): void {
     if (this.#asking || this.#closing.signal.aborted) return;
     this.#asking = true;
-    this.#cancelRetry();
-    const known = [...this.#nodes.keys()].map(hostOf);
-    void this.#discover([...known, ...this.#options.hosts]);
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+    void this.#discover();
   }
 
   onChange(listener: () => void): () => void {
@@ -57,23 +62,25 @@ export class Cluster implements Servers {
 
   close(): void {
     this.#closing.abort();
-    this.#cancelRetry();
+    this.#cancelRetry?.();
     for (const node of this.#nodes.values()) node.close();
     this.changes.tell();
   }
 
   /** Asks one server after the other, each over a connection of its own, until one tells the layout. */
-  async #discover(hosts: readonly Host[]): Promise<void> {
+  async #discover(): Promise<void> {
     const dials = new Dials(this.#options, this.#clock);
-    for (const host of hosts) {
+    for (const host of this.#row.hosts) {
+      this.#row.toTheEnd(host);
       const dial = dials.to(host, "layotto:layout");
       const layout = await ask(dial, this.#options.readTimeout, (server) => server.call("cluster", "SLOTS"), this.#closing.signal).catch(
         () => undefined,
       );
       if (this.#closing.signal.aborted) return;
-      if (layout === undefined) continue;
+      // One without any slot belongs to no cluster any more, or not yet.
+      if (layout === undefined || (layout as readonly Reply[]).length === 0) continue;
       this.#asking = false;
-      this.#apply(layout, host);
+      this.#apply(layout as readonly (readonly Reply[])[], host);
       return;
     }
     this.#asking = false;
@@ -81,24 +88,25 @@ export class Cluster implements Servers {
   }
 
   /** Rows of first slot, last slot, master, replicas. */
-  #apply(layout: Reply, asked: Host): void {
-    const named = new Set<string>();
+  #apply(layout: readonly (readonly Reply[])[], asked: Host): void {
+    const masters = new Map<string, Host>();
     this.#bySlot.fill(undefined);
-    for (const row of layout as readonly (readonly Reply[])[]) {
+    for (const row of layout) {
       const [first, last, master] = row as readonly [number, number, readonly Reply[]];
       const host = { host: String(master[0] ?? "") || asked.host, port: Number(master[1]) };
       const key = `${host.host}|${host.port}`;
-      named.add(key);
+      masters.set(key, host);
       this.#bySlot.fill(this.#node(key, host), first, last + 1);
     }
     for (const [key, node] of this.#nodes) {
-      if (named.has(key)) continue;
+      if (masters.has(key)) continue;
       this.#nodes.delete(key);
       node.close();
     }
+    this.#row.learn([...masters.values()]);
     for (const listener of [...this.#listeners]) listener();
     this.changes.tell();
-    if (named.size === 0) this.#later();
+    if (this.#bySlot.includes(undefined)) this.#later();
   }
 
   #node(key: string, host: Host): Node {
@@ -117,13 +125,11 @@ export class Cluster implements Servers {
     return node;
   }
 
+  /** A timer that runs is left alone: a server that is away says so more often than it fires. */
   #later(): void {
-    this.#cancelRetry();
-    this.#cancelRetry = this.#clock.after(RETRY_MS, () => this.moved());
+    this.#cancelRetry ??= this.#clock.after(RETRY_MS, () => {
+      this.#cancelRetry = undefined;
+      this.moved();
+    });
   }
-}
-
-function hostOf(key: string): Host {
-  const [host = "", port = ""] = key.split("|");
-  return { host, port: Number(port) };
 }

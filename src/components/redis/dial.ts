@@ -3,6 +3,7 @@ import type { ConnectionOptions } from "node:tls";
 import type { Clock } from "../../pubsub/clock.ts";
 import type { Host, RedisOptions } from "./config.ts";
 import type { Command, Dial, Reply } from "./connection.ts";
+import { Search } from "./search.ts";
 import { Sentinels } from "./sentinels.ts";
 
 const KEEPALIVE_MS = 5_000;
@@ -23,32 +24,35 @@ export class Dials {
   /** `name`: what the server calls our connection. With Sentinels it is the master, wherever that is. */
   to(host: Host, name: string): Dial {
     const { redisUsername, redisPassword, redisDB, sentinelMasterName } = this.#options;
-    const sentinels = this.#sentinels;
+    const search = this.#sentinels && new Search(this.#sentinels);
     return {
-      ...socketOf(this.#options, host),
+      // Sentinels have names of their own: none of them is the master's.
+      ...socketOf(this.#options, search ? undefined : this.#options.hosts[0]),
       clock: this.#clock,
-      address: sentinels ? `the master ${sentinelMasterName} of the Sentinels` : `${host.host}:${host.port}`,
-      where: sentinels ? (signal) => sentinels.master(signal) : () => Promise.resolve(host),
+      address: search ? `the master ${sentinelMasterName} of the Sentinels` : `${host.host}:${host.port}`,
+      where: search ? (signal) => search.master(signal) : () => Promise.resolve(host),
       greeting: [
         ...signIn(redisUsername, redisPassword),
         // Not every server that speaks Redis knows it, and not every user may.
         { command: ["client", ["SETNAME", name]], must: false },
         ...(redisDB === 0 ? [] : [{ command: ["select", [String(redisDB)]] as Command, must: true }]),
-        ...(sentinels ? [{ command: ["role", []] as Command, must: false, wrong: notMaster }] : []),
+        ...(search ? [{ command: ["role", []] as Command, must: false, wrong: (role: Reply) => notMaster(role, search) }] : []),
       ],
     };
   }
 }
 
 /** A Sentinel may not know yet that a master is none any more. */
-function notMaster(role: Reply): string | undefined {
+function notMaster(role: Reply, search: Search): string | undefined {
   const [word] = role as readonly Reply[];
-  return String(word) === "master" ? undefined : `expected a master, found a ${word}`;
+  if (String(word) !== "master") return `expected a master, found a ${word}`;
+  search.right();
+  return undefined;
 }
 
 function sentinelDial(options: RedisOptions, host: Host, clock: Clock): Dial {
   return {
-    ...socketOf(options, host),
+    ...socketOf(options, options.hosts[0]),
     clock,
     address: `the Sentinel ${host.host}:${host.port}`,
     where: () => Promise.resolve(host),
@@ -56,12 +60,12 @@ function sentinelDial(options: RedisOptions, host: Host, clock: Clock): Dial {
   };
 }
 
-function socketOf(options: RedisOptions, host: Host): Omit<Dial, "clock" | "address" | "where" | "greeting"> {
+/** `alias`: its name is what a certificate must carry where a server is known by an address. */
+function socketOf(options: RedisOptions, alias: Host | undefined): Omit<Dial, "clock" | "address" | "where" | "greeting"> {
   const { enableTLS, dialTimeout, redisMinRetryInterval, redisMaxRetryInterval } = options;
-  const tls = enableTLS ? tlsOf(options, host) : undefined;
   return {
-    connect: (target) => socketTo(target, tls),
-    connected: tls ? "secureConnect" : "connect",
+    connect: (target) => socketTo(target, enableTLS ? tlsOf(options, target, alias) : undefined),
+    connected: enableTLS ? "secureConnect" : "connect",
     timeoutMs: dialTimeout,
     firstMs: redisMinRetryInterval,
     mostMs: redisMaxRetryInterval,
@@ -85,9 +89,9 @@ function signIn(username = "", password = ""): Dial["greeting"] {
   return [{ command: ["auth", username === "" ? [password] : [username, password]], must: true }];
 }
 
-function tlsOf(options: RedisOptions, host: Host): ConnectionOptions {
-  // A cluster announces addresses; its certificates carry the name that was configured.
-  const name = [options.hosts[0]?.host, host.host].find((candidate) => candidate !== undefined && isIP(candidate) === 0);
+function tlsOf(options: RedisOptions, target: Host, alias: Host | undefined): ConnectionOptions {
+  // Clusters and Sentinels announce addresses; their certificates carry the name that was configured. Without any name it is the address.
+  const name = [target.host, alias?.host].find((candidate) => candidate !== undefined && isIP(candidate) === 0);
   return {
     ...(name ? { servername: name } : {}),
     ...(options.insecureSkipTLSVerify ? { rejectUnauthorized: false } : {}),

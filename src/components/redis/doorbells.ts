@@ -24,8 +24,10 @@ export class Doorbells {
     this.#of(watcher.stream).wait(watcher);
   }
 
+  /** Makes none: nobody would wait at it, and whoever forgets may do so after the end. */
   forget(watcher: Watcher): void {
-    this.#of(watcher.stream).forget(watcher);
+    const doorbell = this.#slotOf ? this.#bySlot.get(this.#slotOf(watcher.stream)) : this.#all[0];
+    doorbell?.forget(watcher);
   }
 
   close(): void {

@@ -96,13 +96,14 @@ class RedisStreams implements PubSub {
   }
 
   async inspect(signal: AbortSignal): Promise<readonly Finding[]> {
-    const node = await this.#reach(() => this.#servers.nodes[0], signal);
-    return inspect(node.read, this.#options);
+    return inspect(await this.#reachAll(signal), this.#options);
   }
 
   async ping(signal: AbortSignal): Promise<void> {
-    const node = await this.#reach(() => this.#servers.nodes[0], signal);
-    await node.read.call("ping");
+    await this.#reach(() => this.#any, signal);
+    const pings = this.#up.map(({ read }) => read.call("ping"));
+    // One that falls silent must not hide the others.
+    await Promise.any(pings).catch(() => Promise.all(pings));
   }
 
   async close(signal: AbortSignal): Promise<void> {
@@ -113,6 +114,16 @@ class RedisStreams implements PubSub {
     } finally {
       this.#servers.close();
     }
+  }
+
+  get #up(): readonly Node[] {
+    return this.#servers.nodes.filter(({ up }) => up);
+  }
+
+  /** One that is up; else one whose connections are only beginning. */
+  get #any(): Node | undefined {
+    const { nodes } = this.#servers;
+    return this.#up[0] ?? nodes.find(({ failed }) => !failed) ?? nodes[0];
   }
 
   /** Connections are made in the background; the first question waits for them as long as they are only beginning. */
@@ -126,6 +137,14 @@ class RedisStreams implements PubSub {
         throw failed ?? node?.unavailable() ?? new PubSubError("unavailable", "the layout of the cluster is not known yet");
       await this.#servers.changes.next(signal);
     }
+  }
+
+  /** All that are up, once the connections of none are only beginning. Rejects when none is. */
+  async #reachAll(signal: AbortSignal): Promise<readonly Node[]> {
+    const one = await this.#reach(() => this.#any, signal);
+    const begins = () => this.#servers.nodes.some(({ up, failed }) => !up && !failed);
+    while (begins() && !signal.aborted && !this.#closed) await this.#servers.changes.next(signal);
+    return this.#up.length > 0 ? this.#up : [one];
   }
 }
 

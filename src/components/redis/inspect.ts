@@ -2,9 +2,29 @@ import { PubSubError } from "../../pubsub/error.ts";
 import type { Finding } from "../../pubsub/pubsub.ts";
 import type { RedisOptions } from "./config.ts";
 import type { Connection, Reply } from "./connection.ts";
+import type { Node } from "./node.ts";
 
-/** What a server's settings mean for its messages (D1, D2). Rejects when it cannot be reached. */
-export async function inspect(connection: Connection, options: RedisOptions): Promise<readonly Finding[]> {
+/**
+ * What the settings of servers mean for their messages (D1, D2): each finding once. One that is not true of all of them names those it is
+ * true of. Rejects when one cannot be reached.
+ */
+export async function inspect(nodes: readonly Node[], options: RedisOptions): Promise<readonly Finding[]> {
+  const found = new Map<string, { readonly finding: Finding; readonly at: string[] }>();
+  const perNode = await Promise.all(nodes.map(({ read }) => inspectOne(read, options)));
+  for (const [index, findings] of perNode.entries()) {
+    for (const finding of findings) {
+      const key = `${finding.id} ${finding.found}`;
+      const known = found.get(key) ?? { finding, at: [] };
+      known.at.push(nodes[index]?.address ?? "");
+      found.set(key, known);
+    }
+  }
+  return [...found.values()].map(({ finding, at }) =>
+    at.length === nodes.length ? finding : { ...finding, found: `${at.join(", ")}: ${finding.found}` },
+  );
+}
+
+async function inspectOne(connection: Connection, options: RedisOptions): Promise<readonly Finding[]> {
   const info = parseInfo(String(await connection.call("info")));
   const findings: Finding[] = [];
   const version = info.redis_version ?? "0";

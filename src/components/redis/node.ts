@@ -22,6 +22,8 @@ const PING_MS = 5_000;
  * (in a cluster there are more of them), reads and claims go over another, publishes and settlements over the third. A large publish so never delays a read.
  */
 export class Node {
+  /** In words. */
+  readonly address: string;
   readonly read: Connection;
   readonly write: Connection;
   readonly doorbells: Doorbells;
@@ -38,6 +40,7 @@ export class Node {
     this.#clock = clock;
     const slots = options.redisType === "cluster" ? slotOf : undefined;
     const dials = new Dials(options, clock);
+    this.address = dials.to(host, name).address;
     const dial = (role: string, silenceMs: number, listener: Partial<ConnectionListener>) =>
       new Connection(dials.to(host, `layotto:${name.replace(/[^\x21-\x7e]/g, "_")}:${role}`), silenceMs, {
         up: () => this.#up(),

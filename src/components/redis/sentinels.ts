@@ -1,48 +1,61 @@
 import { ask } from "./ask.ts";
 import type { Host } from "./config.ts";
 import type { Connection, Dial, Reply } from "./connection.ts";
+import { Row } from "./row.ts";
+
+/** Where the master is, and who told. */
+export interface Told {
+  readonly master: Host;
+  readonly by: Host;
+}
 
 /** Tells where the master is that Sentinels watch. */
 export class Sentinels {
-  /** Who was asked last is at the end: one that is away, or that is wrong, is not asked again before the others. */
-  #hosts: readonly Host[];
-  readonly #named: readonly Host[];
+  /** Who knew last is asked first. One that is away, or that is wrong, is not asked again before the others. */
+  readonly #row: Row;
   readonly #master: string;
   readonly #dial: (host: Host) => Dial;
   readonly #silenceMs: number;
-  #asking: Promise<Host> | undefined;
+  #asking: Promise<Told> | undefined;
 
   /** `hosts`: those that are known from the start. They tell of the others. */
   constructor(hosts: readonly Host[], master: string, dial: (host: Host) => Dial, silenceMs: number) {
-    this.#hosts = hosts;
-    this.#named = hosts;
+    this.#row = new Row(hosts);
     this.#master = master;
     this.#dial = dial;
     this.#silenceMs = silenceMs;
   }
 
   /** One after the other is asked, until one knows. Rejects with an Error that says why the last one did not. */
-  master(signal: AbortSignal): Promise<Host> {
+  master(signal: AbortSignal): Promise<Told> {
     this.#asking ??= this.#ask(signal).finally(() => {
       this.#asking = undefined;
     });
     return this.#asking;
   }
 
-  async #ask(signal: AbortSignal): Promise<Host> {
+  /** What it told is no master, or cannot be reached. */
+  wrong(sentinel: Host): void {
+    this.#row.toTheEnd(sentinel);
+  }
+
+  async #ask(signal: AbortSignal): Promise<Told> {
     let why = "";
-    for (const host of this.#hosts) {
-      this.#hosts = [...this.#hosts.filter((one) => one !== host), host];
+    for (const host of this.#row.hosts) {
       const dial = this.#dial(host);
       try {
         const [master, others] = await ask(dial, this.#silenceMs, (sentinel) => this.#questions(sentinel), signal);
         this.#learn(host, others as readonly (readonly Reply[])[]);
-        if (master !== null) return hostOf(...(master as readonly [Reply, Reply]));
+        if (master !== null) {
+          this.#row.toTheFront(host);
+          return { master: hostOf(...(master as readonly [Reply, Reply])), by: host };
+        }
         why = `${dial.address} knows no master ${this.#master}`;
       } catch (error) {
         why = (error as Error).message;
       }
       if (signal.aborted) break;
+      this.#row.toTheEnd(host);
     }
     throw new Error(why);
   }
@@ -61,12 +74,8 @@ export class Sentinels {
       const of = (name: string) => row[row.findIndex((field) => String(field) === name) + 1] ?? null;
       return hostOf(of("ip"), of("port"));
     });
-    if (told.length === 0) return;
-    const fresh = told.filter((one) => !this.#hosts.some((known) => same(known, one)));
-    const kept = this.#hosts.filter((one) => one === host || this.#named.includes(one) || told.some((other) => same(other, one)));
-    this.#hosts = [...fresh, ...kept];
+    if (told.length > 0) this.#row.learn([...told, host]);
   }
 }
 
-const same = (a: Host, b: Host): boolean => a.host === b.host && a.port === b.port;
 const hostOf = (host: Reply, port: Reply): Host => ({ host: String(host), port: Number(port) });

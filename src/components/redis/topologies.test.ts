@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { provide } from "../../../test/brokers/debian.ts";
 import { type RedisServer, type RedisServerOptions, startRedis } from "../../../test/brokers/redis.ts";
+import { startPair } from "../../../test/brokers/redis-cluster.ts";
 import { freePort } from "../../../test/brokers/server.ts";
 import { withRedis } from "../../../test/brokers/with.ts";
 import { type Bench, textOf } from "../../conformance/bench.ts";
@@ -35,15 +37,7 @@ function temporary(): string {
 
 withRedis("redis: where it runs", () => {
   test("a cluster: topics live on whichever server has them, and are found from any", async () => {
-    const buses = [await freePort(), await freePort()] as const;
-    const start = (bus: number) => server({ extraArgs: ["--cluster-enabled", "yes", "--cluster-port", String(bus)] });
-    const [first, second] = [await start(buses[0]), await start(buses[1])];
-    await first.cli("CLUSTER", "ADDSLOTSRANGE", "0", "8191");
-    await second.cli("CLUSTER", "ADDSLOTSRANGE", "8192", "16383");
-    await first.cli("CLUSTER", "MEET", "127.0.0.1", String(second.port), String(buses[1]));
-    for (const one of [first, second]) {
-      await expect.poll(() => one.cli("CLUSTER", "INFO"), { timeout: 20_000 }).toMatch(/cluster_state:ok.*cluster_size:2/s);
-    }
+    const [first, second] = await startPair(server);
     const b = bench({ redisHost: `127.0.0.1:${first.port}`, redisType: "cluster" });
     const pubsub = await b.open();
     expect((await pubsub.inspect(AbortSignal.timeout(5_000))).filter(({ level }) => level === "refuse")).toEqual([]);
@@ -95,7 +89,7 @@ withRedis("redis: where it runs", () => {
     expect(await replica.cli("XLEN", b.topic)).not.toBe("0");
   }, 60_000);
 
-  test("Sentinels that were not named are told of by those that were, and one that names a server that is no master is not the last word", async () => {
+  test("Sentinels that were not named are told of by those that were, and one that names a server that is no master, or is away, is not the last word", async () => {
     const master = await server();
     const replica = await server({ extraArgs: ["--replicaof", "127.0.0.1", String(master.port)] });
     await expect.poll(() => replica.cli("INFO", "replication"), { timeout: 10_000 }).toContain("master_link_status:up");
@@ -115,12 +109,36 @@ withRedis("redis: where it runs", () => {
     const publish = () => b.publish(pubsub, "second").then(() => true, String);
     await expect.poll(publish, { timeout: 20_000, interval: 200 }).toBe(true);
     const wrong = await sentinelOf(replica.port);
-    const misled = openRedis({ redisHost: `127.0.0.1:${wrong.port},127.0.0.1:${other.port}`, failover: true, sentinelMasterName: "main" });
+    const late = await sentinelOf(await freePort());
+    const redisHost = [wrong, late, other].map(({ port }) => `127.0.0.1:${port}`).join(",");
+    const misled = openRedis({ redisHost, failover: true, sentinelMasterName: "main" });
     cleanups.push(() => misled.close(AbortSignal.timeout(5_000)));
     const ping = () => misled.ping(AbortSignal.timeout(10_000)).then(() => true, String);
     await expect.poll(ping, { timeout: 20_000 }).toBe(true);
     expect(await master.cli("CLIENT", "LIST")).toContain("layotto:");
   }, 60_000);
+
+  test("a Sentinel that was right is asked first: those that are away cost nothing when a connection is made anew", async () => {
+    let asked = 0;
+    const away = createServer((socket) => {
+      asked += 1;
+      socket.destroy();
+    });
+    await new Promise<void>((resolve) => away.listen(0, "127.0.0.1", resolve));
+    cleanups.push(() => away.close());
+    const { port } = away.address() as AddressInfo;
+    const master = await server();
+    const sentinelConfig = join(temporary(), "sentinel.conf");
+    writeFileSync(sentinelConfig, `sentinel monitor main 127.0.0.1 ${master.port} 1\n`);
+    const sentinel = await server({ sentinelConfig });
+    const b = bench({ redisHost: `127.0.0.1:${port},127.0.0.1:${sentinel.port}`, failover: true, sentinelMasterName: "main" });
+    const pubsub = await b.open();
+    expect(asked).toBe(1);
+    await master.cli("CLIENT", "KILL", "TYPE", "normal");
+    const publish = () => b.publish(pubsub, "x").then(() => true, String);
+    await expect.poll(publish, { timeout: 20_000 }).toBe(true);
+    expect(asked).toBe(1);
+  }, 30_000);
 
   const missing = provide("openssl", "openssl");
   test.skipIf(missing)(
