@@ -57,6 +57,7 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     this.#queue = queue;
     this.#lending = new Lending(ground.options.fifo, {
       deliver: (batch) => sink.deliver(batch),
+      isOurs: (lease) => this.isOurs(lease),
       released: (lease) => this.#settlements.add(lease),
     });
     this.#leases = new Leases(this);

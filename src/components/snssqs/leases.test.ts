@@ -113,6 +113,16 @@ test("what comes a second time is not lent twice: its newest receipt settles it"
   expect(lease?.receipt).toBe("r3");
 });
 
+test("what arrives with its lease over is not lent, whoever has it now: it comes again", () => {
+  const since = played.clock.elapsed();
+  const message = { MessageId: "m", ReceiptHandle: "r", Body: "b" };
+  played.clock.advance(LEASE_MS - 1);
+  expect(played.leases.receive(message, since)?.until).toBe(since + LEASE_MS);
+  played.clock.advance(1);
+  expect(played.leases.receive({ ...message, MessageId: "n" }, since)).toBeUndefined();
+  expect(played.leases.all).toHaveLength(1);
+});
+
 test("what was given back and comes again is lent anew", () => {
   const lease = played.receive("m", "r1");
   lease?.release();

@@ -37,9 +37,9 @@ export class Leases {
     return [...this.#byId.values()];
   }
 
-  /** The lease of a message that was received by a call that left at `since`. Undefined: it is ours already, and must not be lent twice. */
+  /** The lease of a message that was received by a call that left at `since`. Undefined: it must not be lent, since it is ours already, or no more. */
   receive(message: Message, since: number): Lease | undefined {
-    const { topic, raw, leaseMs } = this.#member;
+    const { topic, raw, leaseMs, clock } = this.#member;
     const { MessageId: id = "", ReceiptHandle: receipt = "", Attributes: said } = message;
     const known = this.#byId.get(id);
     if (known && (known.state === "held" || known.state === "lent" || known.state === "acked")) {
@@ -47,6 +47,8 @@ export class Leases {
       if (known.state === "acked") this.#member.settled(known);
       return undefined;
     }
+    // The process stood still: it is another's by now, or will come again.
+    if (since + leaseMs <= clock.elapsed()) return undefined;
     const counted = { publishedAt: numberOf(said?.SentTimestamp), deliveries: numberOf(said?.ApproximateReceiveCount), leaseMs };
     const lease = new Lease(topic, id, receipt, decode(message, raw), counted, since, this.#member);
     this.#byId.set(id, lease);

@@ -6,6 +6,8 @@ import type { Lease } from "./lease.ts";
 /** Whom it lends to. */
 export interface Lender {
   deliver(batch: readonly Delivery[]): void;
+  /** False: its time is over. Then `gone` follows. */
+  isOurs(lease: Lease): boolean;
   /** It is given back, and to be told to SQS. */
   released(lease: Lease): void;
 }
@@ -49,7 +51,7 @@ export class Lending {
   lend(): void {
     const batch: Lease[] = [];
     for (let lease = this.#held[0]; lease; lease = this.#held[0]) {
-      if (lease.state === "held" && !this.#window.admits(lease.size)) break;
+      if (lease.state === "held" && !(this.#window.admits(lease.size) && this.#lender.isOurs(lease))) break;
       this.#held.shift();
       if (lease.state !== "held") continue;
       lease.state = "lent";

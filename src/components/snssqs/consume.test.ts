@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { textsOf } from "../../conformance/bench.ts";
+import { message, PlayedReader } from "./reader.fixture.ts";
+
+const LEASE_MS = 30_000;
+
+test("what is held until its lease is over is not lent, nor what is behind it: another may be further with that key", async () => {
+  const { reader, clock, sink, receives, changes } = new PlayedReader({ fifo: true });
+  reader.window(1, 1_000);
+  (await receives.next()).answer([message("a1", "a"), message("a2", "a"), message("b1", "b")]);
+  const first = await sink.one();
+  clock.standStill(LEASE_MS);
+  reader.window(1_000, 1_000);
+  // It asks for more as soon as nothing is held any more.
+  await receives.next();
+  expect([textsOf(sink.seen), sink.lostOnes]).toEqual([["a1"], [first]]);
+  expect(changes.untaken).toBe(0);
+});
+
+test("what is brought by a call that lasted longer than a lease is not lent", async () => {
+  const { clock, sink, receives } = new PlayedReader();
+  const late = await receives.next();
+  clock.standStill(LEASE_MS);
+  late.answer([message("late")]);
+  (await receives.next()).answer([message("in time")]);
+  expect(textsOf(await sink.next(1))).toEqual(["in time"]);
+});
