@@ -103,6 +103,9 @@ export function awsError(doing: string, error: unknown): PubSubError {
   const word = plain(name);
   const known = NAMES[word];
   if (known) return named(doing, word, message, known);
+  // It broke off, or is none of the service's: what it was to say may be that it is done. The SDK's advice on it comes after the first line.
+  if ($fault === undefined && typeof error === "object" && error !== null && "$response" in error)
+    return new AwsError(word, "unavailable", `${doing}: the answer cannot be read: ${message.split("\n", 1)[0]}`, "unknown", false);
   if (answered) {
     const theirs = $fault === "server" || ($metadata?.httpStatusCode ?? 0) >= 500;
     // A server that failed may have done it before.
@@ -113,8 +116,6 @@ export function awsError(doing: string, error: unknown): PubSubError {
   if (NO_CONNECTION.has(code)) return new AwsError(code, "unavailable", `${doing}: ${message || code}`, "rejected", false);
   if (message === "Region is missing")
     return new AwsError(name, "invalid_argument", `${doing}: there is no region: set region, AWS_REGION or a profile's`, "rejected", true);
-  if (typeof error === "object" && error !== null && "$response" in error)
-    return new AwsError(name, "unavailable", `${doing}: the answer cannot be read: ${message}`, "unknown", false);
   // Nothing but its text tells this time limit of the SDK from the others. Connections that break have this name as well, and a code.
   if (name === "TimeoutError" && code === "" && /establish a connection/.test(message))
     return new AwsError(name, "unavailable", `${doing}: no connection in time`, "rejected", false);
