@@ -5,10 +5,10 @@ import type { SubscribeRequest } from "../../pubsub/subscription.ts";
 import type { Aws } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
 import { Directory } from "./directory.ts";
-import { isDifferent, isMissing } from "./errors.ts";
+import { isMissing } from "./errors.ts";
 import { findings, refusal } from "./findings.ts";
-import { type AwsName, encodeName, queueName, topicName } from "./names.ts";
-import { GROUP_TAG, TOPIC_TAG, tagsOf } from "./tags.ts";
+import { Making, queueArn } from "./making.ts";
+import { queueName } from "./names.ts";
 
 /** The queue of a group, and how the topic's messages come into it. */
 export interface Queue {
@@ -23,7 +23,6 @@ type Request = Pick<SubscribeRequest, "topic" | "group">;
 
 /** That a topic has a queue is believed so long. */
 const BELIEVED_MS = 60_000;
-const WAIT_MS = 10_000;
 const USUAL_RETENTION_S = 345_600;
 
 /** Topics, queues and the subscriptions between them: found or made once, and remembered until AWS says that they are gone. Never changed. */
@@ -32,6 +31,7 @@ export class Entities {
   readonly #options: SnsSqsOptions;
   readonly #clock: Clock;
   readonly #directory: Directory;
+  readonly #making: Making;
   readonly #topics = new Map<string, string>();
   readonly #queues = new Map<string, Queue>();
   /** Queues that are there and must not be read, by name. */
@@ -50,6 +50,7 @@ export class Entities {
     this.#options = options;
     this.#clock = clock;
     this.#directory = new Directory(options);
+    this.#making = new Making(options, this.#directory, clock);
   }
 
   /** What is known of the queues that are read, were made, or are refused. */
@@ -125,10 +126,7 @@ export class Entities {
     const known = this.#topics.get(topic);
     if (known !== undefined) return known;
     const aws = await this.#aws();
-    const named = topicName(topic, this.#options.fifo);
-    const arn = this.#options.disableEntityManagement
-      ? await this.#directory.topic(aws, named.name, topic)
-      : await this.#makeTopic(aws, named, topic);
+    const arn = await this.#making.topic(aws, topic);
     this.#topics.set(topic, arn);
     // It was there before, with these groups: nobody else would subscribe them again.
     for (const request of this.#wanted.get(topic)?.values() ?? []) await this.#group(request);
@@ -145,15 +143,13 @@ export class Entities {
     const aws = await this.#aws();
     const named = queueName(topic, group, this.#options.fifo);
     const arn = queueArn(topicArn, named.name);
-    const found = await this.#directory.queueUrl(aws, named.name);
-    if (found === undefined && this.#options.disableEntityManagement) throw this.#directory.missingQueue(named.name, request);
-    const url = found ?? (await this.#makeQueue(aws, named, arn, topicArn, request));
+    const { url, made } = await this.#making.queue(aws, named, arn, topicArn, request);
     const attributes = await this.#directory.attributes(aws, url);
     this.#admit(named.name, url, attributes);
     const allows = !this.#options.disableEntityManagement && !attributes.Policy;
-    if (allows) await this.#allow(aws, url, arn, topicArn);
-    const subscription = await this.#subscription(aws, topicArn, arn, request);
-    if (found === undefined) await this.#settled();
+    if (allows) await this.#making.allow(aws, url, arn, topicArn);
+    const subscription = await this.#making.subscription(aws, topicArn, arn, request);
+    if (made) await this.#making.settled();
     const queue: Queue = {
       url,
       arn,
@@ -178,67 +174,6 @@ export class Entities {
     throw new PubSubError("failed_precondition", `${refused.found} ${refused.remedy}`, { permanent: true });
   }
 
-  async #makeTopic(aws: Aws, { name, hashed }: AwsName, topic: string): Promise<string> {
-    const tags = hashed || encodeName(topic) !== topic ? tagsOf(TOPIC_TAG, topic) : {};
-    const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
-    const Attributes = this.#options.fifo ? { FifoTopic: "true", ContentBasedDeduplication: "false" } : {};
-    const make = (more: { Tags?: typeof Tags; Attributes?: typeof Attributes }) =>
-      aws.call("CreateTopic", (options) => aws.sns.createTopic({ Name: name, ...more }, options));
-    try {
-      return (await make({ Attributes, ...(Tags.length > 0 && { Tags }) })).TopicArn ?? "";
-    } catch (error) {
-      // There is one, with other tags or attributes: it stays as it is.
-      if (!isDifferent(asPubSubError(error))) throw error;
-      return (await make(this.#options.fifo ? { Attributes: { FifoTopic: "true" } as typeof Attributes } : {})).TopicArn ?? "";
-    }
-  }
-
-  async #makeQueue(aws: Aws, { name, hashed }: AwsName, arn: string, topicArn: string, { topic, group }: Request): Promise<string> {
-    const Attributes = {
-      MessageRetentionPeriod: String(Math.floor(this.#options.retention / 1_000)),
-      Policy: policyFor(arn, topicArn),
-      ...(this.#options.fifo && { FifoQueue: "true", DeduplicationScope: "messageGroup", FifoThroughputLimit: "perMessageGroupId" }),
-    };
-    const mapped = hashed || encodeName(topic) !== topic || encodeName(group) !== group;
-    const tags = mapped ? { ...tagsOf(TOPIC_TAG, topic), ...tagsOf(GROUP_TAG, group) } : undefined;
-    const input = { QueueName: name, Attributes, ...(tags && { tags }) };
-    try {
-      const { QueueUrl = "" } = await aws.call("CreateQueue", (options) => aws.sqs.createQueue(input, options));
-      return QueueUrl;
-    } catch (error) {
-      // Another sidecar was faster.
-      const url = isDifferent(asPubSubError(error)) ? await this.#directory.queueUrl(aws, name) : undefined;
-      if (url === undefined) throw error;
-      return url;
-    }
-  }
-
-  /** Without it SNS drops what it should put there, and tells nobody. */
-  async #allow(aws: Aws, QueueUrl: string, arn: string, topicArn: string): Promise<void> {
-    const input = { QueueUrl, Attributes: { Policy: policyFor(arn, topicArn) } };
-    await aws.call("SetQueueAttributes", (options) => aws.sqs.setQueueAttributes(input, options));
-  }
-
-  async #subscription(aws: Aws, topicArn: string, arn: string, request: Request): Promise<Readonly<Record<string, string>>> {
-    const found = this.#options.disableEntityManagement
-      ? await this.#directory.subscription(aws, topicArn, arn)
-      : await this.#subscribe(aws, topicArn, arn);
-    if (found === undefined) throw this.#directory.missingSubscription(topicArn, arn, request);
-    return this.#directory.subscriptionAttributes(aws, found);
-  }
-
-  async #subscribe(aws: Aws, TopicArn: string, Endpoint: string): Promise<string | undefined> {
-    const Attributes = { RawMessageDelivery: "true" };
-    const input = { TopicArn, Protocol: "sqs", Endpoint, Attributes, ReturnSubscriptionArn: true };
-    try {
-      const { SubscriptionArn } = await aws.call("Subscribe", (options) => aws.sns.subscribe(input, options));
-      return SubscriptionArn;
-    } catch (error) {
-      if (!isDifferent(asPubSubError(error))) throw error;
-      return this.#directory.subscription(aws, TopicArn, Endpoint);
-    }
-  }
-
   async #checkRoute(topic: string, topicArn: string): Promise<void> {
     if (this.ready(topic) !== undefined) return;
     const aws = await this.#aws();
@@ -259,34 +194,6 @@ export class Entities {
     const groups = this.#wanted.get(request.topic) ?? new Map<string, Request>();
     this.#wanted.set(request.topic, groups.set(request.group, { topic: request.topic, group: request.group }));
   }
-
-  #settled(): Promise<void> {
-    const { createWait } = this.#options;
-    if (createWait === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#clock.after(Math.min(createWait, WAIT_MS), resolve));
-  }
 }
 
 const keyOf = ({ topic, group }: Request): string => JSON.stringify([topic, group]);
-
-/** arn:PARTITION:sns:REGION:ACCOUNT:TOPIC and its queue stand in the same place. */
-function queueArn(topicArn: string, name: string): string {
-  const [arn, partition, , region, account] = topicArn.split(":");
-  return [arn, partition, "sqs", region, account, name].join(":");
-}
-
-function policyFor(queue: string, topic: string): string {
-  return JSON.stringify({
-    Version: "2012-10-17",
-    Statement: [
-      {
-        Sid: "layotto",
-        Effect: "Allow",
-        Principal: { Service: "sns.amazonaws.com" },
-        Action: "sqs:SendMessage",
-        Resource: queue,
-        Condition: { ArnEquals: { "aws:SourceArn": topic } },
-      },
-    ],
-  });
-}
