@@ -32,6 +32,7 @@ export class Entities {
   readonly #clock: Clock;
   readonly #directory: Directory;
   readonly #making: Making;
+  /** Those that have all their wanted groups. */
   readonly #topics = new Map<string, string>();
   readonly #queues = new Map<string, Queue>();
   /** Queues that are there and must not be read, by name. */
@@ -125,11 +126,15 @@ export class Entities {
   async #topic(topic: string): Promise<string> {
     const known = this.#topics.get(topic);
     if (known !== undefined) return known;
-    const aws = await this.#aws();
-    const arn = await this.#making.topic(aws, topic);
+    const arn = await this.#making.topic(await this.#aws(), topic);
+    // It was there before, with these groups: nobody else would subscribe them again. One that fails is no reason for the others to miss anything.
+    const failed: PubSubError[] = [];
+    for (const request of this.#wanted.get(topic)?.values() ?? []) {
+      await this.#group(request).catch((error: unknown) => failed.push(asPubSubError(error)));
+    }
+    if (failed[0]) throw failed[0];
+    // Not before: what is published to it must reach them all.
     this.#topics.set(topic, arn);
-    // It was there before, with these groups: nobody else would subscribe them again.
-    for (const request of this.#wanted.get(topic)?.values() ?? []) await this.#group(request);
     return arn;
   }
 
@@ -137,10 +142,9 @@ export class Entities {
     const known = this.#queues.get(keyOf(request));
     if (known) return known;
     const { topic, group } = request;
-    const topicArn = await this.#topic(topic);
-    const again = this.#queues.get(keyOf(request));
-    if (again) return again;
     const aws = await this.#aws();
+    // The topic's other groups are no business of this one.
+    const topicArn = this.#topics.get(topic) ?? (await this.#making.topic(aws, topic));
     const named = queueName(topic, group, this.#options.fifo);
     const arn = queueArn(topicArn, named.name);
     const { url, made } = await this.#making.queue(aws, named, arn, topicArn, request);
