@@ -4,10 +4,10 @@ import type { Finding } from "../../pubsub/pubsub.ts";
 import type { SubscribeRequest } from "../../pubsub/subscription.ts";
 import type { Aws } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
-import { Directory } from "./directory.ts";
+import { Directory, queueArn } from "./directory.ts";
 import { isMissing } from "./errors.ts";
 import { findings, refusal } from "./findings.ts";
-import { Making, queueArn } from "./making.ts";
+import { Making } from "./making.ts";
 import { queueName } from "./names.ts";
 
 /** The queue of a group, and how the topic's messages come into it. */
@@ -182,7 +182,7 @@ export class Entities {
     if (this.ready(topic) !== undefined) return;
     const aws = await this.#aws();
     try {
-      if (await this.#directory.hasSubscription(aws, topicArn)) {
+      if (await this.#directory.hasQueue(aws, topicArn)) {
         this.#routable.set(topic, this.#clock.elapsed() + BELIEVED_MS);
         return;
       }
@@ -190,7 +190,7 @@ export class Entities {
       if (isMissing(asPubSubError(error))) this.forget(topic);
       throw error;
     }
-    const what = `nobody is subscribed to the topic ${topic} (${topicArn}): SNS would drop the message`;
+    const what = `no queue is subscribed to the topic ${topic} (${topicArn}): SNS would drop the message`;
     throw new PubSubError("failed_precondition", `${what}. Subscribe first, or set onUnroutable to accept`, { permanent: true });
   }
 

@@ -107,12 +107,6 @@ export class Making {
   }
 }
 
-/** arn:PARTITION:sns:REGION:ACCOUNT:TOPIC and its queue stand in the same place. */
-export function queueArn(topicArn: string, name: string): string {
-  const [arn, partition, , region, account] = topicArn.split(":");
-  return [arn, partition, "sqs", region, account, name].join(":");
-}
-
 function policyFor(queue: string, topic: string): string {
   return JSON.stringify({
     Version: "2012-10-17",

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 import { SteppedClock } from "../../conformance/stepped-clock.ts";
 import { snsSqsOptions } from "./config.ts";
 import { Entities } from "./entities.ts";
-import { PlayedAws, topicArn } from "./played-aws.fixture.ts";
+import { PlayedAws, queueArn, topicArn } from "./played-aws.fixture.ts";
 
 const A = { topic: "t", group: "a" };
 const B = { topic: "t", group: "b" };
@@ -46,4 +46,36 @@ test("a group is made again although another of its topic cannot be: then nothin
   aws.failing.clear();
   await entities.publishable("t");
   expect(aws.queuesOf("t")).toEqual(["t--a", "t--b"]);
+});
+
+const SUBSCRIBED: readonly [what: string, protocol: string, endpoint: string, isThere: boolean, answer?: string][] = [
+  ["a person, by e-mail", "email", "someone@example.com", false],
+  ["a function", "lambda", "arn:aws:lambda:us-east-1:123456789012:function:f", false],
+  ["a queue that is gone", "sqs", queueArn("gone"), false],
+  ["a queue", "sqs", queueArn("there"), true],
+  ["a queue that we may not look at", "sqs", queueArn("hidden"), true, "AccessDeniedException"],
+  ["a queue of another account", "sqs", "arn:aws:sqs:us-east-1:210987654321:theirs", true],
+  ["a queue of another region", "sqs", "arn:aws:sqs:eu-west-1:123456789012:far", true],
+];
+
+test.each(SUBSCRIBED)("a topic that has %s: whether a queue gets it", async (_, protocol, endpoint, isThere, answer) => {
+  aws.queues.set("there", {});
+  if (answer !== undefined) aws.failing.set("GetQueueUrl hidden", answer);
+  await entities.topic("t");
+  aws.subscribe(topicArn("t"), protocol, endpoint);
+  const published = entities.publishable("t");
+  if (isThere) expect(await published).toBe(topicArn("t"));
+  else await expect(published).rejects.toMatchObject({ code: "failed_precondition", permanent: true, outcome: "rejected" });
+});
+
+test("one queue among others is enough, and one that cannot be asked for now is no answer", async () => {
+  await entities.topic("t");
+  aws.queues.set("there", {});
+  aws.subscribe(topicArn("t"), "email", "someone@example.com");
+  aws.subscribe(topicArn("t"), "sqs", queueArn("gone"));
+  aws.subscribe(topicArn("t"), "sqs", queueArn("there"));
+  aws.failing.set("GetQueueUrl there", "ThrottlingException");
+  await expect(entities.publishable("t")).rejects.toMatchObject({ code: "resource_exhausted", permanent: false });
+  aws.failing.clear();
+  expect(await entities.publishable("t")).toBe(topicArn("t"));
 });
