@@ -16,11 +16,14 @@ import { Settlements, type Settler } from "./settlements.ts";
 /** What a reader needs of its component. */
 export interface Ground {
   readonly aws: Aws;
+  /** The queue as it is known. */
+  find(): Promise<Queue>;
   /** The queue, after AWS said that it is gone. */
   findAgain(): Promise<Queue>;
   readonly options: SnsSqsOptions;
   readonly clock: Clock;
-  left(reader: Reader): void;
+  /** `error`: why it died. Undefined: it was closed. */
+  left(reader: Reader, error: PubSubError | undefined): void;
 }
 
 /** One reader of a group's queue. */
@@ -178,6 +181,11 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     return true;
   }
 
+  /** Its subscription may be another by now. */
+  async look(): Promise<void> {
+    if (!this.#joining && !this.#closing && !this.#over) await this.#find(() => this.#ground.find());
+  }
+
   #goOn(): void {
     if (this.#over || this.#closing) return;
     this.#lending.lend();
@@ -189,13 +197,19 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     if (this.#joining) return;
     this.#joining = true;
     try {
-      this.#queue = await this.#ground.findAgain();
-    } catch (thrown) {
-      const error = asPubSubError(thrown);
-      if (!this.#over && error.permanent) this.#die(error);
+      await this.#find(() => this.#ground.findAgain());
     } finally {
       this.#joining = false;
       this.#goOn();
+    }
+  }
+
+  async #find(find: () => Promise<Queue>): Promise<void> {
+    try {
+      this.#queue = await find();
+    } catch (thrown) {
+      const error = asPubSubError(thrown);
+      if (!this.#over && error.permanent) this.#die(error);
     }
   }
 
@@ -221,7 +235,7 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     this.#settlements.stop(error ?? new PubSubError("cancelled", "the subscription is closed", { outcome: "unknown" }));
     // No call is made any more; nobody waits for one that is under way.
     void this.#receiving.stop();
-    this.#ground.left(this);
+    this.#ground.left(this, error);
     this.#end.resolve(error);
   }
 }

@@ -7,7 +7,7 @@ import { groupOf, isHashed, topicOf } from "./names.ts";
 import { GROUP_TAG, originalOf, TOPIC_TAG } from "./tags.ts";
 
 type Request = Pick<SubscribeRequest, "topic" | "group">;
-type Attributes = Readonly<Record<string, string>>;
+export type Attributes = Readonly<Record<string, string>>;
 
 /** One subscription of a topic. */
 export interface Subscribed {
@@ -67,6 +67,21 @@ export class Directory {
 
   async subscription(aws: Aws, topicArn: string, queueArn: string): Promise<string | undefined> {
     return (await find(this.subscriptions(aws, topicArn), ({ endpoint }) => endpoint === queueArn))?.arn;
+  }
+
+  /**
+   * Whether the topic has all these subscriptions. Asked of the topic: a subscription of a topic that was deleted, and made again
+   * since, goes on answering for itself.
+   */
+  async subscribed(aws: Aws, topicArn: string, arns: readonly (string | undefined)[]): Promise<boolean> {
+    const missing = new Set(arns);
+    try {
+      for await (const { arn } of this.subscriptions(aws, topicArn)) missing.delete(arn);
+    } catch (error) {
+      if (isMissing(asPubSubError(error))) return false;
+      throw error;
+    }
+    return missing.size === 0;
   }
 
   async subscriptionAttributes(aws: Aws, SubscriptionArn: string): Promise<Attributes> {

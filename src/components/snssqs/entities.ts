@@ -16,6 +16,8 @@ export interface Queue {
   readonly arn: string;
   /** The body is delivered as it was published, not in a notification. */
   readonly raw: boolean;
+  /** The ARN of the subscription that fills it. Undefined: whoever fills it. */
+  readonly subscription?: string;
   readonly findings: readonly Finding[];
 }
 
@@ -98,6 +100,25 @@ export class Entities {
     return { url, arn: attributes.QueueArn ?? "", raw: false, findings: [] };
   }
 
+  /** The topics whose groups were asked for. */
+  get wanted(): readonly string[] {
+    return [...this.#wanted.keys()];
+  }
+
+  /** The group was asked for, and nobody has left it since. */
+  wants({ topic, group }: Request): boolean {
+    return this.#wanted.get(topic)?.has(group) ?? false;
+  }
+
+  /** Looks whether the topic's groups are still subscribed to it, and subscribes them again if not: SNS tells nobody. */
+  look(topic: string): Promise<void> {
+    return this.#inTurn(topic, async () => {
+      const arn = this.#topics.get(topic);
+      if (arn !== undefined && !(await this.#stands(topic, arn))) this.forget(topic);
+      await this.#topic(topic);
+    });
+  }
+
   /** AWS says that it is not there. */
   forget(topic: string): void {
     this.#topics.delete(topic);
@@ -105,10 +126,17 @@ export class Entities {
     for (const request of this.#wanted.get(topic)?.values() ?? []) this.#queues.delete(keyOf(request));
   }
 
+  /** Nobody reads the group any more. It stays as long as it is left there, and is not made again. */
+  leave(request: Request): void {
+    this.#queues.delete(keyOf(request));
+    const groups = this.#wanted.get(request.topic);
+    if (groups?.delete(request.group) && groups.size === 0) this.#wanted.delete(request.topic);
+  }
+
   /** The group was deleted on purpose. */
   dropGroup(request: Request): void {
-    this.#wanted.get(request.topic)?.delete(request.group);
     this.forget(request.topic);
+    this.leave(request);
   }
 
   /** Each topic's work in a row, whatever became of what was before it: two at once would make what the other is about to find. */
@@ -157,8 +185,9 @@ export class Entities {
     const queue: Queue = {
       url,
       arn,
-      raw: subscription.RawMessageDelivery === "true",
-      findings: findings({ name: named.name, url, topicArn, attributes, subscription, allowed: allows }),
+      raw: subscription.attributes.RawMessageDelivery === "true",
+      subscription: subscription.arn,
+      findings: findings({ name: named.name, url, topicArn, attributes, subscription: subscription.attributes, allowed: allows }),
     };
     this.#retentionMs = Math.min(
       this.#retentionMs ?? Number.POSITIVE_INFINITY,
@@ -168,6 +197,11 @@ export class Entities {
     this.#want(request);
     this.#routable.set(topic, this.#clock.elapsed() + BELIEVED_MS);
     return queue;
+  }
+
+  async #stands(topic: string, arn: string): Promise<boolean> {
+    const needed = [...(this.#wanted.get(topic)?.values() ?? [])].map((request) => this.#queues.get(keyOf(request))?.subscription);
+    return this.#directory.subscribed(await this.#aws(), arn, needed);
   }
 
   #admit(name: string, url: string, attributes: Readonly<Record<string, string>>): void {

@@ -3,7 +3,7 @@ import { asPubSubError } from "../../pubsub/error.ts";
 import type { SubscribeRequest } from "../../pubsub/subscription.ts";
 import type { Aws } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
-import type { Directory } from "./directory.ts";
+import type { Attributes, Directory } from "./directory.ts";
 import { isDifferent } from "./errors.ts";
 import { type AwsName, encodeName, topicName } from "./names.ts";
 import { GROUP_TAG, TOPIC_TAG, tagsOf } from "./tags.ts";
@@ -44,12 +44,12 @@ export class Making {
     await aws.call("SetQueueAttributes", (options) => aws.sqs.setQueueAttributes(input, options));
   }
 
-  async subscription(aws: Aws, topicArn: string, arn: string, request: Request): Promise<Readonly<Record<string, string>>> {
+  async subscription(aws: Aws, topicArn: string, arn: string, request: Request): Promise<{ arn: string; attributes: Attributes }> {
     const found = this.#options.disableEntityManagement
       ? await this.#directory.subscription(aws, topicArn, arn)
       : await this.#subscribe(aws, topicArn, arn);
     if (found === undefined) throw this.#directory.missingSubscription(topicArn, arn, request);
-    return this.#directory.subscriptionAttributes(aws, found);
+    return { arn: found, attributes: await this.#directory.subscriptionAttributes(aws, found) };
   }
 
   /** A queue that was made is there for everybody. */

@@ -7,6 +7,7 @@ interface Subscribed {
   readonly SubscriptionArn: string;
   readonly Protocol: string;
   readonly Endpoint: string;
+  readonly raw: boolean;
 }
 
 /** SNS and SQS as far as topics, queues and subscriptions go. */
@@ -33,13 +34,17 @@ export class PlayedAws {
     listTopics: () => ({ Topics: [...this.topics.keys()].map((TopicArn) => ({ TopicArn })) }),
     subscribe: ({ TopicArn, Protocol, Endpoint }: { TopicArn: string; Protocol: string; Endpoint: string }) => {
       this.#called("Subscribe", Endpoint);
-      return { SubscriptionArn: this.subscribe(TopicArn, Protocol, Endpoint) };
+      return { SubscriptionArn: this.subscribe(TopicArn, Protocol, Endpoint, true) };
     },
     listSubscriptionsByTopic: ({ TopicArn }: { TopicArn: string }) => {
       this.#called("ListSubscriptionsByTopic", TopicArn);
       return { Subscriptions: this.#of(TopicArn) };
     },
-    getSubscriptionAttributes: () => ({ Attributes: { RawMessageDelivery: "true" } }),
+    getSubscriptionAttributes: ({ SubscriptionArn }: { SubscriptionArn: string }) => {
+      const found = [...this.topics.values()].flat().find((one) => one.SubscriptionArn === SubscriptionArn);
+      if (!found) throw answer("NotFoundException");
+      return { Attributes: { RawMessageDelivery: String(found.raw) } };
+    },
   };
 
   readonly sqs = {
@@ -65,13 +70,18 @@ export class PlayedAws {
   }
 
   /** As another program would. */
-  subscribe(TopicArn: string, Protocol: string, Endpoint: string): string {
+  subscribe(TopicArn: string, Protocol: string, Endpoint: string, raw = false): string {
     const subscriptions = this.#of(TopicArn);
     const found = subscriptions.find((one) => one.Endpoint === Endpoint);
     if (found) return found.SubscriptionArn;
     const SubscriptionArn = `${TopicArn}:${++this.#subscribed}`;
-    subscriptions.push({ SubscriptionArn, Protocol, Endpoint });
+    subscriptions.push({ SubscriptionArn, Protocol, Endpoint, raw });
     return SubscriptionArn;
+  }
+
+  /** Another program deletes the topic, and makes it again: it has the same ARN, and nobody is subscribed to it. */
+  remake(topic: string): void {
+    this.topics.set(topicArn(topic), []);
   }
 
   /** The queues that get what is published to a topic. */

@@ -68,7 +68,7 @@ export class PlayedReader {
   readonly changes = new Calls<Entries, Partial<Awaited<ReturnType<Aws["changeVisibility"]>>>>();
   readonly reader: Reader;
 
-  constructor(metadata: Readonly<Record<string, unknown>> = {}) {
+  constructor(metadata: Readonly<Record<string, unknown>> = {}, find = () => Promise.resolve(QUEUE)) {
     const aws = {
       receive: (_: string, most: number) => this.receives.make(most),
       delete: (_: string, entries: Entries) => this.deletes.make(entries),
@@ -76,7 +76,8 @@ export class PlayedReader {
     };
     this.reader = new Reader(REQUEST, QUEUE, this.sink, {
       aws: aws as unknown as Aws,
-      findAgain: () => Promise.resolve(QUEUE),
+      find,
+      findAgain: find,
       options: snsSqsOptions.parse(metadata),
       clock: this.clock,
       left: () => undefined,
