@@ -18,12 +18,12 @@ afterEach(() => {
 });
 
 /** The SDK's own clients against a server that answers so. */
-async function against(answer: RequestListener): Promise<Aws> {
+async function against(answer: RequestListener, more: Readonly<Record<string, unknown>> = {}): Promise<Aws> {
   server = createServer((request, response) => request.resume().on("end", () => answer(request, response)));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  aws = new Aws(snsSqsOptions.parse({ ...ACCOUNT, endpoint }), "test", systemClock);
+  aws = new Aws(snsSqsOptions.parse({ ...ACCOUNT, endpoint, ...more }), "test", systemClock);
   return aws;
 }
 
@@ -66,4 +66,26 @@ test.each([
 ])("what %s refuses by a name that is new to us is refused", async (_, answer, ask) => {
   const asked = ask(await against(answer));
   await expect(asked).rejects.toMatchObject({ code: "internal", outcome: "rejected", message: expect.stringContaining("Surprise: why") });
+});
+
+test("a message whose checksum is not MD5's, or cannot be made here, is received all the same", async () => {
+  const body = JSON.stringify({ Messages: [{ MessageId: "m", ReceiptHandle: "r", Body: "a", MD5OfBody: "0" }] });
+  const client = await against(says(200, "application/x-amz-json-1.0", body));
+  const received = await client.receive("http://localhost/123456789012/q", 1, AbortSignal.timeout(PATIENCE_MS));
+  expect(received).toMatchObject([{ MessageId: "m", Body: "a" }]);
+});
+
+test.each([
+  ["SNS", publish],
+  ["SQS", remove],
+])("a region that cannot be one is refused with clear words, by %s", async (_, ask) => {
+  const asked = ask(await against(says(200, "text/plain", ""), { region: "eu west 1" }));
+  const message = expect.stringMatching(/eu west 1.*set region/);
+  await expect(asked).rejects.toMatchObject({
+    name: "PubSubError",
+    code: "invalid_argument",
+    outcome: "rejected",
+    permanent: true,
+    message,
+  });
 });

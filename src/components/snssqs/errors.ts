@@ -67,6 +67,10 @@ const NAMES: Readonly<Record<string, Meaning>> = {
   KMSOptInRequired: NOT_NOW,
 };
 
+/** What the SDK says of a region. */
+const NO_REGION = "Region is missing";
+const BAD_REGION = "Region not accepted";
+
 /** Nothing was sent: there was no connection. */
 const NO_CONNECTION: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN"]);
 
@@ -114,8 +118,10 @@ export function awsError(doing: string, error: unknown): PubSubError {
       : new AwsError(word, "internal", `${doing}: ${word}: ${message}`, "rejected", false);
   }
   if (NO_CONNECTION.has(code)) return new AwsError(code, "unavailable", `${doing}: ${message || code}`, "rejected", false);
-  if (message === "Region is missing")
-    return new AwsError(name, "invalid_argument", `${doing}: there is no region: set region, AWS_REGION or a profile's`, "rejected", true);
+  // Nothing but its text tells such an error of the SDK.
+  const region = message === NO_REGION ? "there is no region" : message.startsWith(BAD_REGION) ? message.replace(/\.$/, "") : undefined;
+  if (region !== undefined)
+    return new AwsError(name, "invalid_argument", `${doing}: ${region}: set region, AWS_REGION or a profile's`, "rejected", true);
   // Nothing but its text tells this time limit of the SDK from the others. Connections that break have this name as well, and a code.
   if (name === "TimeoutError" && code === "" && /establish a connection/.test(message))
     return new AwsError(name, "unavailable", `${doing}: no connection in time`, "rejected", false);
