@@ -28,6 +28,7 @@ const NAMES: Readonly<Record<string, Meaning>> = {
   InvalidAccessKeyId: UNKNOWN_CALLER,
   InvalidSecurity: UNKNOWN_CALLER,
   SignatureDoesNotMatch: UNKNOWN_CALLER,
+  InvalidSignature: UNKNOWN_CALLER,
   IncompleteSignature: UNKNOWN_CALLER,
   RequestTimeTooSkewed: UNKNOWN_CALLER,
   MissingAuthenticationToken: UNKNOWN_CALLER,
@@ -66,6 +67,9 @@ const NAMES: Readonly<Record<string, Meaning>> = {
   KmsNotFound: NOT_NOW,
   KMSOptInRequired: NOT_NOW,
 };
+
+/** Instead of what the service says: of a signature it repeats the request's headers, with the session's token. */
+const NOT_ACCEPTED = "the credentials are not accepted";
 
 /** What the SDK says of a region. */
 const NO_REGION = "Region is missing";
@@ -111,11 +115,12 @@ export function awsError(doing: string, error: unknown): PubSubError {
   if ($fault === undefined && typeof error === "object" && error !== null && "$response" in error)
     return new AwsError(word, "unavailable", `${doing}: the answer cannot be read: ${message.split("\n", 1)[0]}`, "unknown", false);
   if (answered) {
-    const theirs = $fault === "server" || ($metadata?.httpStatusCode ?? 0) >= 500;
+    const status = $metadata?.httpStatusCode ?? 0;
+    const text = `${doing}: ${word}: ${status === 401 || status === 403 ? NOT_ACCEPTED : message}`;
     // A server that failed may have done it before.
-    return theirs
-      ? new AwsError(word, "unavailable", `${doing}: ${word}: ${message}`, "unknown", false)
-      : new AwsError(word, "internal", `${doing}: ${word}: ${message}`, "rejected", false);
+    return $fault === "server" || status >= 500
+      ? new AwsError(word, "unavailable", text, "unknown", false)
+      : new AwsError(word, "internal", text, "rejected", false);
   }
   if (NO_CONNECTION.has(code)) return new AwsError(code, "unavailable", `${doing}: ${message || code}`, "rejected", false);
   // Nothing but its text tells such an error of the SDK.
@@ -149,8 +154,7 @@ export function isDifferent(error: PubSubError): boolean {
 }
 
 function named(doing: string, word: string, message: string, { code, permanent }: Meaning): AwsError {
-  // What the service says of a signature repeats the request's headers, with the session's token.
-  const text = code === "unauthenticated" && word !== "CredentialsProviderError" ? "the credentials are not accepted" : message;
+  const text = code === "unauthenticated" && word !== "CredentialsProviderError" ? NOT_ACCEPTED : message;
   return new AwsError(word, code, `${doing}: ${word}: ${text}`, "rejected", permanent === true);
 }
 
