@@ -25,3 +25,21 @@ test("what is brought by a call that lasted longer than a lease is not lent", as
   (await receives.next()).answer([message("in time")]);
   expect(textsOf(await sink.next(1))).toEqual(["in time"]);
 });
+
+test("what is given back waits for the renewal under way, which would hide it again; what is acked does not", async () => {
+  const { reader, clock, sink, receives, deletes, changes } = new PlayedReader();
+  (await receives.next()).answer([message("given back"), message("acked")]);
+  const [first, second] = await sink.next(2);
+  reader.window(0, 0);
+  clock.advance(LEASE_MS / 3);
+  const renewal = await changes.next();
+  first?.release();
+  second?.ack();
+  (await deletes.next()).answer({});
+  expect(changes.untaken).toBe(0);
+  renewal.answer({});
+  const givenBack = await changes.next();
+  expect(givenBack.asked).toMatchObject([{ ReceiptHandle: "receipt of given back", VisibilityTimeout: 0 }]);
+  givenBack.answer({});
+  await reader.flush(AbortSignal.timeout(5_000));
+});

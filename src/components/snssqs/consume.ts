@@ -77,6 +77,10 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     return this.#queue.raw;
   }
 
+  get renewal(): Promise<void> | undefined {
+    return this.#leases.renewal;
+  }
+
   window(messages: number, bytes: number): void {
     this.#lending.window(messages, bytes);
     this.#goOn();

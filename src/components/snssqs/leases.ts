@@ -27,7 +27,7 @@ export interface Member extends LeaseKeeper {
 export class Leases {
   readonly #member: Member;
   readonly #byId = new FreshMap<string, Lease>();
-  #renewing = false;
+  #renewal: Promise<void> | undefined;
 
   constructor(member: Member) {
     this.#member = member;
@@ -70,13 +70,22 @@ export class Leases {
   /** Prolongs what is half over, and drops what is over: to whom it goes now is not ours to say. */
   async renew(): Promise<void> {
     this.#expire();
-    if (this.#renewing) return;
-    this.#renewing = true;
+    if (this.#renewal) return;
+    this.#renewal = this.#prolongOld();
+    await this.#renewal;
+    this.#renewal = undefined;
+  }
+
+  /** The renewal under way. */
+  get renewal(): Promise<void> | undefined {
+    return this.#renewal;
+  }
+
+  async #prolongOld(): Promise<void> {
     const { clock, leaseMs } = this.#member;
     const soon = clock.elapsed() + (leaseMs * 3) / 4;
     const old = this.all.filter(({ state, until }) => (state === "held" || state === "lent" || state === "acked") && until < soon);
     await Promise.all(chunks(old).map((chunk) => this.#prolong(chunk)));
-    this.#renewing = false;
   }
 
   async #prolong(chunk: readonly Lease[]): Promise<void> {

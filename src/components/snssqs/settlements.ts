@@ -13,6 +13,8 @@ export interface Settler {
   readonly clock: Clock;
   readonly aws: Aws;
   readonly queueUrl: string;
+  /** The renewal of leases under way. */
+  readonly renewal: Promise<void> | undefined;
   /** It stands, or need not any more. */
   done(lease: Lease): void;
   failed(error: PubSubError): void;
@@ -76,7 +78,7 @@ export class Settlements {
     const given = round.filter(({ state }) => state === "released" || state === "delayed");
     const again = await Promise.all([
       ...chunks(acked).map((chunk) => this.#send(chunk, "DeleteMessageBatch", (entries) => this.#delete(entries))),
-      ...chunks(given).map((chunk) => this.#send(chunk, "ChangeMessageVisibilityBatch", (entries) => this.#giveBack(entries))),
+      this.#sendBack(given),
     ]);
     this.#running = false;
     if (this.#stopped) return;
@@ -89,6 +91,13 @@ export class Settlements {
     this.#stand = Math.max(this.#stand, upTo);
     while (this.#waiting[0] && this.#waiting[0].upTo <= upTo) this.#waiting.shift()?.resolve();
     if (this.#queue.size > 0) this.#soon();
+  }
+
+  async #sendBack(given: readonly Lease[]): Promise<readonly Lease[]> {
+    // It was sent while these were lent: should it be the later one to get there, it would hide them for a lease.
+    if (given.length > 0) await this.#settler.renewal;
+    const giveBack = (chunk: readonly Lease[]) => this.#send(chunk, "ChangeMessageVisibilityBatch", (entries) => this.#giveBack(entries));
+    return (await Promise.all(chunks(given).map(giveBack))).flat();
   }
 
   /** Returns what is to be tried again. */
