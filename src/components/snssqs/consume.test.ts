@@ -43,3 +43,27 @@ test("what is given back waits for the renewal under way, which would hide it ag
   givenBack.answer({});
   await reader.flush(AbortSignal.timeout(5_000));
 });
+
+test("nothing is received while more than a thousand settlements do not stand", async () => {
+  const { sink, receives, deletes } = new PlayedReader();
+  let sent = 0;
+  for (; sent < 2_000 && receives.untaken > 0; await turn()) {
+    const call = await receives.next();
+    call.answer(Array.from({ length: call.asked }, () => message(`m${sent++}`)));
+    for (const delivery of await sink.next(call.asked)) expect(delivery.ack()).toBe(true);
+  }
+  // What was asked for before may come on top.
+  expect(sent).toBeGreaterThan(1_000);
+  expect(sent).toBeLessThan(1_100);
+  let deleted = 0;
+  while (receives.untaken === 0) {
+    const call = await deletes.next();
+    deleted += call.asked.length;
+    call.answer({});
+    await turn();
+  }
+  expect(deleted).toBeLessThan(1_100);
+});
+
+/** What was begun goes as far as it can without an answer. */
+const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));

@@ -10,8 +10,12 @@ import { isMissing } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import { Leases, type Member } from "./leases.ts";
 import { Lending } from "./lending.ts";
+import type { Lent } from "./lent.ts";
 import { type Receiver, Receiving } from "./receiving.ts";
 import { Settlements, type Settler } from "./settlements.ts";
+
+/** What is settled and does not stand is held in memory: with more of it nothing is received. */
+const MOST_UNSETTLED = 1_000;
 
 /** What a reader needs of its component. */
 export interface Ground {
@@ -138,8 +142,12 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     this.#leases.remove(lease);
   }
 
-  lost(leases: readonly Lease[], error: PubSubError): void {
-    if (!this.#over) this.#sink.lost(leases, error);
+  relieved(): void {
+    this.#goOn();
+  }
+
+  lost(lent: readonly Lent[], error: PubSubError): void {
+    if (!this.#over) this.#sink.lost(lent, error);
   }
 
   gone(lease: Lease): void {
@@ -148,7 +156,7 @@ export class Reader implements Subscription, Member, Receiver, Settler {
   }
 
   room(): number {
-    if (this.#closing || this.#over || this.#joining) return 0;
+    if (this.#closing || this.#over || this.#joining || this.#settlements.pending > MOST_UNSETTLED) return 0;
     return this.#lending.room(this.#ground.options.messageMaxNumber);
   }
 

@@ -3,6 +3,7 @@ import { SteppedClock } from "../../conformance/stepped-clock.ts";
 import type { Aws } from "./client.ts";
 import type { Lease } from "./lease.ts";
 import { Leases, type Member } from "./leases.ts";
+import type { Lent } from "./lent.ts";
 
 const LEASE_MS = 30_000;
 const HOUR_MS = 3_600_000;
@@ -10,7 +11,7 @@ const HOUR_MS = 3_600_000;
 /** Leases at an SQS that is played. */
 class Played {
   readonly clock = new SteppedClock();
-  readonly lost: Lease[] = [];
+  readonly lost: Lent[] = [];
   readonly settled: Lease[] = [];
   /** Seconds that were asked for, call by call. */
   readonly asked: number[][] = [];
@@ -34,7 +35,7 @@ class Played {
       queueUrl: "q",
       raw: true,
       leaseMs: LEASE_MS,
-      lost: (leases) => this.lost.push(...leases),
+      lost: (lent) => this.lost.push(...lent),
       gone: () => undefined,
       failed: (error) => {
         throw error;
@@ -45,10 +46,10 @@ class Played {
     this.leases = new Leases(member);
   }
 
-  receive(id: string, receipt: string): Lease | undefined {
+  receive(id: string, receipt: string): Lent | undefined {
     const lease = this.leases.receive({ MessageId: id, ReceiptHandle: receipt, Body: "b" }, this.clock.elapsed());
     if (lease) lease.state = "lent";
-    return lease;
+    return lease?.delivery;
   }
 
   async pass(ms: number, times = 1): Promise<void> {
@@ -102,10 +103,11 @@ test("without an answer it is lost by our own clock", async () => {
 });
 
 test("what comes a second time is not lent twice: its newest receipt settles it", () => {
-  const lease = played.receive("m", "r1");
+  const lent = played.receive("m", "r1");
+  const [lease] = played.leases.all;
   expect(played.receive("m", "r2")).toBeUndefined();
   expect(lease?.receipt).toBe("r2");
-  lease?.ack();
+  lent?.ack();
   expect(played.settled).toEqual([lease]);
   // Its delete was on the way with a receipt that is no longer the newest.
   expect(played.receive("m", "r3")).toBeUndefined();
@@ -121,6 +123,16 @@ test("what arrives with its lease over is not lent, whoever has it now: it comes
   played.clock.advance(1);
   expect(played.leases.receive({ ...message, MessageId: "n" }, since)).toBeUndefined();
   expect(played.leases.all).toHaveLength(1);
+});
+
+test("what is settled does not keep its bytes while it waits for SQS", () => {
+  const settle = [(lent?: Lent) => lent?.ack(), (lent?: Lent) => lent?.release(), (lent?: Lent) => lent?.retry(1_000)];
+  for (const [index, one] of settle.entries()) expect(one(played.receive(`m${index}`, "r"))).toBe(true);
+  expect(played.leases.all.map(({ state, delivery }) => [state, delivery])).toEqual([
+    ["acked", undefined],
+    ["released", undefined],
+    ["delayed", undefined],
+  ]);
 });
 
 test("what was given back and comes again is lent anew", () => {

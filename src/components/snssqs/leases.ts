@@ -5,6 +5,7 @@ import { FreshMap } from "../../pubsub/fresh-map.ts";
 import type { Aws } from "./client.ts";
 import { decode } from "./entry.ts";
 import { Lease, type LeaseKeeper } from "./lease.ts";
+import type { Lent } from "./lent.ts";
 import { chunks } from "./settlements.ts";
 
 /** What leases need of their reader. */
@@ -15,7 +16,7 @@ export interface Member extends LeaseKeeper {
   readonly queueUrl: string;
   readonly raw: boolean;
   readonly leaseMs: number;
-  lost(leases: readonly Lease[], error: PubSubError): void;
+  lost(lent: readonly Lent[], error: PubSubError): void;
   /** It is not ours any more, whether it was lent or not. */
   gone(lease: Lease): void;
   failed(error: PubSubError): void;
@@ -49,8 +50,8 @@ export class Leases {
     }
     // The process stood still: it is another's by now, or will come again.
     if (since + leaseMs <= clock.elapsed()) return undefined;
-    const counted = { publishedAt: numberOf(said?.SentTimestamp), deliveries: numberOf(said?.ApproximateReceiveCount), leaseMs };
-    const lease = new Lease(topic, id, receipt, decode(message, raw), counted, since, this.#member);
+    const counted = { publishedAt: numberOf(said?.SentTimestamp), deliveries: numberOf(said?.ApproximateReceiveCount) };
+    const lease = new Lease(topic, id, receipt, decode(message, raw), counted, since, leaseMs, this.#member);
     this.#byId.set(id, lease);
     return lease;
   }
@@ -61,8 +62,8 @@ export class Leases {
   }
 
   /** Everything is over. Returns what was with the engine. */
-  clear(): readonly Lease[] {
-    const lent = this.all.filter(({ state }) => state === "lent");
+  clear(): readonly Lent[] {
+    const lent = lentOf(this.all);
     for (const lease of this.all) this.remove(lease);
     return lent;
   }
@@ -120,7 +121,7 @@ export class Leases {
   }
 
   #lose(gone: readonly Lease[]): void {
-    const lent = gone.filter(({ state }) => state === "lent");
+    const lent = lentOf(gone);
     const ended = gone.filter(({ state }) => state === "held" || state === "lent");
     for (const lease of ended) this.remove(lease);
     if (lent.length > 0) {
@@ -129,6 +130,11 @@ export class Leases {
     }
     for (const lease of ended) this.#member.gone(lease);
   }
+}
+
+/** What is with the engine. */
+function lentOf(leases: readonly Lease[]): readonly Lent[] {
+  return leases.flatMap(({ state, delivery }) => (state === "lent" && delivery ? [delivery] : []));
 }
 
 function numberOf(text: string | undefined): number | undefined {

@@ -17,6 +17,8 @@ export interface Settler {
   readonly renewal: Promise<void> | undefined;
   /** It stands, or need not any more. */
   done(lease: Lease): void;
+  /** Fewer wait than before. */
+  relieved(): void;
   failed(error: PubSubError): void;
 }
 
@@ -25,6 +27,8 @@ export class Settlements {
   readonly #settler: Settler;
   #queue = new Set<Lease>();
   #running = false;
+  /** How many are on their way. */
+  #sent = 0;
   #scheduled = false;
   #stopped = false;
   #cancelRetry: () => void = () => undefined;
@@ -40,6 +44,11 @@ export class Settlements {
     this.#queue.add(lease);
     this.#queued += 1;
     this.#soon();
+  }
+
+  /** How many do not stand yet. */
+  get pending(): number {
+    return this.#queue.size + this.#sent;
   }
 
   /** Resolves when all that was added so far stands. */
@@ -74,6 +83,7 @@ export class Settlements {
     const upTo = this.#queued;
     const round = [...this.#queue];
     this.#queue = new Set();
+    this.#sent = round.length;
     const acked = round.filter(({ state }) => state === "acked");
     const given = round.filter(({ state }) => state === "released" || state === "delayed");
     const again = await Promise.all([
@@ -81,10 +91,12 @@ export class Settlements {
       this.#sendBack(given),
     ]);
     this.#running = false;
+    this.#sent = 0;
     if (this.#stopped) return;
     const left = again.flat();
+    if (left.length > 0) this.#queue = new Set([...left, ...this.#queue]);
+    if (left.length < round.length) this.#settler.relieved();
     if (left.length > 0) {
-      this.#queue = new Set([...left, ...this.#queue]);
       this.#cancelRetry = this.#settler.clock.after(RETRY_MS, () => this.#soon());
       return;
     }
