@@ -65,5 +65,23 @@ test("nothing is received while more than a thousand settlements do not stand", 
   expect(deleted).toBeLessThan(1_100);
 });
 
+test("what is given back is no longer tried when its lease is over: then it is everybody's, or another's", async () => {
+  const { reader, clock, sink, receives, changes } = new PlayedReader();
+  (await receives.next()).answer([message("m")]);
+  const delivery = await sink.one();
+  reader.window(0, 0);
+  expect(delivery.release()).toBe(true);
+  const failing = { Failed: [{ Id: "0", Code: "InternalError", SenderFault: false }] };
+  (await changes.next()).answer(failing);
+  const flushed = reader.flush(AbortSignal.timeout(5_000));
+  await turn();
+  clock.advance(1_000);
+  (await changes.next()).answer(failing);
+  await turn();
+  clock.advance(LEASE_MS);
+  await flushed;
+  expect(changes.untaken).toBe(0);
+});
+
 /** What was begun goes as far as it can without an answer. */
 const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));

@@ -108,8 +108,12 @@ export class Settlements {
   async #sendBack(given: readonly Lease[]): Promise<readonly Lease[]> {
     // It was sent while these were lent: should it be the later one to get there, it would hide them for a lease.
     if (given.length > 0) await this.#settler.renewal;
+    // What is not ours any more is everybody's already, or another's, who must not lose it to us.
+    const now = this.#settler.clock.elapsed();
+    for (const lease of given) if (lease.until <= now) this.#settler.done(lease);
+    const ours = given.filter(({ until }) => until > now);
     const giveBack = (chunk: readonly Lease[]) => this.#send(chunk, "ChangeMessageVisibilityBatch", (entries) => this.#giveBack(entries));
-    return (await Promise.all(chunks(given).map(giveBack))).flat();
+    return (await Promise.all(chunks(ours).map(giveBack))).flat();
   }
 
   /** Returns what is to be tried again. */
