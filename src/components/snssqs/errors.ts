@@ -68,6 +68,9 @@ const NAMES: Readonly<Record<string, Meaning>> = {
   KMSOptInRequired: NOT_NOW,
 };
 
+/** What SQS says of a receipt that is not the newest, or whose time is over. */
+const LOST: ReadonlySet<string> = new Set(["ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue"]);
+
 /** Instead of what the service says: of a signature it repeats the request's headers, with the session's token. */
 const NOT_ACCEPTED = "the credentials are not accepted";
 
@@ -146,6 +149,11 @@ export function entryError(doing: string, code: string, message: string, theirFa
 /** The topic or the queue is not there. */
 export function isMissing(error: PubSubError): boolean {
   return error instanceof AwsError && NAMES[error.word] === MISSING;
+}
+
+/** The message is not ours any more. Any other failure, whoever's fault SQS says it is, says nothing of that. */
+export function isLost(error: PubSubError): boolean {
+  return error instanceof AwsError && LOST.has(error.word);
 }
 
 /** The entity is there already, otherwise than asked for. */

@@ -17,6 +17,8 @@ class Played {
   readonly asked: number[][] = [];
   /** The receipts that SQS does not take any more. */
   readonly refused = new Set<string>();
+  /** How it says so. */
+  refusal = "ReceiptHandleIsInvalid";
   reachable = true;
   readonly leases: Leases;
 
@@ -25,7 +27,7 @@ class Played {
       if (!this.reachable) await new Promise(() => undefined);
       this.asked.push(entries.map(({ VisibilityTimeout }) => VisibilityTimeout ?? Number.NaN));
       const failed = entries.filter(({ ReceiptHandle }) => this.refused.has(ReceiptHandle ?? ""));
-      const Failed = failed.map(({ Id }) => ({ Id, Code: "ReceiptHandleIsInvalid", SenderFault: true }));
+      const Failed = failed.map(({ Id }) => ({ Id, Code: this.refusal, SenderFault: true }));
       return { Successful: [], Failed, $metadata: {} };
     };
     const member: Member = {
@@ -84,12 +86,33 @@ test("SQS lends for twelve hours and no longer: then it is lost, and settles not
   expect(lease?.ack()).toBe(false);
 });
 
-test("what SQS refuses to prolong is lost", async () => {
-  const [one] = [played.receive("m1", "r1"), played.receive("m2", "r2")];
-  played.refused.add("r1");
-  await played.pass(LEASE_MS / 2);
-  expect(played.lost).toEqual([one]);
-});
+test.each(["ReceiptHandleIsInvalid", "AWS.SimpleQueueService.MessageNotInflight", "InvalidParameterValue"])(
+  "what SQS says is not ours is lost: %s",
+  async (refusal) => {
+    const [one] = [played.receive("m1", "r1"), played.receive("m2", "r2")];
+    played.refused.add("r1");
+    played.refusal = refusal;
+    await played.pass(LEASE_MS / 2);
+    expect(played.lost).toEqual([one]);
+  },
+);
+
+test.each(["RequestThrottled", "KmsThrottled", "KMS.DisabledException", "Surprise"])(
+  "what SQS does not prolong for another reason stays ours until our own clock ends it: %s",
+  async (refusal) => {
+    const one = played.receive("m1", "r1");
+    played.refused.add("r1");
+    played.refusal = refusal;
+    await played.pass(LEASE_MS / 2);
+    expect(played.lost).toEqual([]);
+    played.refused.clear();
+    await played.pass(LEASE_MS / 3, 3);
+    expect(played.lost).toEqual([]);
+    played.refused.add("r1");
+    await played.pass(LEASE_MS / 2, 2);
+    expect(played.lost).toEqual([one]);
+  },
+);
 
 test("without an answer it is lost by our own clock", async () => {
   const lease = played.receive("m", "r");

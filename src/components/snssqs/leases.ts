@@ -4,9 +4,12 @@ import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import { FreshMap } from "../../pubsub/fresh-map.ts";
 import type { Aws } from "./client.ts";
 import { decode } from "./entry.ts";
+import { entryError, isLost } from "./errors.ts";
 import { Lease, type LeaseKeeper } from "./lease.ts";
 import type { Lent } from "./lent.ts";
 import { chunks } from "./settlements.ts";
+
+const DOING = "ChangeMessageVisibilityBatch";
 
 /** What leases need of their reader. */
 export interface Member extends LeaseKeeper {
@@ -99,14 +102,16 @@ export class Leases {
     const asked = able.map(({ receipt }) => receipt);
     try {
       const { Failed = [] } = await aws.changeVisibility(queueUrl, entries);
-      const refused = new Map(Failed.map((one) => [one.Id, one.SenderFault === true]));
+      const refused = new Map(
+        Failed.map(({ Id, Code = "?", Message = "", SenderFault }) => [Id, entryError(DOING, Code, Message, SenderFault !== true)]),
+      );
       const gone: Lease[] = [];
       for (const [index, lease] of able.entries()) {
-        const theirFault = refused.get(String(index));
+        const error = refused.get(String(index));
         // It was received again meanwhile: what was said of the older receipt is of no interest.
         if (lease.receipt !== asked[index]) continue;
-        if (theirFault === undefined) lease.until = Math.max(lease.until, sentAt + seconds(lease) * 1_000);
-        else if (theirFault) gone.push(lease);
+        if (!error) lease.until = Math.max(lease.until, sentAt + seconds(lease) * 1_000);
+        else if (isLost(error)) gone.push(lease);
       }
       this.#lose(gone);
     } catch (error) {
