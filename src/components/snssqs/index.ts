@@ -135,13 +135,12 @@ class SnsSqs implements PubSub {
   async close(signal: AbortSignal): Promise<void> {
     this.#closed = true;
     this.#lookout.stop();
-    try {
-      await Promise.all([...this.#readers].map((reader) => reader.close(signal)));
-    } finally {
-      const client = this.#client;
-      this.#client = undefined;
-      if (client) (await client).close();
-    }
+    // Whatever becomes of one: the others need the clients until they have settled.
+    const readers = await Promise.allSettled([...this.#readers].map((reader) => reader.close(signal)));
+    const client = this.#client;
+    this.#client = undefined;
+    if (client) (await client).close();
+    for (const one of readers) if (one.status === "rejected") throw one.reason;
   }
 
   #queueOf(request: SubscribeRequest): Promise<Queue> {
