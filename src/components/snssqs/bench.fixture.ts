@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Bench } from "../../conformance/bench.ts";
-import { systemClock } from "../../pubsub/clock.ts";
+import { type Clock, systemClock } from "../../pubsub/clock.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";
 import { definition } from "./index.ts";
 
@@ -14,8 +14,8 @@ export function metadata(endpoint: string, more: Readonly<Record<string, unknown
 }
 
 /** The component as a sidecar of its own. */
-export function openSnsSqs(given: Readonly<Record<string, unknown>>): PubSub {
-  const context = { name: "test", appId: "app1", process: `host:${randomUUID()}`, dataDir: "", clock: systemClock };
+export function openSnsSqs(given: Readonly<Record<string, unknown>>, clock: Clock = systemClock): PubSub {
+  const context = { name: "test", appId: "app1", process: `host:${randomUUID()}`, dataDir: "", clock };
   return definition.open(definition.options.parse(given), context);
 }
 

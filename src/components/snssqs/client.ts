@@ -52,8 +52,10 @@ export class Aws {
       ...(credentials && { credentials }),
     });
     this.sns = new SNS(common(options.maxConnections));
-    this.sqs = new SQS({ ...common(options.maxConnections), useQueueUrlAsEndpoint: options.endpoint === undefined });
-    this.#polling = new SQS({ ...common(POLLING_CONNECTIONS), useQueueUrlAsEndpoint: options.endpoint === undefined });
+    // TLS protects what SQS would have checked by MD5, which a Node in FIPS mode does not have.
+    const ofQueues = { useQueueUrlAsEndpoint: options.endpoint === undefined, md5: false as const };
+    this.sqs = new SQS({ ...common(options.maxConnections), ...ofQueues });
+    this.#polling = new SQS({ ...common(POLLING_CONNECTIONS), ...ofQueues });
     this.#options = options;
     this.#clock = clock;
   }

@@ -29,12 +29,18 @@ test("older names are heard, empty ones mean the default", () => {
   });
 });
 
+test("a receive waits for half a lease at most: what it brings at last is ours long enough to be handled", () => {
+  const wait = (lease: number, asked: number) =>
+    snsSqsOptions.parse({ messageVisibilityTimeout: lease, messageWaitTimeSeconds: asked }).waitSeconds;
+  expect([wait(10, 20), wait(10, 5), wait(10, 2), wait(3, 2), wait(2, 1)]).toEqual([5, 5, 2, 1, 1]);
+});
+
 test.each([
   [{ accessKey: "a" }, "accessKey and secretKey belong together"],
   [{ sessionToken: "t" }, "sessionToken needs accessKey and secretKey"],
   [{ endpoint: "localhost" }, "expected a URL"],
   [{ accountId: "12" }, "twelve digits"],
-  [{ messageVisibilityTimeout: 0 }, "from 1 to 43200"],
+  [{ messageVisibilityTimeout: 1 }, "from 2 to 43200"],
   [{ messageMaxNumber: 11 }, "from 1 to 10"],
   [{ retention: "15d" }, "1m to 14d"],
   [{ trustAnchorArn: "arn" }, "IAM Roles Anywhere is not supported"],

@@ -11,6 +11,8 @@ const unsupported = () =>
     .refine((value) => value === undefined, { error: "IAM Roles Anywhere is not supported: use assumeRoleArn or the usual chain" })
     .describe("Must be absent: IAM Roles Anywhere is not supported.");
 
+/** A receive waits at least a second, and at most half a lease. */
+const LEAST_LEASE_S = 2;
 /** What SQS itself allows. */
 const MOST_LEASE_S = 43_200;
 const MOST_WAIT_S = 20;
@@ -32,11 +34,11 @@ export const snsSqsOptions = z
     disableEntityManagement: orDefault(flag(), false).describe(
       "Topics, queues and subscriptions are looked up and never made. Default false.",
     ),
-    messageVisibilityTimeout: orDefault(count(1, MOST_LEASE_S), 30).describe(
-      "Seconds that a message stays with a sidecar that no longer gives sign of life. Default 30 (Dapr: 10).",
+    messageVisibilityTimeout: orDefault(count(LEAST_LEASE_S, MOST_LEASE_S), 30).describe(
+      "Seconds that a message stays with a sidecar that no longer gives sign of life, at least 2. Default 30 (Dapr: 10).",
     ),
     messageWaitTimeSeconds: orDefault(count(1, MOST_WAIT_S), 2).describe(
-      "Seconds that a receive waits for a message; more costs fewer calls, and a sidecar that stops waits for it. Default 2.",
+      "Seconds that a receive waits for a message, at most half of messageVisibilityTimeout; more costs fewer calls, and a sidecar that stops waits for it. Default 2.",
     ),
     messageMaxNumber: orDefault(count(1, 10), 10).describe("Most messages of one receive. Default 10."),
     assetsManagementTimeoutSeconds: ignored("requestTimeout bounds every call"),
@@ -84,7 +86,8 @@ export const snsSqsOptions = z
     assumeRoleArn: options.assumeRoleArn ?? options.awsIamRoleArn,
     assumeRoleSessionName: options.assumeRoleSessionName ?? options.awsStsSessionName,
     leaseSeconds: messageVisibilityTimeout,
-    waitSeconds: messageWaitTimeSeconds,
+    // A lease is counted from when its call left: what comes at the end of the wait must have some of it left.
+    waitSeconds: Math.min(messageWaitTimeSeconds, Math.floor(messageVisibilityTimeout / 2)),
   }))
   .superRefine((options, context) => {
     const refuse = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message, input: undefined });

@@ -10,17 +10,24 @@ import { isMissing } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import { Leases, type Member } from "./leases.ts";
 import { Lending } from "./lending.ts";
+import type { Lent } from "./lent.ts";
 import { type Receiver, Receiving } from "./receiving.ts";
 import { Settlements, type Settler } from "./settlements.ts";
+
+/** What is settled and does not stand is held in memory: with more of it nothing is received. */
+const MOST_UNSETTLED = 1_000;
 
 /** What a reader needs of its component. */
 export interface Ground {
   readonly aws: Aws;
+  /** The queue as it is known. */
+  find(): Promise<Queue>;
   /** The queue, after AWS said that it is gone. */
   findAgain(): Promise<Queue>;
   readonly options: SnsSqsOptions;
   readonly clock: Clock;
-  left(reader: Reader): void;
+  /** `error`: why it died. Undefined: it was closed. */
+  left(reader: Reader, error: PubSubError | undefined): void;
 }
 
 /** One reader of a group's queue. */
@@ -57,6 +64,7 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     this.#queue = queue;
     this.#lending = new Lending(ground.options.fifo, {
       deliver: (batch) => sink.deliver(batch),
+      isOurs: (lease) => this.isOurs(lease),
       released: (lease) => this.#settlements.add(lease),
     });
     this.#leases = new Leases(this);
@@ -71,6 +79,10 @@ export class Reader implements Subscription, Member, Receiver, Settler {
 
   get raw(): boolean {
     return this.#queue.raw;
+  }
+
+  get renewal(): Promise<void> | undefined {
+    return this.#leases.renewal;
   }
 
   window(messages: number, bytes: number): void {
@@ -130,8 +142,12 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     this.#leases.remove(lease);
   }
 
-  lost(leases: readonly Lease[], error: PubSubError): void {
-    if (!this.#over) this.#sink.lost(leases, error);
+  relieved(): void {
+    this.#goOn();
+  }
+
+  lost(lent: readonly Lent[], error: PubSubError): void {
+    if (!this.#over) this.#sink.lost(lent, error);
   }
 
   gone(lease: Lease): void {
@@ -140,7 +156,7 @@ export class Reader implements Subscription, Member, Receiver, Settler {
   }
 
   room(): number {
-    if (this.#closing || this.#over || this.#joining) return 0;
+    if (this.#closing || this.#over || this.#joining || this.#settlements.pending > MOST_UNSETTLED) return 0;
     return this.#lending.room(this.#ground.options.messageMaxNumber);
   }
 
@@ -177,6 +193,11 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     return true;
   }
 
+  /** Its subscription may be another by now. */
+  async look(): Promise<void> {
+    if (!this.#joining && !this.#closing && !this.#over) await this.#find(() => this.#ground.find());
+  }
+
   #goOn(): void {
     if (this.#over || this.#closing) return;
     this.#lending.lend();
@@ -188,13 +209,19 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     if (this.#joining) return;
     this.#joining = true;
     try {
-      this.#queue = await this.#ground.findAgain();
-    } catch (thrown) {
-      const error = asPubSubError(thrown);
-      if (!this.#over && error.permanent) this.#die(error);
+      await this.#find(() => this.#ground.findAgain());
     } finally {
       this.#joining = false;
       this.#goOn();
+    }
+  }
+
+  async #find(find: () => Promise<Queue>): Promise<void> {
+    try {
+      this.#queue = await find();
+    } catch (thrown) {
+      const error = asPubSubError(thrown);
+      if (!this.#over && error.permanent) this.#die(error);
     }
   }
 
@@ -220,7 +247,7 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     this.#settlements.stop(error ?? new PubSubError("cancelled", "the subscription is closed", { outcome: "unknown" }));
     // No call is made any more; nobody waits for one that is under way.
     void this.#receiving.stop();
-    this.#ground.left(this);
+    this.#ground.left(this, error);
     this.#end.resolve(error);
   }
 }

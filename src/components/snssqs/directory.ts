@@ -7,11 +7,12 @@ import { groupOf, isHashed, topicOf } from "./names.ts";
 import { GROUP_TAG, originalOf, TOPIC_TAG } from "./tags.ts";
 
 type Request = Pick<SubscribeRequest, "topic" | "group">;
-type Attributes = Readonly<Record<string, string>>;
+export type Attributes = Readonly<Record<string, string>>;
 
 /** One subscription of a topic. */
 export interface Subscribed {
   readonly arn: string;
+  readonly protocol: string;
   /** The queue's ARN, where it is a queue. */
   readonly endpoint: string;
 }
@@ -49,19 +50,38 @@ export class Directory {
     do {
       const input = { TopicArn, ...(NextToken !== undefined && { NextToken }) };
       const page = await aws.call("ListSubscriptionsByTopic", (options) => aws.sns.listSubscriptionsByTopic(input, options));
-      for (const { SubscriptionArn = "", Endpoint = "" } of page.Subscriptions ?? []) {
-        if (SubscriptionArn.startsWith("arn:")) yield { arn: SubscriptionArn, endpoint: Endpoint };
+      for (const { SubscriptionArn = "", Protocol = "", Endpoint = "" } of page.Subscriptions ?? []) {
+        if (SubscriptionArn.startsWith("arn:")) yield { arn: SubscriptionArn, protocol: Protocol, endpoint: Endpoint };
       }
       NextToken = page.NextToken;
     } while (NextToken);
   }
 
-  async hasSubscription(aws: Aws, topicArn: string): Promise<boolean> {
-    return (await find(this.subscriptions(aws, topicArn), () => true)) !== undefined;
+  /** Whether any queue gets what is published to the topic: a subscription outlives its queue. */
+  async hasQueue(aws: Aws, topicArn: string): Promise<boolean> {
+    for await (const { protocol, endpoint } of this.subscriptions(aws, topicArn)) {
+      if (protocol === "sqs" && (await this.#isThere(aws, topicArn, endpoint))) return true;
+    }
+    return false;
   }
 
   async subscription(aws: Aws, topicArn: string, queueArn: string): Promise<string | undefined> {
     return (await find(this.subscriptions(aws, topicArn), ({ endpoint }) => endpoint === queueArn))?.arn;
+  }
+
+  /**
+   * Whether the topic has all these subscriptions. Asked of the topic: a subscription of a topic that was deleted, and made again
+   * since, goes on answering for itself.
+   */
+  async subscribed(aws: Aws, topicArn: string, arns: readonly (string | undefined)[]): Promise<boolean> {
+    const missing = new Set(arns);
+    try {
+      for await (const { arn } of this.subscriptions(aws, topicArn)) missing.delete(arn);
+    } catch (error) {
+      if (isMissing(asPubSubError(error))) return false;
+      throw error;
+    }
+    return missing.size === 0;
   }
 
   async subscriptionAttributes(aws: Aws, SubscriptionArn: string): Promise<Attributes> {
@@ -115,11 +135,29 @@ export class Directory {
     return missing(`the queue of the group ${group} is not subscribed to the topic ${topic}`, command);
   }
 
+  /** A queue that is elsewhere, or that we may not look at, is believed. */
+  async #isThere(aws: Aws, topicArn: string, arn: string): Promise<boolean> {
+    const name = lastOf(arn);
+    if (arn !== queueArn(topicArn, name)) return true;
+    try {
+      return (await this.queueUrl(aws, name)) !== undefined;
+    } catch (error) {
+      if (asPubSubError(error).code === "permission_denied") return true;
+      throw error;
+    }
+  }
+
   /** Topics that other accounts share with us may be in the list, too. */
   #isOurs(arn: string): boolean {
     const { accountId } = this.#options;
     return accountId === undefined || arn.split(":")[4] === accountId;
   }
+}
+
+/** arn:PARTITION:sns:REGION:ACCOUNT:TOPIC and its queue stand in the same place. */
+export function queueArn(topicArn: string, name: string): string {
+  const [arn, partition, , region, account] = topicArn.split(":");
+  return [arn, partition, "sqs", region, account, name].join(":");
 }
 
 function missing(what: string, command: string): PubSubError {

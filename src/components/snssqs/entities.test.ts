@@ -5,8 +5,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import { type AwsServer, startAws } from "../../../test/brokers/aws.ts";
 import { withAws } from "../../../test/brokers/with.ts";
 import { type Bench, textOf } from "../../conformance/bench.ts";
+import { SteppedClock } from "../../conformance/stepped-clock.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";
-import { benchOn, metadata } from "./bench.fixture.ts";
+import { benchOn, metadata, openSnsSqs } from "./bench.fixture.ts";
 import { queueName } from "./names.ts";
 
 const START_MS = 300_000;
@@ -171,6 +172,36 @@ withAws("topics, queues and subscriptions", () => {
     await bench.ensure(await bench.open());
     await pubsub.ensure(topic, [request], bench.patience);
     await unmanaged.closeAll();
+  });
+
+  test("a topic that another program deleted and made again has its groups again within a minute, but for those that were left", {
+    timeout: TEST_MS,
+  }, async () => {
+    const clock = new SteppedClock();
+    const pubsub = openSnsSqs(metadata(server.url), clock);
+    const { topic } = bench;
+    const left = await pubsub.subscribe(bench.request({ group: "left" }), bench.recorder());
+    await left.close(bench.patience);
+    await ensure(pubsub, topic);
+    const { TopicArn } = await sns.createTopic({ Name: topic });
+    await sns.deleteTopic({ TopicArn });
+    await sns.createTopic({ Name: topic });
+    const subscribed = async () => (await sns.listSubscriptionsByTopic({ TopicArn })).Subscriptions?.map(({ Endpoint }) => Endpoint);
+    assert.deepEqual(await subscribed(), []);
+    clock.advance(60_000);
+    await expect.poll(subscribed, { timeout: TEST_MS / 2 }).toEqual([expect.stringContaining(queueOf(topic))]);
+    await pubsub.close(bench.patience);
+  });
+
+  test("when all is gone, a reader brings its topic back with the groups that nobody reads yet", { timeout: TEST_MS }, async () => {
+    const pubsub = await bench.open();
+    await bench.read(pubsub);
+    await ensure(pubsub, bench.topic, "later");
+    const { TopicArn } = await sns.createTopic({ Name: bench.topic });
+    await server.reset();
+    const subscribed = async () => (await sns.listSubscriptionsByTopic({ TopicArn })).Subscriptions?.map(({ Endpoint }) => Endpoint);
+    const both = ["group1", "later"].map((group) => expect.stringContaining(queueOf(bench.topic, group)));
+    await expect.poll(subscribed, { timeout: TEST_MS / 3 }).toEqual(both);
   });
 
   test("a role is assumed", { timeout: TEST_MS }, async () => {

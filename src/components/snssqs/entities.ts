@@ -4,11 +4,11 @@ import type { Finding } from "../../pubsub/pubsub.ts";
 import type { SubscribeRequest } from "../../pubsub/subscription.ts";
 import type { Aws } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
-import { Directory } from "./directory.ts";
-import { isDifferent, isMissing } from "./errors.ts";
+import { Directory, queueArn } from "./directory.ts";
+import { isMissing } from "./errors.ts";
 import { findings, refusal } from "./findings.ts";
-import { type AwsName, encodeName, queueName, topicName } from "./names.ts";
-import { GROUP_TAG, TOPIC_TAG, tagsOf } from "./tags.ts";
+import { Making } from "./making.ts";
+import { queueName } from "./names.ts";
 
 /** The queue of a group, and how the topic's messages come into it. */
 export interface Queue {
@@ -16,6 +16,8 @@ export interface Queue {
   readonly arn: string;
   /** The body is delivered as it was published, not in a notification. */
   readonly raw: boolean;
+  /** The ARN of the subscription that fills it. Undefined: whoever fills it. */
+  readonly subscription?: string;
   readonly findings: readonly Finding[];
 }
 
@@ -23,7 +25,6 @@ type Request = Pick<SubscribeRequest, "topic" | "group">;
 
 /** That a topic has a queue is believed so long. */
 const BELIEVED_MS = 60_000;
-const WAIT_MS = 10_000;
 const USUAL_RETENTION_S = 345_600;
 
 /** Topics, queues and the subscriptions between them: found or made once, and remembered until AWS says that they are gone. Never changed. */
@@ -32,6 +33,8 @@ export class Entities {
   readonly #options: SnsSqsOptions;
   readonly #clock: Clock;
   readonly #directory: Directory;
+  readonly #making: Making;
+  /** Those that have all their wanted groups. */
   readonly #topics = new Map<string, string>();
   readonly #queues = new Map<string, Queue>();
   /** Queues that are there and must not be read, by name. */
@@ -50,6 +53,7 @@ export class Entities {
     this.#options = options;
     this.#clock = clock;
     this.#directory = new Directory(options);
+    this.#making = new Making(options, this.#directory, clock);
   }
 
   /** What is known of the queues that are read, were made, or are refused. */
@@ -96,6 +100,25 @@ export class Entities {
     return { url, arn: attributes.QueueArn ?? "", raw: false, findings: [] };
   }
 
+  /** The topics whose groups were asked for. */
+  get wanted(): readonly string[] {
+    return [...this.#wanted.keys()];
+  }
+
+  /** The group was asked for, and nobody has left it since. */
+  wants({ topic, group }: Request): boolean {
+    return this.#wanted.get(topic)?.has(group) ?? false;
+  }
+
+  /** Looks whether the topic's groups are still subscribed to it, and subscribes them again if not: SNS tells nobody. */
+  look(topic: string): Promise<void> {
+    return this.#inTurn(topic, async () => {
+      const arn = this.#topics.get(topic);
+      if (arn !== undefined && !(await this.#stands(topic, arn))) this.forget(topic);
+      await this.#topic(topic);
+    });
+  }
+
   /** AWS says that it is not there. */
   forget(topic: string): void {
     this.#topics.delete(topic);
@@ -103,10 +126,17 @@ export class Entities {
     for (const request of this.#wanted.get(topic)?.values() ?? []) this.#queues.delete(keyOf(request));
   }
 
+  /** Nobody reads the group any more. It stays as long as it is left there, and is not made again. */
+  leave(request: Request): void {
+    this.#queues.delete(keyOf(request));
+    const groups = this.#wanted.get(request.topic);
+    if (groups?.delete(request.group) && groups.size === 0) this.#wanted.delete(request.topic);
+  }
+
   /** The group was deleted on purpose. */
   dropGroup(request: Request): void {
-    this.#wanted.get(request.topic)?.delete(request.group);
     this.forget(request.topic);
+    this.leave(request);
   }
 
   /** Each topic's work in a row, whatever became of what was before it: two at once would make what the other is about to find. */
@@ -124,14 +154,15 @@ export class Entities {
   async #topic(topic: string): Promise<string> {
     const known = this.#topics.get(topic);
     if (known !== undefined) return known;
-    const aws = await this.#aws();
-    const named = topicName(topic, this.#options.fifo);
-    const arn = this.#options.disableEntityManagement
-      ? await this.#directory.topic(aws, named.name, topic)
-      : await this.#makeTopic(aws, named, topic);
+    const arn = await this.#making.topic(await this.#aws(), topic);
+    // It was there before, with these groups: nobody else would subscribe them again. One that fails is no reason for the others to miss anything.
+    const failed: PubSubError[] = [];
+    for (const request of this.#wanted.get(topic)?.values() ?? []) {
+      await this.#group(request).catch((error: unknown) => failed.push(asPubSubError(error)));
+    }
+    if (failed[0]) throw failed[0];
+    // Not before: what is published to it must reach them all.
     this.#topics.set(topic, arn);
-    // It was there before, with these groups: nobody else would subscribe them again.
-    for (const request of this.#wanted.get(topic)?.values() ?? []) await this.#group(request);
     return arn;
   }
 
@@ -139,26 +170,24 @@ export class Entities {
     const known = this.#queues.get(keyOf(request));
     if (known) return known;
     const { topic, group } = request;
-    const topicArn = await this.#topic(topic);
-    const again = this.#queues.get(keyOf(request));
-    if (again) return again;
     const aws = await this.#aws();
+    // The topic's other groups are no business of this one.
+    const topicArn = this.#topics.get(topic) ?? (await this.#making.topic(aws, topic));
     const named = queueName(topic, group, this.#options.fifo);
     const arn = queueArn(topicArn, named.name);
-    const found = await this.#directory.queueUrl(aws, named.name);
-    if (found === undefined && this.#options.disableEntityManagement) throw this.#directory.missingQueue(named.name, request);
-    const url = found ?? (await this.#makeQueue(aws, named, arn, topicArn, request));
+    const { url, made } = await this.#making.queue(aws, named, arn, topicArn, request);
     const attributes = await this.#directory.attributes(aws, url);
     this.#admit(named.name, url, attributes);
     const allows = !this.#options.disableEntityManagement && !attributes.Policy;
-    if (allows) await this.#allow(aws, url, arn, topicArn);
-    const subscription = await this.#subscription(aws, topicArn, arn, request);
-    if (found === undefined) await this.#settled();
+    if (allows) await this.#making.allow(aws, url, arn, topicArn);
+    const subscription = await this.#making.subscription(aws, topicArn, arn, request);
+    if (made) await this.#making.settled();
     const queue: Queue = {
       url,
       arn,
-      raw: subscription.RawMessageDelivery === "true",
-      findings: findings({ name: named.name, url, topicArn, attributes, subscription, allowed: allows }),
+      raw: subscription.attributes.RawMessageDelivery === "true",
+      subscription: subscription.arn,
+      findings: findings({ name: named.name, url, topicArn, attributes, subscription: subscription.attributes, allowed: allows }),
     };
     this.#retentionMs = Math.min(
       this.#retentionMs ?? Number.POSITIVE_INFINITY,
@@ -170,6 +199,11 @@ export class Entities {
     return queue;
   }
 
+  async #stands(topic: string, arn: string): Promise<boolean> {
+    const needed = [...(this.#wanted.get(topic)?.values() ?? [])].map((request) => this.#queues.get(keyOf(request))?.subscription);
+    return this.#directory.subscribed(await this.#aws(), arn, needed);
+  }
+
   #admit(name: string, url: string, attributes: Readonly<Record<string, string>>): void {
     const refused = refusal(url, attributes, this.#options);
     this.#refused.delete(name);
@@ -178,72 +212,11 @@ export class Entities {
     throw new PubSubError("failed_precondition", `${refused.found} ${refused.remedy}`, { permanent: true });
   }
 
-  async #makeTopic(aws: Aws, { name, hashed }: AwsName, topic: string): Promise<string> {
-    const tags = hashed || encodeName(topic) !== topic ? tagsOf(TOPIC_TAG, topic) : {};
-    const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
-    const Attributes = this.#options.fifo ? { FifoTopic: "true", ContentBasedDeduplication: "false" } : {};
-    const make = (more: { Tags?: typeof Tags; Attributes?: typeof Attributes }) =>
-      aws.call("CreateTopic", (options) => aws.sns.createTopic({ Name: name, ...more }, options));
-    try {
-      return (await make({ Attributes, ...(Tags.length > 0 && { Tags }) })).TopicArn ?? "";
-    } catch (error) {
-      // There is one, with other tags or attributes: it stays as it is.
-      if (!isDifferent(asPubSubError(error))) throw error;
-      return (await make(this.#options.fifo ? { Attributes: { FifoTopic: "true" } as typeof Attributes } : {})).TopicArn ?? "";
-    }
-  }
-
-  async #makeQueue(aws: Aws, { name, hashed }: AwsName, arn: string, topicArn: string, { topic, group }: Request): Promise<string> {
-    const Attributes = {
-      MessageRetentionPeriod: String(Math.floor(this.#options.retention / 1_000)),
-      Policy: policyFor(arn, topicArn),
-      ...(this.#options.fifo && { FifoQueue: "true", DeduplicationScope: "messageGroup", FifoThroughputLimit: "perMessageGroupId" }),
-    };
-    const mapped = hashed || encodeName(topic) !== topic || encodeName(group) !== group;
-    const tags = mapped ? { ...tagsOf(TOPIC_TAG, topic), ...tagsOf(GROUP_TAG, group) } : undefined;
-    const input = { QueueName: name, Attributes, ...(tags && { tags }) };
-    try {
-      const { QueueUrl = "" } = await aws.call("CreateQueue", (options) => aws.sqs.createQueue(input, options));
-      return QueueUrl;
-    } catch (error) {
-      // Another sidecar was faster.
-      const url = isDifferent(asPubSubError(error)) ? await this.#directory.queueUrl(aws, name) : undefined;
-      if (url === undefined) throw error;
-      return url;
-    }
-  }
-
-  /** Without it SNS drops what it should put there, and tells nobody. */
-  async #allow(aws: Aws, QueueUrl: string, arn: string, topicArn: string): Promise<void> {
-    const input = { QueueUrl, Attributes: { Policy: policyFor(arn, topicArn) } };
-    await aws.call("SetQueueAttributes", (options) => aws.sqs.setQueueAttributes(input, options));
-  }
-
-  async #subscription(aws: Aws, topicArn: string, arn: string, request: Request): Promise<Readonly<Record<string, string>>> {
-    const found = this.#options.disableEntityManagement
-      ? await this.#directory.subscription(aws, topicArn, arn)
-      : await this.#subscribe(aws, topicArn, arn);
-    if (found === undefined) throw this.#directory.missingSubscription(topicArn, arn, request);
-    return this.#directory.subscriptionAttributes(aws, found);
-  }
-
-  async #subscribe(aws: Aws, TopicArn: string, Endpoint: string): Promise<string | undefined> {
-    const Attributes = { RawMessageDelivery: "true" };
-    const input = { TopicArn, Protocol: "sqs", Endpoint, Attributes, ReturnSubscriptionArn: true };
-    try {
-      const { SubscriptionArn } = await aws.call("Subscribe", (options) => aws.sns.subscribe(input, options));
-      return SubscriptionArn;
-    } catch (error) {
-      if (!isDifferent(asPubSubError(error))) throw error;
-      return this.#directory.subscription(aws, TopicArn, Endpoint);
-    }
-  }
-
   async #checkRoute(topic: string, topicArn: string): Promise<void> {
     if (this.ready(topic) !== undefined) return;
     const aws = await this.#aws();
     try {
-      if (await this.#directory.hasSubscription(aws, topicArn)) {
+      if (await this.#directory.hasQueue(aws, topicArn)) {
         this.#routable.set(topic, this.#clock.elapsed() + BELIEVED_MS);
         return;
       }
@@ -251,7 +224,7 @@ export class Entities {
       if (isMissing(asPubSubError(error))) this.forget(topic);
       throw error;
     }
-    const what = `nobody is subscribed to the topic ${topic} (${topicArn}): SNS would drop the message`;
+    const what = `no queue is subscribed to the topic ${topic} (${topicArn}): SNS would drop the message`;
     throw new PubSubError("failed_precondition", `${what}. Subscribe first, or set onUnroutable to accept`, { permanent: true });
   }
 
@@ -259,34 +232,6 @@ export class Entities {
     const groups = this.#wanted.get(request.topic) ?? new Map<string, Request>();
     this.#wanted.set(request.topic, groups.set(request.group, { topic: request.topic, group: request.group }));
   }
-
-  #settled(): Promise<void> {
-    const { createWait } = this.#options;
-    if (createWait === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#clock.after(Math.min(createWait, WAIT_MS), resolve));
-  }
 }
 
 const keyOf = ({ topic, group }: Request): string => JSON.stringify([topic, group]);
-
-/** arn:PARTITION:sns:REGION:ACCOUNT:TOPIC and its queue stand in the same place. */
-function queueArn(topicArn: string, name: string): string {
-  const [arn, partition, , region, account] = topicArn.split(":");
-  return [arn, partition, "sqs", region, account, name].join(":");
-}
-
-function policyFor(queue: string, topic: string): string {
-  return JSON.stringify({
-    Version: "2012-10-17",
-    Statement: [
-      {
-        Sid: "layotto",
-        Effect: "Allow",
-        Principal: { Service: "sns.amazonaws.com" },
-        Action: "sqs:SendMessage",
-        Resource: queue,
-        Condition: { ArnEquals: { "aws:SourceArn": topic } },
-      },
-    ],
-  });
-}

@@ -33,9 +33,14 @@ test("what is no error of AWS is thrown on", () => {
   expect(() => awsError("Doing", new TypeError("x is undefined"))).toThrow("x is undefined");
 });
 
-test("what a service says of a signature is not repeated: the session's token stands in it", () => {
-  const error = awsError("Publish", answered("SignatureDoesNotMatch", "x-amz-security-token:SECRET", 403));
-  expect(error.message).not.toContain("SECRET");
+test.each([
+  ["SignatureDoesNotMatch", 403, "unauthenticated"],
+  ["InvalidSignatureException", 400, "unauthenticated"],
+  ["SomethingNewOfSignatures", 403, "internal"],
+  ["SomethingNewOfSignatures", 401, "internal"],
+])("what a service says of a signature is not repeated, since the session's token stands in it: %s, %d", (name, status, code) => {
+  const error = awsError("Publish", answered(name, "x-amz-security-token:SECRET", status));
+  expect(error).toMatchObject({ code, message: expect.not.stringContaining("SECRET"), outcome: "rejected" });
   expect(error.cause).toBeUndefined();
 });
 

@@ -28,6 +28,7 @@ const NAMES: Readonly<Record<string, Meaning>> = {
   InvalidAccessKeyId: UNKNOWN_CALLER,
   InvalidSecurity: UNKNOWN_CALLER,
   SignatureDoesNotMatch: UNKNOWN_CALLER,
+  InvalidSignature: UNKNOWN_CALLER,
   IncompleteSignature: UNKNOWN_CALLER,
   RequestTimeTooSkewed: UNKNOWN_CALLER,
   MissingAuthenticationToken: UNKNOWN_CALLER,
@@ -67,6 +68,16 @@ const NAMES: Readonly<Record<string, Meaning>> = {
   KMSOptInRequired: NOT_NOW,
 };
 
+/** What SQS says of a receipt that is not the newest, or whose time is over. */
+const LOST: ReadonlySet<string> = new Set(["ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue"]);
+
+/** Instead of what the service says: of a signature it repeats the request's headers, with the session's token. */
+const NOT_ACCEPTED = "the credentials are not accepted";
+
+/** What the SDK says of a region. */
+const NO_REGION = "Region is missing";
+const BAD_REGION = "Region not accepted";
+
 /** Nothing was sent: there was no connection. */
 const NO_CONNECTION: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN"]);
 
@@ -103,18 +114,22 @@ export function awsError(doing: string, error: unknown): PubSubError {
   const word = plain(name);
   const known = NAMES[word];
   if (known) return named(doing, word, message, known);
+  // It broke off, or is none of the service's: what it was to say may be that it is done. The SDK's advice on it comes after the first line.
+  if ($fault === undefined && typeof error === "object" && error !== null && "$response" in error)
+    return new AwsError(word, "unavailable", `${doing}: the answer cannot be read: ${message.split("\n", 1)[0]}`, "unknown", false);
   if (answered) {
-    const theirs = $fault === "server" || ($metadata?.httpStatusCode ?? 0) >= 500;
+    const status = $metadata?.httpStatusCode ?? 0;
+    const text = `${doing}: ${word}: ${status === 401 || status === 403 ? NOT_ACCEPTED : message}`;
     // A server that failed may have done it before.
-    return theirs
-      ? new AwsError(word, "unavailable", `${doing}: ${word}: ${message}`, "unknown", false)
-      : new AwsError(word, "internal", `${doing}: ${word}: ${message}`, "rejected", false);
+    return $fault === "server" || status >= 500
+      ? new AwsError(word, "unavailable", text, "unknown", false)
+      : new AwsError(word, "internal", text, "rejected", false);
   }
   if (NO_CONNECTION.has(code)) return new AwsError(code, "unavailable", `${doing}: ${message || code}`, "rejected", false);
-  if (message === "Region is missing")
-    return new AwsError(name, "invalid_argument", `${doing}: there is no region: set region, AWS_REGION or a profile's`, "rejected", true);
-  if (typeof error === "object" && error !== null && "$response" in error)
-    return new AwsError(name, "unavailable", `${doing}: the answer cannot be read: ${message}`, "unknown", false);
+  // Nothing but its text tells such an error of the SDK.
+  const region = message === NO_REGION ? "there is no region" : message.startsWith(BAD_REGION) ? message.replace(/\.$/, "") : undefined;
+  if (region !== undefined)
+    return new AwsError(name, "invalid_argument", `${doing}: ${region}: set region, AWS_REGION or a profile's`, "rejected", true);
   // Nothing but its text tells this time limit of the SDK from the others. Connections that break have this name as well, and a code.
   if (name === "TimeoutError" && code === "" && /establish a connection/.test(message))
     return new AwsError(name, "unavailable", `${doing}: no connection in time`, "rejected", false);
@@ -136,14 +151,18 @@ export function isMissing(error: PubSubError): boolean {
   return error instanceof AwsError && NAMES[error.word] === MISSING;
 }
 
+/** The message is not ours any more. Any other failure, whoever's fault SQS says it is, says nothing of that. */
+export function isLost(error: PubSubError): boolean {
+  return error instanceof AwsError && LOST.has(error.word);
+}
+
 /** The entity is there already, otherwise than asked for. */
 export function isDifferent(error: PubSubError): boolean {
   return error instanceof AwsError && (error.word === "InvalidParameter" || error.word === "QueueNameExists");
 }
 
 function named(doing: string, word: string, message: string, { code, permanent }: Meaning): AwsError {
-  // What the service says of a signature repeats the request's headers, with the session's token.
-  const text = code === "unauthenticated" && word !== "CredentialsProviderError" ? "the credentials are not accepted" : message;
+  const text = code === "unauthenticated" && word !== "CredentialsProviderError" ? NOT_ACCEPTED : message;
   return new AwsError(word, code, `${doing}: ${word}: ${text}`, "rejected", permanent === true);
 }
 

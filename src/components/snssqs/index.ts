@@ -13,6 +13,7 @@ import { type SnsSqsOptions, snsSqsOptions } from "./config.ts";
 import { Reader } from "./consume.ts";
 import { Entities, type Queue } from "./entities.ts";
 import { ping, unheeded } from "./inspect.ts";
+import { Lookout } from "./lookout.ts";
 import { MOST_BYTES, Publisher } from "./publish.ts";
 
 const HOUR_MS = 3_600_000;
@@ -56,6 +57,7 @@ class SnsSqs implements PubSub {
   readonly #entities: Entities;
   readonly #publisher: Publisher;
   readonly #readers = new Set<Reader>();
+  readonly #lookout: Lookout;
   /** Positions are unique by this and a number: no other run of any process has the same. */
   readonly #run = randomBytes(9).toString("base64url");
   #capabilities: Capabilities;
@@ -69,6 +71,7 @@ class SnsSqs implements PubSub {
     this.#context = context;
     this.#entities = new Entities(this.#aws, options, context.clock);
     this.#publisher = new Publisher(this.#aws, this.#entities, options, () => `${this.#run}-${(++this.#last).toString(36)}`);
+    this.#lookout = new Lookout(this.#entities, this.#readers, context.clock);
     this.admin = adminOf(this.#aws, this.#entities, options, (topic, group) => {
       return [...this.#readers].filter((reader) => reader.topic === topic && reader.group === group).length;
     });
@@ -90,22 +93,32 @@ class SnsSqs implements PubSub {
     const aws = await this.#aws();
     const find = () => this.#queueOf(request);
     const queue = await find();
+    this.#lookout.start();
     if (this.#closed) throw closed();
     const reader = new Reader(request, queue, sink, {
       aws,
-      findAgain: () => {
+      find,
+      findAgain: async () => {
         this.#entities.forget(request.topic);
-        return find();
+        const found = await find();
+        // Other groups of the topic may be gone with it, and have no reader that finds out.
+        void this.#lookout.look(request.topic);
+        return found;
       },
       options: this.#options,
       clock: this.#context.clock,
-      left: (one) => this.#readers.delete(one),
+      left: (one, error) => {
+        this.#readers.delete(one);
+        const isRead = [...this.#readers].some(({ topic, group }) => topic === one.topic && group === one.group);
+        if (!error && !isRead) this.#entities.leave(one);
+      },
     });
     this.#readers.add(reader);
     return reader;
   }
 
   async ensure(topic: string, groups: readonly SubscribeRequest[], signal: AbortSignal): Promise<void> {
+    this.#lookout.start();
     await within(this.#entities.topic(topic), signal, "making a topic");
     for (const request of groups) await within(this.#queueOf(request), signal, "making a group");
   }
@@ -121,13 +134,13 @@ class SnsSqs implements PubSub {
 
   async close(signal: AbortSignal): Promise<void> {
     this.#closed = true;
-    try {
-      await Promise.all([...this.#readers].map((reader) => reader.close(signal)));
-    } finally {
-      const client = this.#client;
-      this.#client = undefined;
-      if (client) (await client).close();
-    }
+    this.#lookout.stop();
+    // Whatever becomes of one: the others need the clients until they have settled.
+    const readers = await Promise.allSettled([...this.#readers].map((reader) => reader.close(signal)));
+    const client = this.#client;
+    this.#client = undefined;
+    if (client) (await client).close();
+    for (const one of readers) if (one.status === "rejected") throw one.reason;
   }
 
   #queueOf(request: SubscribeRequest): Promise<Queue> {

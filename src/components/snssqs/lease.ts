@@ -1,11 +1,11 @@
-import type { Delivery } from "../../pubsub/delivery.ts";
 import type { Entry } from "./entry.ts";
+import { type Counted, Lent, type Settled, type Settling } from "./lent.ts";
 
 /**
  * `held`: received, not lent yet. `lent`: with the engine. `acked`, `released` and `delayed`: settled, and on the way to SQS. `over`:
  * settled there, or lost.
  */
-export type LeaseState = "held" | "lent" | "acked" | "released" | "delayed" | "over";
+export type LeaseState = "held" | "lent" | Settled | "over";
 
 export interface LeaseKeeper {
   /** False: its time is over. */
@@ -17,18 +17,15 @@ export interface LeaseKeeper {
 /** SQS lets a message be held no longer, from its receipt. */
 const MOST_HOLD_MS = 12 * 3_600_000;
 
-/** A message that was received, and that nobody else gets for now. */
-export class Lease implements Delivery {
-  readonly topic: string;
-  readonly position: string;
-  readonly data: Uint8Array;
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly key?: string;
-  readonly publishedAt?: number;
-  readonly deliveries?: number;
-  readonly size: number;
+/** That a message was received, and that nobody else gets it for now. */
+export class Lease implements Settling {
   /** SQS's own name for the message, the same on every receipt. */
   readonly id: string;
+  readonly key: string | undefined;
+  readonly size: number;
+  readonly publishedAt: number | undefined;
+  /** What is lent. Undefined: it is settled, and its bytes are no business of ours any more. */
+  delivery: Lent | undefined;
   state: LeaseState = "held";
   /** What settles it: that of the newest receipt. */
   receipt: string;
@@ -44,20 +41,25 @@ export class Lease implements Delivery {
   delay = 0;
   readonly #keeper: LeaseKeeper;
 
-  constructor(topic: string, id: string, receipt: string, entry: Entry, counted: Counted, since: number, keeper: LeaseKeeper) {
-    this.topic = topic;
+  constructor(
+    topic: string,
+    id: string,
+    receipt: string,
+    entry: Entry,
+    counted: Counted,
+    since: number,
+    leaseMs: number,
+    keeper: LeaseKeeper,
+  ) {
     this.id = id;
     this.receipt = receipt;
-    this.position = entry.position;
-    this.data = entry.data;
-    this.attributes = entry.attributes;
-    if (entry.key !== undefined) this.key = entry.key;
-    if (counted.publishedAt !== undefined) this.publishedAt = counted.publishedAt;
-    if (counted.deliveries !== undefined) this.deliveries = counted.deliveries;
+    this.key = entry.key;
     this.size = entry.size;
-    this.until = since + counted.leaseMs;
+    this.publishedAt = counted.publishedAt;
+    this.until = since + leaseMs;
     this.last = since + MOST_HOLD_MS;
     this.#keeper = keeper;
+    this.delivery = new Lent(topic, entry, counted, this);
   }
 
   /** It was received again: SQS thought that our time was over, or delivers twice, as it may. */
@@ -67,29 +69,17 @@ export class Lease implements Delivery {
     this.last = since + MOST_HOLD_MS;
   }
 
-  ack(): boolean {
-    return this.#settle("acked");
-  }
-
-  release(): boolean {
-    return this.#settle("released");
-  }
-
-  retry(delayMs: number): boolean {
-    this.delay = delayMs;
-    return this.#settle("delayed");
-  }
-
-  #settle(state: LeaseState): boolean {
+  settle(as: Settled, delayMs = 0): boolean {
     if (this.state !== "lent" || !this.#keeper.isOurs(this)) return false;
-    this.state = state;
+    this.delay = delayMs;
+    this.become(as);
     this.#keeper.settled(this);
     return true;
   }
-}
 
-export interface Counted {
-  readonly publishedAt: number | undefined;
-  readonly deliveries: number | undefined;
-  readonly leaseMs: number;
+  /** Not to be lent, or not any more. */
+  become(state: Settled): void {
+    this.state = state;
+    this.delivery = undefined;
+  }
 }

@@ -3,6 +3,7 @@ import { SteppedClock } from "../../conformance/stepped-clock.ts";
 import type { Aws } from "./client.ts";
 import type { Lease } from "./lease.ts";
 import { Leases, type Member } from "./leases.ts";
+import type { Lent } from "./lent.ts";
 
 const LEASE_MS = 30_000;
 const HOUR_MS = 3_600_000;
@@ -10,12 +11,14 @@ const HOUR_MS = 3_600_000;
 /** Leases at an SQS that is played. */
 class Played {
   readonly clock = new SteppedClock();
-  readonly lost: Lease[] = [];
+  readonly lost: Lent[] = [];
   readonly settled: Lease[] = [];
   /** Seconds that were asked for, call by call. */
   readonly asked: number[][] = [];
   /** The receipts that SQS does not take any more. */
   readonly refused = new Set<string>();
+  /** How it says so. */
+  refusal = "ReceiptHandleIsInvalid";
   reachable = true;
   readonly leases: Leases;
 
@@ -24,7 +27,7 @@ class Played {
       if (!this.reachable) await new Promise(() => undefined);
       this.asked.push(entries.map(({ VisibilityTimeout }) => VisibilityTimeout ?? Number.NaN));
       const failed = entries.filter(({ ReceiptHandle }) => this.refused.has(ReceiptHandle ?? ""));
-      const Failed = failed.map(({ Id }) => ({ Id, Code: "ReceiptHandleIsInvalid", SenderFault: true }));
+      const Failed = failed.map(({ Id }) => ({ Id, Code: this.refusal, SenderFault: true }));
       return { Successful: [], Failed, $metadata: {} };
     };
     const member: Member = {
@@ -34,7 +37,7 @@ class Played {
       queueUrl: "q",
       raw: true,
       leaseMs: LEASE_MS,
-      lost: (leases) => this.lost.push(...leases),
+      lost: (lent) => this.lost.push(...lent),
       gone: () => undefined,
       failed: (error) => {
         throw error;
@@ -45,10 +48,10 @@ class Played {
     this.leases = new Leases(member);
   }
 
-  receive(id: string, receipt: string): Lease | undefined {
+  receive(id: string, receipt: string): Lent | undefined {
     const lease = this.leases.receive({ MessageId: id, ReceiptHandle: receipt, Body: "b" }, this.clock.elapsed());
     if (lease) lease.state = "lent";
-    return lease;
+    return lease?.delivery;
   }
 
   async pass(ms: number, times = 1): Promise<void> {
@@ -83,12 +86,33 @@ test("SQS lends for twelve hours and no longer: then it is lost, and settles not
   expect(lease?.ack()).toBe(false);
 });
 
-test("what SQS refuses to prolong is lost", async () => {
-  const [one] = [played.receive("m1", "r1"), played.receive("m2", "r2")];
-  played.refused.add("r1");
-  await played.pass(LEASE_MS / 2);
-  expect(played.lost).toEqual([one]);
-});
+test.each(["ReceiptHandleIsInvalid", "AWS.SimpleQueueService.MessageNotInflight", "InvalidParameterValue"])(
+  "what SQS says is not ours is lost: %s",
+  async (refusal) => {
+    const [one] = [played.receive("m1", "r1"), played.receive("m2", "r2")];
+    played.refused.add("r1");
+    played.refusal = refusal;
+    await played.pass(LEASE_MS / 2);
+    expect(played.lost).toEqual([one]);
+  },
+);
+
+test.each(["RequestThrottled", "KmsThrottled", "KMS.DisabledException", "Surprise"])(
+  "what SQS does not prolong for another reason stays ours until our own clock ends it: %s",
+  async (refusal) => {
+    const one = played.receive("m1", "r1");
+    played.refused.add("r1");
+    played.refusal = refusal;
+    await played.pass(LEASE_MS / 2);
+    expect(played.lost).toEqual([]);
+    played.refused.clear();
+    await played.pass(LEASE_MS / 3, 3);
+    expect(played.lost).toEqual([]);
+    played.refused.add("r1");
+    await played.pass(LEASE_MS / 2, 2);
+    expect(played.lost).toEqual([one]);
+  },
+);
 
 test("without an answer it is lost by our own clock", async () => {
   const lease = played.receive("m", "r");
@@ -102,15 +126,36 @@ test("without an answer it is lost by our own clock", async () => {
 });
 
 test("what comes a second time is not lent twice: its newest receipt settles it", () => {
-  const lease = played.receive("m", "r1");
+  const lent = played.receive("m", "r1");
+  const [lease] = played.leases.all;
   expect(played.receive("m", "r2")).toBeUndefined();
   expect(lease?.receipt).toBe("r2");
-  lease?.ack();
+  lent?.ack();
   expect(played.settled).toEqual([lease]);
   // Its delete was on the way with a receipt that is no longer the newest.
   expect(played.receive("m", "r3")).toBeUndefined();
   expect(played.settled).toEqual([lease, lease]);
   expect(lease?.receipt).toBe("r3");
+});
+
+test("what arrives with its lease over is not lent, whoever has it now: it comes again", () => {
+  const since = played.clock.elapsed();
+  const message = { MessageId: "m", ReceiptHandle: "r", Body: "b" };
+  played.clock.advance(LEASE_MS - 1);
+  expect(played.leases.receive(message, since)?.until).toBe(since + LEASE_MS);
+  played.clock.advance(1);
+  expect(played.leases.receive({ ...message, MessageId: "n" }, since)).toBeUndefined();
+  expect(played.leases.all).toHaveLength(1);
+});
+
+test("what is settled does not keep its bytes while it waits for SQS", () => {
+  const settle = [(lent?: Lent) => lent?.ack(), (lent?: Lent) => lent?.release(), (lent?: Lent) => lent?.retry(1_000)];
+  for (const [index, one] of settle.entries()) expect(one(played.receive(`m${index}`, "r"))).toBe(true);
+  expect(played.leases.all.map(({ state, delivery }) => [state, delivery])).toEqual([
+    ["acked", undefined],
+    ["released", undefined],
+    ["delayed", undefined],
+  ]);
 });
 
 test("what was given back and comes again is lent anew", () => {

@@ -4,8 +4,12 @@ import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import { FreshMap } from "../../pubsub/fresh-map.ts";
 import type { Aws } from "./client.ts";
 import { decode } from "./entry.ts";
+import { entryError, isLost } from "./errors.ts";
 import { Lease, type LeaseKeeper } from "./lease.ts";
+import type { Lent } from "./lent.ts";
 import { chunks } from "./settlements.ts";
+
+const DOING = "ChangeMessageVisibilityBatch";
 
 /** What leases need of their reader. */
 export interface Member extends LeaseKeeper {
@@ -15,7 +19,7 @@ export interface Member extends LeaseKeeper {
   readonly queueUrl: string;
   readonly raw: boolean;
   readonly leaseMs: number;
-  lost(leases: readonly Lease[], error: PubSubError): void;
+  lost(lent: readonly Lent[], error: PubSubError): void;
   /** It is not ours any more, whether it was lent or not. */
   gone(lease: Lease): void;
   failed(error: PubSubError): void;
@@ -27,7 +31,7 @@ export interface Member extends LeaseKeeper {
 export class Leases {
   readonly #member: Member;
   readonly #byId = new FreshMap<string, Lease>();
-  #renewing = false;
+  #renewal: Promise<void> | undefined;
 
   constructor(member: Member) {
     this.#member = member;
@@ -37,9 +41,9 @@ export class Leases {
     return [...this.#byId.values()];
   }
 
-  /** The lease of a message that was received by a call that left at `since`. Undefined: it is ours already, and must not be lent twice. */
+  /** The lease of a message that was received by a call that left at `since`. Undefined: it must not be lent, since it is ours already, or no more. */
   receive(message: Message, since: number): Lease | undefined {
-    const { topic, raw, leaseMs } = this.#member;
+    const { topic, raw, leaseMs, clock } = this.#member;
     const { MessageId: id = "", ReceiptHandle: receipt = "", Attributes: said } = message;
     const known = this.#byId.get(id);
     if (known && (known.state === "held" || known.state === "lent" || known.state === "acked")) {
@@ -47,8 +51,10 @@ export class Leases {
       if (known.state === "acked") this.#member.settled(known);
       return undefined;
     }
-    const counted = { publishedAt: numberOf(said?.SentTimestamp), deliveries: numberOf(said?.ApproximateReceiveCount), leaseMs };
-    const lease = new Lease(topic, id, receipt, decode(message, raw), counted, since, this.#member);
+    // The process stood still: it is another's by now, or will come again.
+    if (since + leaseMs <= clock.elapsed()) return undefined;
+    const counted = { publishedAt: numberOf(said?.SentTimestamp), deliveries: numberOf(said?.ApproximateReceiveCount) };
+    const lease = new Lease(topic, id, receipt, decode(message, raw), counted, since, leaseMs, this.#member);
     this.#byId.set(id, lease);
     return lease;
   }
@@ -59,8 +65,8 @@ export class Leases {
   }
 
   /** Everything is over. Returns what was with the engine. */
-  clear(): readonly Lease[] {
-    const lent = this.all.filter(({ state }) => state === "lent");
+  clear(): readonly Lent[] {
+    const lent = lentOf(this.all);
     for (const lease of this.all) this.remove(lease);
     return lent;
   }
@@ -68,13 +74,22 @@ export class Leases {
   /** Prolongs what is half over, and drops what is over: to whom it goes now is not ours to say. */
   async renew(): Promise<void> {
     this.#expire();
-    if (this.#renewing) return;
-    this.#renewing = true;
+    if (this.#renewal) return;
+    this.#renewal = this.#prolongOld();
+    await this.#renewal;
+    this.#renewal = undefined;
+  }
+
+  /** The renewal under way. */
+  get renewal(): Promise<void> | undefined {
+    return this.#renewal;
+  }
+
+  async #prolongOld(): Promise<void> {
     const { clock, leaseMs } = this.#member;
     const soon = clock.elapsed() + (leaseMs * 3) / 4;
     const old = this.all.filter(({ state, until }) => (state === "held" || state === "lent" || state === "acked") && until < soon);
     await Promise.all(chunks(old).map((chunk) => this.#prolong(chunk)));
-    this.#renewing = false;
   }
 
   async #prolong(chunk: readonly Lease[]): Promise<void> {
@@ -87,14 +102,16 @@ export class Leases {
     const asked = able.map(({ receipt }) => receipt);
     try {
       const { Failed = [] } = await aws.changeVisibility(queueUrl, entries);
-      const refused = new Map(Failed.map((one) => [one.Id, one.SenderFault === true]));
+      const refused = new Map(
+        Failed.map(({ Id, Code = "?", Message = "", SenderFault }) => [Id, entryError(DOING, Code, Message, SenderFault !== true)]),
+      );
       const gone: Lease[] = [];
       for (const [index, lease] of able.entries()) {
-        const theirFault = refused.get(String(index));
+        const error = refused.get(String(index));
         // It was received again meanwhile: what was said of the older receipt is of no interest.
         if (lease.receipt !== asked[index]) continue;
-        if (theirFault === undefined) lease.until = Math.max(lease.until, sentAt + seconds(lease) * 1_000);
-        else if (theirFault) gone.push(lease);
+        if (!error) lease.until = Math.max(lease.until, sentAt + seconds(lease) * 1_000);
+        else if (isLost(error)) gone.push(lease);
       }
       this.#lose(gone);
     } catch (error) {
@@ -109,7 +126,7 @@ export class Leases {
   }
 
   #lose(gone: readonly Lease[]): void {
-    const lent = gone.filter(({ state }) => state === "lent");
+    const lent = lentOf(gone);
     const ended = gone.filter(({ state }) => state === "held" || state === "lent");
     for (const lease of ended) this.remove(lease);
     if (lent.length > 0) {
@@ -118,6 +135,11 @@ export class Leases {
     }
     for (const lease of ended) this.#member.gone(lease);
   }
+}
+
+/** What is with the engine. */
+function lentOf(leases: readonly Lease[]): readonly Lent[] {
+  return leases.flatMap(({ state, delivery }) => (state === "lent" && delivery ? [delivery] : []));
 }
 
 function numberOf(text: string | undefined): number | undefined {

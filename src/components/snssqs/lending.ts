@@ -2,10 +2,13 @@ import type { Delivery } from "../../pubsub/delivery.ts";
 import { Window } from "../window.ts";
 import { Lanes } from "./lanes.ts";
 import type { Lease } from "./lease.ts";
+import type { Lent } from "./lent.ts";
 
 /** Whom it lends to. */
 export interface Lender {
   deliver(batch: readonly Delivery[]): void;
+  /** False: its time is over. Then `gone` follows. */
+  isOurs(lease: Lease): boolean;
   /** It is given back, and to be told to SQS. */
   released(lease: Lease): void;
 }
@@ -47,15 +50,15 @@ export class Lending {
   }
 
   lend(): void {
-    const batch: Lease[] = [];
+    const batch: Lent[] = [];
     for (let lease = this.#held[0]; lease; lease = this.#held[0]) {
-      if (lease.state === "held" && !this.#window.admits(lease.size)) break;
+      if (lease.state === "held" && !(this.#window.admits(lease.size) && this.#lender.isOurs(lease))) break;
       this.#held.shift();
-      if (lease.state !== "held") continue;
+      if (lease.state !== "held" || !lease.delivery) continue;
       lease.state = "lent";
       lease.counted = true;
       this.#window.lend(lease.size);
-      batch.push(lease);
+      batch.push(lease.delivery);
     }
     if (batch.length > 0) this.#lender.deliver(batch);
     // Who may not lend must not keep from others what came too late for the window.
@@ -109,7 +112,7 @@ export class Lending {
   }
 
   #release(lease: Lease): void {
-    lease.state = "released";
+    lease.become("released");
     this.#lender.released(lease);
   }
 

@@ -53,3 +53,9 @@ test("names that are too long are told apart by their hash, and do not pretend t
   expect(topicOf(one.name)).toBeUndefined();
   expect(groupOf(queueName(long("1"), "g", false).name)).toBeUndefined();
 });
+
+test("what looks like an escape and is no character is left as it is: it is another's name", () => {
+  expect(topicOf("foo_xFFFFFF_bar")).toBe("foo_xFFFFFF_bar");
+  expect(topicOf("foo_x10FFFF_bar")).toBe("foo\u{10FFFF}bar");
+  expect(groupOf("foo_x110000_--b_x2E_")).toEqual({ topic: "foo_x110000_", group: "b." });
+});

@@ -12,6 +12,8 @@ const HASHED = "__xH";
 const HASH_LENGTH = 32;
 /** Between topic and group in the name of a queue. Both escape what would look like it. */
 const SEPARATOR = "--";
+/** The last of Unicode. */
+const LAST_POINT = 0x10ffff;
 
 export interface AwsName {
   readonly name: string;
@@ -53,7 +55,11 @@ export function encodeName(text: string): string {
 }
 
 export function decodeName(name: string): string {
-  return name.replace(/_x([0-9A-F]{1,6})_/g, (_, hex: string) => String.fromCodePoint(Number.parseInt(hex, 16)));
+  return name.replace(/_x([0-9A-F]{1,6})_/g, (written, hex: string) => {
+    const point = Number.parseInt(hex, 16);
+    // A name of somebody else's may look like it.
+    return point > LAST_POINT ? written : String.fromCodePoint(point);
+  });
 }
 
 /** Not more than one `-` in a row, and none at either end: else the separator could not be found. */

@@ -88,3 +88,29 @@ test("a message of which SNS says nothing is unknown", async () => {
   const { publisher } = played(() => ({}), false);
   expect(await published(publisher, [{ data: "a" }])).toMatchObject([{ code: "unavailable", outcome: "unknown" }]);
 });
+
+const TOO_LARGE = {
+  code: "resource_exhausted",
+  outcome: "rejected",
+  permanent: true,
+  message: expect.stringContaining(String(MOST_BYTES)),
+};
+
+test("on FIFO none is sent behind one of its key that is too large; what is before it and what is of other keys is", async () => {
+  const { calls, publisher } = played(all);
+  const large = "x".repeat(MOST_BYTES);
+  const keyed = ["a1", large, "a3", "b1"].map((data) => ({ data, key: data === "b1" ? "b" : "a" }));
+  const results = await published(publisher, [...keyed, { data: large }, { data: "no key" }]);
+  expect(bodies(calls).flat()).toEqual(["a1", "b1", "no key"]);
+  expect(results).toMatchObject([undefined, TOO_LARGE, TOO_LARGE, undefined, TOO_LARGE, undefined]);
+});
+
+test("without order what is too large keeps nothing else from being sent", async () => {
+  const { calls, publisher } = played(all, false);
+  const results = await published(
+    publisher,
+    ["a1", "x".repeat(MOST_BYTES), "a3"].map((data) => ({ data, key: "a" })),
+  );
+  expect(bodies(calls)).toEqual([["a1", "a3"]]);
+  expect(results).toMatchObject([undefined, TOO_LARGE, undefined]);
+});

@@ -31,8 +31,7 @@ export class Publisher {
     for (const message of batch) {
       const encoded = encode(message, this.#nextPosition(), this.#options.fifo ? this.#options.fifoMessageGroupID : undefined);
       const others = topics.get(message.topic);
-      if (encoded.size > MOST_BYTES) message.done(tooLarge(encoded));
-      else if (others) others.push(encoded);
+      if (others) others.push(encoded);
       else topics.set(message.topic, [encoded]);
     }
     for (const [topic, messages] of topics) void this.#send(topic, messages, signal);
@@ -45,12 +44,20 @@ export class Publisher {
       arn = this.#entities.ready(topic) ?? (await unlessAborted(this.#entities.publishable(topic), signal));
       aws = await this.#aws();
     } catch (error) {
-      for (const { message } of messages) message.done(notSent(asPubSubError(error)));
+      for (const one of messages) one.message.done(tooLarge(one) ?? notSent(asPubSubError(error)));
       return;
     }
-    const { fifo } = this.#options;
-    if (fifo) await this.#inOrder(aws, arn, messages, signal);
-    else await Promise.all(batches(messages).map((one) => this.#sendBatch(aws, arn, one, signal)));
+    if (this.#options.fifo) {
+      await this.#inOrder(aws, arn, messages, signal);
+      return;
+    }
+    const fitting: Encoded[] = [];
+    for (const one of messages) {
+      const error = tooLarge(one);
+      if (error) one.message.done(error);
+      else fitting.push(one);
+    }
+    await Promise.all(batches(fitting).map((one) => this.#sendBatch(aws, arn, one, signal)));
   }
 
   /** A key has one message under way, so that none is stored behind one that failed. */
@@ -63,9 +70,13 @@ export class Publisher {
       for (const one of rest) {
         const group = messageGroup(one);
         const error = failed.get(group);
+        const large = tooLarge(one);
         if (error) one.message.done(notSent(error));
         else if (keys.has(group)) later.push(one);
-        else now.push(one);
+        else if (large) {
+          failed.set(group, large);
+          one.message.done(large);
+        } else now.push(one);
         keys.add(group);
       }
       const errors = await Promise.all(batches(now).map((one) => this.#sendBatch(aws, arn, one, signal)));
@@ -123,7 +134,8 @@ function batches(messages: readonly Encoded[]): readonly (readonly Encoded[])[] 
   return all;
 }
 
-function tooLarge({ size }: Encoded): PubSubError {
+function tooLarge({ size }: Encoded): PubSubError | undefined {
+  if (size <= MOST_BYTES) return undefined;
   const what = `the message has ${size} bytes with its attributes, as SNS counts them; the limit is ${MOST_BYTES}`;
   return new PubSubError("resource_exhausted", what, { permanent: true });
 }

@@ -13,8 +13,12 @@ export interface Settler {
   readonly clock: Clock;
   readonly aws: Aws;
   readonly queueUrl: string;
+  /** The renewal of leases under way. */
+  readonly renewal: Promise<void> | undefined;
   /** It stands, or need not any more. */
   done(lease: Lease): void;
+  /** Fewer wait than before. */
+  relieved(): void;
   failed(error: PubSubError): void;
 }
 
@@ -23,6 +27,8 @@ export class Settlements {
   readonly #settler: Settler;
   #queue = new Set<Lease>();
   #running = false;
+  /** How many are on their way. */
+  #sent = 0;
   #scheduled = false;
   #stopped = false;
   #cancelRetry: () => void = () => undefined;
@@ -38,6 +44,11 @@ export class Settlements {
     this.#queue.add(lease);
     this.#queued += 1;
     this.#soon();
+  }
+
+  /** How many do not stand yet. */
+  get pending(): number {
+    return this.#queue.size + this.#sent;
   }
 
   /** Resolves when all that was added so far stands. */
@@ -72,23 +83,37 @@ export class Settlements {
     const upTo = this.#queued;
     const round = [...this.#queue];
     this.#queue = new Set();
+    this.#sent = round.length;
     const acked = round.filter(({ state }) => state === "acked");
     const given = round.filter(({ state }) => state === "released" || state === "delayed");
     const again = await Promise.all([
       ...chunks(acked).map((chunk) => this.#send(chunk, "DeleteMessageBatch", (entries) => this.#delete(entries))),
-      ...chunks(given).map((chunk) => this.#send(chunk, "ChangeMessageVisibilityBatch", (entries) => this.#giveBack(entries))),
+      this.#sendBack(given),
     ]);
     this.#running = false;
+    this.#sent = 0;
     if (this.#stopped) return;
     const left = again.flat();
+    if (left.length > 0) this.#queue = new Set([...left, ...this.#queue]);
+    if (left.length < round.length) this.#settler.relieved();
     if (left.length > 0) {
-      this.#queue = new Set([...left, ...this.#queue]);
       this.#cancelRetry = this.#settler.clock.after(RETRY_MS, () => this.#soon());
       return;
     }
     this.#stand = Math.max(this.#stand, upTo);
     while (this.#waiting[0] && this.#waiting[0].upTo <= upTo) this.#waiting.shift()?.resolve();
     if (this.#queue.size > 0) this.#soon();
+  }
+
+  async #sendBack(given: readonly Lease[]): Promise<readonly Lease[]> {
+    // It was sent while these were lent: should it be the later one to get there, it would hide them for a lease.
+    if (given.length > 0) await this.#settler.renewal;
+    // What is not ours any more is everybody's already, or another's, who must not lose it to us.
+    const now = this.#settler.clock.elapsed();
+    for (const lease of given) if (lease.until <= now) this.#settler.done(lease);
+    const ours = given.filter(({ until }) => until > now);
+    const giveBack = (chunk: readonly Lease[]) => this.#send(chunk, "ChangeMessageVisibilityBatch", (entries) => this.#giveBack(entries));
+    return (await Promise.all(chunks(ours).map(giveBack))).flat();
   }
 
   /** Returns what is to be tried again. */

@@ -1,0 +1,87 @@
+import { expect, test } from "vitest";
+import { textsOf } from "../../conformance/bench.ts";
+import { message, PlayedReader } from "./reader.fixture.ts";
+
+const LEASE_MS = 30_000;
+
+test("what is held until its lease is over is not lent, nor what is behind it: another may be further with that key", async () => {
+  const { reader, clock, sink, receives, changes } = new PlayedReader({ fifo: true });
+  reader.window(1, 1_000);
+  (await receives.next()).answer([message("a1", "a"), message("a2", "a"), message("b1", "b")]);
+  const first = await sink.one();
+  clock.standStill(LEASE_MS);
+  reader.window(1_000, 1_000);
+  // It asks for more as soon as nothing is held any more.
+  await receives.next();
+  expect([textsOf(sink.seen), sink.lostOnes]).toEqual([["a1"], [first]]);
+  expect(changes.untaken).toBe(0);
+});
+
+test("what is brought by a call that lasted longer than a lease is not lent", async () => {
+  const { clock, sink, receives } = new PlayedReader();
+  const late = await receives.next();
+  clock.standStill(LEASE_MS);
+  late.answer([message("late")]);
+  (await receives.next()).answer([message("in time")]);
+  expect(textsOf(await sink.next(1))).toEqual(["in time"]);
+});
+
+test("what is given back waits for the renewal under way, which would hide it again; what is acked does not", async () => {
+  const { reader, clock, sink, receives, deletes, changes } = new PlayedReader();
+  (await receives.next()).answer([message("given back"), message("acked")]);
+  const [first, second] = await sink.next(2);
+  reader.window(0, 0);
+  clock.advance(LEASE_MS / 3);
+  const renewal = await changes.next();
+  first?.release();
+  second?.ack();
+  (await deletes.next()).answer({});
+  expect(changes.untaken).toBe(0);
+  renewal.answer({});
+  const givenBack = await changes.next();
+  expect(givenBack.asked).toMatchObject([{ ReceiptHandle: "receipt of given back", VisibilityTimeout: 0 }]);
+  givenBack.answer({});
+  await reader.flush(AbortSignal.timeout(5_000));
+});
+
+test("nothing is received while more than a thousand settlements do not stand", async () => {
+  const { sink, receives, deletes } = new PlayedReader();
+  let sent = 0;
+  for (; sent < 2_000 && receives.untaken > 0; await turn()) {
+    const call = await receives.next();
+    call.answer(Array.from({ length: call.asked }, () => message(`m${sent++}`)));
+    for (const delivery of await sink.next(call.asked)) expect(delivery.ack()).toBe(true);
+  }
+  // What was asked for before may come on top.
+  expect(sent).toBeGreaterThan(1_000);
+  expect(sent).toBeLessThan(1_100);
+  let deleted = 0;
+  while (receives.untaken === 0) {
+    const call = await deletes.next();
+    deleted += call.asked.length;
+    call.answer({});
+    await turn();
+  }
+  expect(deleted).toBeLessThan(1_100);
+});
+
+test("what is given back is no longer tried when its lease is over: then it is everybody's, or another's", async () => {
+  const { reader, clock, sink, receives, changes } = new PlayedReader();
+  (await receives.next()).answer([message("m")]);
+  const delivery = await sink.one();
+  reader.window(0, 0);
+  expect(delivery.release()).toBe(true);
+  const failing = { Failed: [{ Id: "0", Code: "InternalError", SenderFault: false }] };
+  (await changes.next()).answer(failing);
+  const flushed = reader.flush(AbortSignal.timeout(5_000));
+  await turn();
+  clock.advance(1_000);
+  (await changes.next()).answer(failing);
+  await turn();
+  clock.advance(LEASE_MS);
+  await flushed;
+  expect(changes.untaken).toBe(0);
+});
+
+/** What was begun goes as far as it can without an answer. */
+const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));

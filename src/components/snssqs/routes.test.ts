@@ -1,0 +1,81 @@
+import { beforeEach, expect, test } from "vitest";
+import { SteppedClock } from "../../conformance/stepped-clock.ts";
+import { snsSqsOptions } from "./config.ts";
+import { Entities } from "./entities.ts";
+import { PlayedAws, queueArn, topicArn } from "./played-aws.fixture.ts";
+
+const A = { topic: "t", group: "a" };
+const B = { topic: "t", group: "b" };
+const DELETED_RECENTLY = { code: "failed_precondition", permanent: false };
+
+let aws: PlayedAws;
+let clock: SteppedClock;
+let entities: Entities;
+beforeEach(() => {
+  aws = new PlayedAws();
+  clock = new SteppedClock();
+  entities = new Entities(aws.client, snsSqsOptions.parse({ createWait: 0 }), clock);
+});
+
+/** All is deleted, and the queue of B cannot be made again yet. */
+async function vanish(): Promise<void> {
+  for (const group of [B, A]) await entities.group(group);
+  aws.topics.clear();
+  aws.queues.clear();
+  aws.failing.set("CreateQueue t--b", "QueueDeletedRecently");
+  entities.forget("t");
+}
+
+test("a topic that is made again is published to only once all its groups are there", async () => {
+  await vanish();
+  await expect(entities.publishable("t")).rejects.toMatchObject(DELETED_RECENTLY);
+  expect(entities.ready("t")).toBeUndefined();
+  expect(aws.queuesOf("t")).toEqual(["t--a"]);
+  await expect(entities.publishable("t")).rejects.toMatchObject(DELETED_RECENTLY);
+  aws.failing.clear();
+  expect(await entities.publishable("t")).toBe(topicArn("t"));
+  expect(aws.queuesOf("t")).toEqual(["t--a", "t--b"]);
+  expect(entities.ready("t")).toBe(topicArn("t"));
+});
+
+test("a group is made again although another of its topic cannot be: then nothing is published yet", async () => {
+  await vanish();
+  expect(await entities.group(A)).toMatchObject({ url: "https://sqs/t--a" });
+  expect(aws.queuesOf("t")).toEqual(["t--a"]);
+  await expect(entities.publishable("t")).rejects.toMatchObject(DELETED_RECENTLY);
+  aws.failing.clear();
+  await entities.publishable("t");
+  expect(aws.queuesOf("t")).toEqual(["t--a", "t--b"]);
+});
+
+const SUBSCRIBED: readonly [what: string, protocol: string, endpoint: string, isThere: boolean, answer?: string][] = [
+  ["a person, by e-mail", "email", "someone@example.com", false],
+  ["a function", "lambda", "arn:aws:lambda:us-east-1:123456789012:function:f", false],
+  ["a queue that is gone", "sqs", queueArn("gone"), false],
+  ["a queue", "sqs", queueArn("there"), true],
+  ["a queue that we may not look at", "sqs", queueArn("hidden"), true, "AccessDeniedException"],
+  ["a queue of another account", "sqs", "arn:aws:sqs:us-east-1:210987654321:theirs", true],
+  ["a queue of another region", "sqs", "arn:aws:sqs:eu-west-1:123456789012:far", true],
+];
+
+test.each(SUBSCRIBED)("a topic that has %s: whether a queue gets it", async (_, protocol, endpoint, isThere, answer) => {
+  aws.queues.set("there", {});
+  if (answer !== undefined) aws.failing.set("GetQueueUrl hidden", answer);
+  await entities.topic("t");
+  aws.subscribe(topicArn("t"), protocol, endpoint);
+  const published = entities.publishable("t");
+  if (isThere) expect(await published).toBe(topicArn("t"));
+  else await expect(published).rejects.toMatchObject({ code: "failed_precondition", permanent: true, outcome: "rejected" });
+});
+
+test("one queue among others is enough, and one that cannot be asked for now is no answer", async () => {
+  await entities.topic("t");
+  aws.queues.set("there", {});
+  aws.subscribe(topicArn("t"), "email", "someone@example.com");
+  aws.subscribe(topicArn("t"), "sqs", queueArn("gone"));
+  aws.subscribe(topicArn("t"), "sqs", queueArn("there"));
+  aws.failing.set("GetQueueUrl there", "ThrottlingException");
+  await expect(entities.publishable("t")).rejects.toMatchObject({ code: "resource_exhausted", permanent: false });
+  aws.failing.clear();
+  expect(await entities.publishable("t")).toBe(topicArn("t"));
+});
