@@ -49,6 +49,7 @@ export class Poll {
 
   stop(): void {
     this.#cancelAgain();
+    this.#waiting = false;
     const stream = this.#stream;
     this.#stream = undefined;
     stream?.cancel();
