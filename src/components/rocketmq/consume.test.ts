@@ -2,6 +2,7 @@ import { Status } from "layotto-transport";
 import { describe, expect, test } from "vitest";
 import { PubSubError } from "../../pubsub/error.ts";
 import { Code } from "./gen/apache/rocketmq/v2/definition_pb.ts";
+import { given } from "./played-proxy.fixture.ts";
 import { PlayedReader } from "./played-reader.fixture.ts";
 
 const gone = new PubSubError("unavailable", "the connection is lost");
@@ -21,5 +22,69 @@ describe("a poll that waits before it asks again, when the connection is lost,",
     played.proxy.connect();
     await played.pass();
     expect(played.proxy.poll).toBeDefined();
+  });
+});
+
+describe("in an ordered group what waits for the window never passes by what is before it in its queue:", () => {
+  /** A batch of one key, of which two messages are lent and three wait; and one of another queue, which waits too. */
+  async function partly(): Promise<PlayedReader> {
+    const played = await new PlayedReader("key").open();
+    played.reader.window(2, 100_000);
+    const batch = ["m1", "m2", "m3", "m4", "m5"].map((position) => given(position, { key: "k" }));
+    played.proxy.poll?.gives(...batch, given("other", { key: "l", queue: 2 }));
+    expect(played.positions).toEqual(["m1", "m2"]);
+    return played;
+  }
+
+  /** They were given back, and are given again. */
+  async function comeAgain(played: PlayedReader, ...positions: readonly string[]): Promise<void> {
+    await played.pass(1_000);
+    expect(played.proxy.asked.filter((one) => positions.some((position) => one === `ChangeInvisibleDuration ${position}`)).sort()).toEqual(
+      positions.map((position) => `ChangeInvisibleDuration ${position}`),
+    );
+    played.reader.window(10, 100_000);
+    played.proxy.poll?.gives(...positions.map((position) => given(position, { key: "k" })));
+  }
+
+  test("when that is given back", async () => {
+    const played = await partly();
+    played.reader.window(0, 0);
+    for (const position of ["m2", "m1"]) expect(played.of(position).release()).toBe(true);
+    await comeAgain(played, "m1", "m2", "m3", "m4", "m5");
+    expect(played.positions).toEqual(["m1", "m2", "other", "m1", "m2", "m3", "m4", "m5"]);
+  });
+
+  test("when that is lost", async () => {
+    const played = await partly();
+    played.proxy.answers.ChangeInvisibleDuration = (request) =>
+      "messageId" in request && request.messageId === "m1" ? { status: { code: Code.INVALID_RECEIPT_HANDLE } } : {};
+    await played.pass(10_000);
+    expect(played.lostOnes.map(({ position }) => position)).toEqual(["m1"]);
+    expect(played.positions).toEqual(["m1", "m2", "other"]);
+  });
+
+  test("when one that waits goes back in a pause, those behind it go too", async () => {
+    const played = await new PlayedReader("key").open();
+    played.reader.window(1, 100_000);
+    played.proxy.poll?.gives(given("m1", { key: "k" }), given("m2", { key: "k" }), given("m3", { key: "k" }));
+    // The lease of the third is younger than that of the second.
+    played.proxy.answers.ChangeInvisibleDuration = (request) =>
+      "messageId" in request && request.messageId === "m2" ? { status: { code: Code.INTERNAL_SERVER_ERROR } } : {};
+    await played.pass(10_000);
+    delete played.proxy.answers.ChangeInvisibleDuration;
+    played.proxy.asked.length = 0;
+    played.reader.window(0, 0);
+    await played.pass(5_000);
+    expect(played.proxy.asked.filter((one) => /m[23]/.test(one))).toEqual(["ChangeInvisibleDuration m2", "ChangeInvisibleDuration m3"]);
+    played.reader.window(10, 100_000);
+    expect(played.positions).toEqual(["m1"]);
+  });
+
+  test("a message without a key is in no order, and holds nobody up", async () => {
+    const played = await new PlayedReader("key").open();
+    played.reader.window(1, 100_000);
+    played.proxy.poll?.gives(given("m1"), given("m2", { key: "k" }));
+    expect(played.of("m1").retry?.(60_000, 1)).toBe(true);
+    expect(played.positions).toEqual(["m1", "m2"]);
   });
 });

@@ -4,7 +4,6 @@ import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import { asPubSubError } from "../../pubsub/error.ts";
 import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
-import { Window } from "../window.ts";
 import { Batches, queueOf } from "./batches.ts";
 import type { RocketmqOptions } from "./config.ts";
 import { Done } from "./done.ts";
@@ -12,6 +11,7 @@ import { filterOf } from "./filter.ts";
 import { ClientType, Language, type SettingsSchema } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { Lease, type LeaseKeeper } from "./lease.ts";
 import { type LeaseOwner, Leases } from "./leases.ts";
+import { Lending } from "./lending.ts";
 import type { Member } from "./member.ts";
 import type { Received } from "./message.ts";
 import type { Proxies, ProxyUser } from "./proxies.ts";
@@ -42,7 +42,7 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
   readonly #member: Member;
   readonly #sink: Sink;
   readonly #ground: Ground;
-  readonly #window = new Window();
+  readonly #lending: Lending;
   readonly #leases: Leases;
   readonly #settlements: Settlements;
   readonly #session: Session;
@@ -51,7 +51,6 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
   readonly #polls = new Map<string, Poll>();
   readonly #end = Promise.withResolvers<PubSubError | undefined>();
   readonly #introduced = Promise.withResolvers<void>();
-  #held: Lease[] = [];
   #cancelLook: () => void = () => undefined;
   #over = false;
 
@@ -64,6 +63,7 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
     this.#sink = sink;
     this.#ground = ground;
     this.#batches = ordered ? new Batches() : undefined;
+    this.#lending = new Lending(ordered, { deliver: (batch) => sink.deliver(batch), giveBack: (lease) => this.giveBack(lease) });
     this.#leases = new Leases(this.#member, this);
     this.#settlements = new Settlements(this.#member, this);
     this.#session = new Session(proxies, clock, this);
@@ -122,16 +122,16 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
   }
 
   window(messages: number, bytes: number): void {
-    this.#window.set(messages, bytes);
+    this.#lending.window(messages, bytes);
     this.#goOn();
   }
 
   get paused(): boolean {
-    return this.#window.closed;
+    return this.#lending.paused;
   }
 
   get room(): number {
-    return this.#over || !this.#session.ready || this.#held.length > 0 ? 0 : this.#window.room(MOST_AT_ONCE);
+    return this.#over || !this.#session.ready ? 0 : this.#lending.room(MOST_AT_ONCE);
   }
 
   received(broker: string, messages: readonly Received[], since: number): void {
@@ -147,27 +147,29 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
   }
 
   settled(lease: Lease): void {
-    this.#window.giveBack(lease.size);
+    this.#lending.back(lease);
     this.#settlements.add(lease);
+    if (lease.state === "returned") this.#lending.broken(lease);
     this.#goOn();
   }
 
   giveBack(lease: Lease): void {
-    this.#held = this.#held.filter((one) => one !== lease);
     lease.state = "returned";
     this.#settlements.add(lease);
+    this.#lending.broken(lease);
   }
 
   renewed(lease: Lease): void {
     this.#settlements.ready(lease);
   }
 
-  lost(leases: readonly Lease[], error: PubSubError): void {
-    for (const lease of leases) {
-      this.#window.giveBack(lease.size);
+  lost(lent: readonly Lease[], held: readonly Lease[], error: PubSubError): void {
+    for (const lease of lent) {
+      this.#lending.back(lease);
       this.#batches?.back(lease);
     }
-    this.#sink.lost(leases, error);
+    for (const lease of [...lent, ...held]) this.#lending.broken(lease);
+    if (lent.length > 0) this.#sink.lost(lent, error);
     this.#goOn();
   }
 
@@ -189,7 +191,7 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
       return;
     }
     this.#stop();
-    for (const lease of [...this.#held].reverse()) this.giveBack(lease);
+    this.#lending.giveBackAll();
     try {
       await within(this.#settlements.flushed(), signal, "settling");
       await within(this.#session.close(), signal, "leaving");
@@ -214,14 +216,14 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
       return;
     }
     const lease = new Lease(this.#member.topic, queue, message, safeUntil, this);
-    this.#window.seen(lease.size);
+    this.#lending.seen(lease.size);
     this.#leases.add(lease);
     if (this.#batches?.isDone(queue, message.position) || this.#done.has(message.position) || known?.state === "acked") {
       this.#done.delete(message.position);
       lease.state = "acked";
       this.#settlements.add(lease);
     } else if (this.#over) this.giveBack(lease);
-    else this.#held.push(lease);
+    else this.#lending.hold(lease);
   }
 
   #goOn(): void {
@@ -234,16 +236,7 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
   }
 
   #lend(): void {
-    if (this.#over) return;
-    const batch: Lease[] = [];
-    while (this.#held[0] && this.#window.admits(this.#held[0].size)) {
-      const lease = this.#held.shift() as Lease;
-      if (lease.state !== "held") continue;
-      lease.state = "lent";
-      this.#window.lend(lease.size);
-      batch.push(lease);
-    }
-    if (batch.length > 0) this.#sink.deliver(batch);
+    if (!this.#over) this.#lending.lend();
   }
 
   #reads(brokers: readonly string[]): void {

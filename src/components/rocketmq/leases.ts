@@ -18,7 +18,8 @@ export interface LeaseOwner {
   giveBack(lease: Lease): void;
   /** A renewal of a lease that was settled meanwhile is over. */
   renewed(lease: Lease): void;
-  lost(leases: readonly Lease[], error: PubSubError): void;
+  /** They are not ours any more: those that were lent, and those that were not yet. */
+  lost(lent: readonly Lease[], held: readonly Lease[], error: PubSubError): void;
 }
 
 /** All messages that are with us, by position, over reconnects; it keeps their leases. */
@@ -122,9 +123,11 @@ export class Leases {
   }
 
   #lose(leases: readonly Lease[]): void {
-    const lost = leases.filter(({ state }) => state === "lent");
-    for (const lease of leases) if (lease.state === "lent" || lease.state === "held") this.remove(lease);
-    if (lost.length === 0) return;
-    this.#owner.lost(lost, new PubSubError("failed_precondition", `the lease on ${lost.length} messages of ${this.#member.topic} ended`));
+    const lent = leases.filter(({ state }) => state === "lent");
+    const held = leases.filter(({ state }) => state === "held");
+    if (lent.length + held.length === 0) return;
+    for (const lease of [...lent, ...held]) this.remove(lease);
+    const what = `the lease on ${lent.length} messages of ${this.#member.topic} ended`;
+    this.#owner.lost(lent, held, new PubSubError("failed_precondition", what));
   }
 }
