@@ -1,6 +1,7 @@
 import { Status } from "layotto-transport";
 import { describe, expect, test } from "vitest";
 import { PubSubError } from "../../pubsub/error.ts";
+import type { Order } from "../../pubsub/subscription.ts";
 import { Code } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { given } from "./played-proxy.fixture.ts";
 import { PlayedReader } from "./played-reader.fixture.ts";
@@ -86,5 +87,49 @@ describe("in an ordered group what waits for the window never passes by what is 
     played.proxy.poll?.gives(given("m1"), given("m2", { key: "k" }));
     expect(played.of("m1").retry?.(60_000, 1)).toBe(true);
     expect(played.positions).toEqual(["m1", "m2"]);
+  });
+});
+
+describe("a lease that is over", () => {
+  /** Nobody can be told to prolong one. */
+  async function unprolonged(order: Order): Promise<PlayedReader> {
+    const played = await new PlayedReader(order, { lease: "12s" }).open();
+    played.proxy.answers.ChangeInvisibleDuration = () => new Promise(() => undefined);
+    await played.pass(1_000);
+    return played;
+  }
+
+  test("while its message waits is not lent any more", async () => {
+    const played = await unprolonged("none");
+    played.reader.window(1, 100_000);
+    played.proxy.poll?.gives(given("m1"), given("m2"));
+    // Between two looks at all of them, which are each two seconds from the beginning.
+    await played.pass(12_500);
+    played.reader.window(10, 100_000);
+    expect(played.positions).toEqual(["m1"]);
+    expect(played.lostOnes.map(({ position }) => position)).toEqual(["m1"]);
+  });
+
+  test("is told before anything that comes later is lent", async () => {
+    const played = await unprolonged("key");
+    played.reader.window(10, 100_000);
+    played.proxy.poll?.gives(given("m1", { key: "k" }));
+    await played.pass(12_500);
+    expect(played.lostOnes).toEqual([]);
+    played.proxy.poll?.answers(Code.MESSAGE_NOT_FOUND);
+    played.proxy.poll?.gives(given("m1", { key: "k" }), given("m2", { key: "k" }));
+    expect(played.lostOnes.map(({ position }) => position)).toEqual(["m1"]);
+    expect(played.positions).toEqual(["m1", "m1", "m2"]);
+  });
+
+  test("when its message arrives is none", async () => {
+    const played = await unprolonged("none");
+    played.reader.window(10, 100_000);
+    const [poll] = played.proxy.polls;
+    await played.pass(12_500);
+    poll?.gives(given("m1"));
+    expect(played.positions).toEqual([]);
+    played.proxy.poll?.gives(given("m1"));
+    expect(played.positions).toEqual(["m1"]);
   });
 });

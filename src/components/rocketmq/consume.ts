@@ -135,6 +135,8 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
   }
 
   received(broker: string, messages: readonly Received[], since: number): void {
+    // What another reader may have had meanwhile is not as if it had never left.
+    if (!this.#over) this.#leases.expire();
     this.#batches?.received(broker, messages);
     const safeUntil = since + this.#member.options.lease;
     for (const message of messages) this.#take(queueOf(broker, message), message, safeUntil);
@@ -236,7 +238,9 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
   }
 
   #lend(): void {
-    if (!this.#over) this.#lending.lend();
+    if (this.#over || !this.#lending.holds) return;
+    this.#leases.expire();
+    this.#lending.lend();
   }
 
   #reads(brokers: readonly string[]): void {

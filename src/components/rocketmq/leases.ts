@@ -27,6 +27,8 @@ export class Leases {
   readonly #member: Member;
   readonly #owner: LeaseOwner;
   readonly #byPosition = new FreshMap<string, Lease>();
+  /** No lease is over before. */
+  #soonest = Number.POSITIVE_INFINITY;
   #due: Lease[] = [];
   #renewing = 0;
   #cancel: () => void = () => undefined;
@@ -46,6 +48,7 @@ export class Leases {
 
   add(lease: Lease): void {
     this.#byPosition.set(lease.position, lease);
+    this.#soonest = Math.min(this.#soonest, lease.safeUntil);
   }
 
   remove(lease: Lease): void {
@@ -65,20 +68,30 @@ export class Leases {
     this.#due = [];
   }
 
-  #look(): void {
-    const { clock, options } = this.#member;
-    const now = clock.elapsed();
-    const soon = now + (options.lease * (LOOKS - 2)) / LOOKS;
+  /** Drops what is over: to whom it goes now is not ours to say. */
+  expire(): void {
+    const now = this.#member.clock.elapsed();
+    if (now < this.#soonest) return;
+    this.#soonest = Number.POSITIVE_INFINITY;
     const ended: Lease[] = [];
-    this.#due = [];
     for (const lease of this.#byPosition.values()) {
       if (lease.state !== "held" && lease.state !== "lent") continue;
       if (lease.safeUntil <= now) ended.push(lease);
-      else if (lease.renewing || lease.safeUntil > soon) continue;
-      else if (lease.state === "held" && this.#owner.paused) this.#owner.giveBack(lease);
-      else this.#due.push(lease);
+      else this.#soonest = Math.min(this.#soonest, lease.safeUntil);
     }
     this.#lose(ended);
+  }
+
+  #look(): void {
+    this.expire();
+    const { clock, options } = this.#member;
+    const soon = clock.elapsed() + (options.lease * (LOOKS - 2)) / LOOKS;
+    this.#due = [];
+    for (const lease of this.#byPosition.values()) {
+      if ((lease.state !== "held" && lease.state !== "lent") || lease.renewing || lease.safeUntil > soon) continue;
+      if (lease.state === "held" && this.#owner.paused) this.#owner.giveBack(lease);
+      else this.#due.push(lease);
+    }
     this.#renew();
   }
 

@@ -33,9 +33,14 @@ export class Lending {
     return this.#window.closed;
   }
 
+  /** Something waits. */
+  get holds(): boolean {
+    return this.#held.length > 0;
+  }
+
   /** How many messages, at most `most`, are worth asking for. */
   room(most: number): number {
-    return this.#held.length > 0 ? 0 : this.#window.room(most);
+    return this.holds ? 0 : this.#window.room(most);
   }
 
   /** The size of a message that came, whatever becomes of it. */
@@ -65,7 +70,7 @@ export class Lending {
 
   /** It is to come again, whether it was lent or not. */
   broken(lease: Lease): void {
-    if (this.#held.length === 0) return;
+    if (!this.holds) return;
     const passes = ({ queue }: Lease): boolean => this.#ordered && lease.key !== undefined && queue === lease.queue;
     const behind = this.#held.filter((one) => one !== lease && passes(one));
     this.#held = this.#held.filter((one) => one !== lease && !passes(one));
