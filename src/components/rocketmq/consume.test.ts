@@ -133,3 +133,40 @@ describe("a lease that is over", () => {
     expect(played.positions).toEqual(["m1"]);
   });
 });
+
+describe("errors of polls", () => {
+  /** The poll at a broker fails, and the second goes by after which it asks again. */
+  async function fails(played: PlayedReader, broker: string): Promise<void> {
+    played.proxy.pollOf(broker)?.answers(Code.INTERNAL_SERVER_ERROR);
+    await played.pass(1_000);
+  }
+
+  test("that last are told, and so is that they are over; a single one is chance", async () => {
+    const played = await new PlayedReader("none").open();
+    played.reader.window(10, 100_000);
+    played.told.length = 0;
+    await fails(played, "b");
+    played.proxy.poll?.answers(Code.MESSAGE_NOT_FOUND);
+    await fails(played, "b");
+    expect(played.told).toEqual([]);
+    await fails(played, "b");
+    expect(played.told).toEqual(["ReceiveMessage: as played"]);
+    played.proxy.poll?.answers(Code.MESSAGE_NOT_FOUND);
+    expect(played.told).toEqual(["ReceiveMessage: as played", undefined]);
+  });
+
+  test("at one broker are not over because another answers, but when that broker is not asked any more", async () => {
+    const played = new PlayedReader("none");
+    played.brokers = ["b1", "b2"];
+    await played.open();
+    played.reader.window(10, 100_000);
+    played.told.length = 0;
+    await fails(played, "b1");
+    await fails(played, "b1");
+    played.proxy.pollOf("b2")?.answers(Code.MESSAGE_NOT_FOUND);
+    expect(played.told).toEqual(["ReceiveMessage: as played"]);
+    played.brokers = ["b2"];
+    await played.pass(30_000);
+    expect(played.told).toEqual(["ReceiveMessage: as played", undefined]);
+  });
+});

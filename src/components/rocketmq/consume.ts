@@ -2,7 +2,6 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { within } from "../../pubsub/abort.ts";
 import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
-import { asPubSubError } from "../../pubsub/error.ts";
 import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
 import { Batches, queueOf } from "./batches.ts";
 import type { RocketmqOptions } from "./config.ts";
@@ -14,8 +13,9 @@ import { type LeaseOwner, Leases } from "./leases.ts";
 import { Lending } from "./lending.ts";
 import type { Member } from "./member.ts";
 import type { Received } from "./message.ts";
+import { Polls, type Receiver } from "./polls.ts";
 import type { Proxies, ProxyUser } from "./proxies.ts";
-import { MOST_AT_ONCE, Poll, type Poller } from "./receive.ts";
+import { MOST_AT_ONCE } from "./receive.ts";
 import { type Introduced, Session } from "./session.ts";
 import { type Settled, Settlements } from "./settlements.ts";
 
@@ -31,11 +31,8 @@ export interface Ground {
   left(reader: Reader): void;
 }
 
-/** Brokers come and go. */
-const LOOK_MS = 30_000;
-
 /** One reader of a group on a topic: a client of the proxy, which keeps the leases of what it received. */
-export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, LeaseOwner, Settled, Introduced {
+export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, LeaseOwner, Settled, Introduced {
   readonly closed: Promise<PubSubError | undefined>;
   readonly clientId: string;
   readonly backlog?: (signal: AbortSignal) => Promise<Backlog>;
@@ -48,10 +45,9 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
   readonly #session: Session;
   readonly #batches: Batches | undefined;
   readonly #done = new Done();
-  readonly #polls = new Map<string, Poll>();
+  readonly #polls: Polls;
   readonly #end = Promise.withResolvers<PubSubError | undefined>();
   readonly #introduced = Promise.withResolvers<void>();
-  #cancelLook: () => void = () => undefined;
   #over = false;
 
   constructor(request: SubscribeRequest, group: string, clientId: string, sink: Sink, ground: Ground) {
@@ -66,6 +62,7 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
     this.#lending = new Lending(ordered, { deliver: (batch) => sink.deliver(batch), giveBack: (lease) => this.giveBack(lease) });
     this.#leases = new Leases(this.#member, this);
     this.#settlements = new Settlements(this.#member, this);
+    this.#polls = new Polls(this.#member, this, () => ground.brokers(request.topic));
     this.#session = new Session(proxies, clock, this);
     if (ground.unread) this.backlog = (signal) => this.#backlog(signal);
   }
@@ -76,7 +73,7 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
 
   /** Resolves when the proxy knows us. */
   async open(brokers: readonly string[], signal: AbortSignal): Promise<void> {
-    this.#reads(brokers);
+    this.#polls.open(brokers);
     this.#session.open();
     this.#ground.proxies.enter(this);
     try {
@@ -87,7 +84,6 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
       throw error;
     }
     this.#leases.start();
-    this.#lookLater();
   }
 
   settings(): MessageInitShape<typeof SettingsSchema> {
@@ -106,11 +102,11 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
     this.#introduced.resolve();
     if (this.#over) return;
     this.#sink.interrupted();
-    this.#poll();
+    this.#polls.again();
   }
 
   away(): void {
-    for (const poll of this.#polls.values()) poll.stop();
+    this.#polls.stop();
   }
 
   up(): void {
@@ -143,9 +139,12 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
     this.#lend();
   }
 
-  failed(error: PubSubError): void {
-    if (error.permanent && !this.#over) this.#die(error);
-    // Anything else passes: the poll tries again.
+  troubled(error?: PubSubError): void {
+    if (!this.#over) this.#sink.interrupted(error);
+  }
+
+  refused(error: PubSubError): void {
+    if (!this.#over) this.#die(error);
   }
 
   settled(lease: Lease): void {
@@ -180,7 +179,7 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
     else if (stands) this.#batches?.acked(lease);
     else this.#done.add(lease.position);
     this.#leases.remove(lease);
-    this.#poll();
+    this.#polls.again();
   }
 
   async flush(signal: AbortSignal): Promise<void> {
@@ -230,11 +229,7 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
 
   #goOn(): void {
     this.#lend();
-    this.#poll();
-  }
-
-  #poll(): void {
-    for (const poll of this.#polls.values()) poll.again();
+    this.#polls.again();
   }
 
   #lend(): void {
@@ -243,34 +238,11 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
     this.#lending.lend();
   }
 
-  #reads(brokers: readonly string[]): void {
-    for (const broker of brokers) if (!this.#polls.has(broker)) this.#polls.set(broker, new Poll(this.#member, broker, this));
-    for (const [broker, poll] of this.#polls) {
-      if (brokers.includes(broker)) continue;
-      poll.stop();
-      this.#polls.delete(broker);
-    }
-  }
-
-  #lookLater(): void {
-    this.#cancelLook = this.#member.clock.after(LOOK_MS, async () => {
-      try {
-        this.#reads(await this.#ground.brokers(this.#member.topic));
-        this.#poll();
-      } catch (error) {
-        // The next look tries again; what is known goes on.
-        asPubSubError(error);
-      }
-      if (!this.#over) this.#lookLater();
-    });
-  }
-
   #stop(): void {
     this.#over = true;
-    this.#cancelLook();
     this.#leases.stop();
     this.#ground.proxies.leave(this);
-    for (const poll of this.#polls.values()) poll.stop();
+    this.#polls.close();
   }
 
   #die(error: PubSubError): void {

@@ -103,6 +103,10 @@ export class PlayedProxy extends Proxies {
     return this.polls.findLast(({ open }) => open);
   }
 
+  pollOf(broker: string): PlayedPoll | undefined {
+    return this.polls.findLast(({ open, request }) => open && request.messageQueue?.broker?.name === broker);
+  }
+
   override enter(user: ProxyUser): void {
     this.#told.add(user);
   }
