@@ -170,3 +170,20 @@ describe("errors of polls", () => {
     expect(played.told).toEqual(["ReceiveMessage: as played", undefined]);
   });
 });
+
+test("a close that is cut short takes leave of the proxy all the same, and gives no more sign of life", async () => {
+  const played = await new PlayedReader("none").open();
+  played.reader.window(10, 100_000);
+  played.proxy.poll?.gives(given("m1"));
+  played.proxy.answers.AckMessage = () => new Promise(() => undefined);
+  played.of("m1").ack();
+  const cut = new AbortController();
+  const closing = played.reader.close(cut.signal);
+  await played.pass();
+  cut.abort();
+  await expect(closing).rejects.toMatchObject({ code: "cancelled" });
+  expect(await played.reader.closed).toBeUndefined();
+  expect(played.proxy.asked).toEqual(["AckMessage m1", "NotifyClientTermination"]);
+  await played.pass(60_000);
+  expect(played.proxy.asked).toHaveLength(2);
+});

@@ -197,6 +197,8 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
       await within(this.#settlements.flushed(), signal, "settling");
       await within(this.#session.close(), signal, "leaving");
     } finally {
+      // Out of time or not, nobody may take it for alive.
+      void this.#session.close();
       this.#finish(undefined);
     }
   }
