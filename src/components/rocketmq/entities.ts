@@ -46,10 +46,14 @@ export class Entities {
     return this.reachable && this.#options.entityManagement;
   }
 
-  /** Does something on each broker that takes messages. */
+  /** Does something on each broker that takes messages. Where it fails on one it is over on the others all the same. */
   async eachBroker<T>(signal: AbortSignal, work: (broker: Remoting) => Promise<T>): Promise<readonly T[]> {
     const brokers = await this.#brokers(signal);
-    return Promise.all(brokers.map((broker) => withRemoting(broker, this.#credentials, signal, work)));
+    const done = await Promise.allSettled(brokers.map((broker) => withRemoting(broker, this.#credentials, signal, work)));
+    return done.map((one) => {
+      if (one.status === "rejected") throw one.reason;
+      return one.value;
+    });
   }
 
   /** Makes the topic where it is missing. */

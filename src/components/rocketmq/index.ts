@@ -1,7 +1,7 @@
 import { within } from "../../pubsub/abort.ts";
 import type { Capabilities } from "../../pubsub/capabilities.ts";
 import type { ComponentContext, ComponentDefinition } from "../../pubsub/component.ts";
-import { PubSubError } from "../../pubsub/error.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { Finding, PubSub } from "../../pubsub/pubsub.ts";
 import type { Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
@@ -149,6 +149,7 @@ class RocketMQ implements PubSub {
       await Promise.all([...this.#readers].map((reader) => reader.close(signal)));
       if (!signal.aborted) await within(this.#session.close(), signal, "leaving");
     } finally {
+      void this.#session.close();
       this.#proxies.close();
     }
   }
@@ -178,13 +179,28 @@ class RocketMQ implements PubSub {
   }
 
   async #topic(topic: string, ordered: boolean, signal: AbortSignal): Promise<Route> {
-    if (this.#entities.managed) await this.#entities.ensureTopic(topic, ordered, signal);
+    // Before the proxy is asked, which remembers for a while that there was no such topic.
+    const unmade = this.#entities.managed ? await this.#make(topic, ordered, signal) : undefined;
     try {
       return await this.#routes.find(topic);
     } catch (error) {
       if (!isNoTopic(error)) throw error;
+      if (unmade) throw unmade;
       const command = `mqadmin updateTopic -c CLUSTER -t ${topic} -a +message.type=${ordered ? "FIFO" : "NORMAL"}`;
       throw new PubSubError("not_found", `there is no topic ${topic}: ${command}, or give nameServer to have it made`, { cause: error });
+    }
+  }
+
+  /** Why it could not be made or looked at. A topic that is there can be used all the same. */
+  async #make(topic: string, ordered: boolean, signal: AbortSignal): Promise<PubSubError | undefined> {
+    const late = AbortSignal.timeout(this.#options.requestTimeout);
+    try {
+      await this.#entities.ensureTopic(topic, ordered, AbortSignal.any([signal, late]));
+      return undefined;
+    } catch (error) {
+      const failure = asPubSubError(error);
+      if (failure.permanent) throw failure;
+      return failure;
     }
   }
 
