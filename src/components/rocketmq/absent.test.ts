@@ -1,35 +1,16 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { freePort } from "../../../test/brokers/server.ts";
 import { SteppedClock } from "../../conformance/stepped-clock.ts";
-import { type Clock, systemClock } from "../../pubsub/clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";
 import { Code } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { definition } from "./index.ts";
+import { component, opened } from "./played-component.fixture.ts";
 import { PlayedProxy } from "./played-proxy.fixture.ts";
 import { nameServerOf, PlayedRemoting } from "./played-remoting.fixture.ts";
 import { PlayedServer } from "./played-server.fixture.ts";
 import { Answer, Request } from "./remoting.ts";
 import { Routes } from "./routes.ts";
-
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-async function opened<Played extends { open(): Promise<Played>; close(): Promise<void> }>(played: Played): Promise<Played> {
-  await played.open();
-  closers.push(() => played.close());
-  return played;
-}
-
-async function component(proxy: PlayedServer, options: object, clock: Clock = systemClock): Promise<PubSub> {
-  const context = { name: "test", appId: "app1", process: "host:1-a", dataDir: "", clock };
-  const pubsub = definition.open(definition.options.parse({ endpoints: proxy.place, ...options }), context);
-  closers.push(() => pubsub.close(AbortSignal.timeout(5_000)));
-  await pubsub.ping(AbortSignal.timeout(10_000));
-  return pubsub;
-}
 
 function publish(pubsub: PubSub, topic: string): Promise<PubSubError | undefined> {
   return new Promise((resolve) => {

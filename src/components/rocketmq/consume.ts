@@ -6,8 +6,9 @@ import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub
 import { Batches, queueOf } from "./batches.ts";
 import type { RocketmqOptions } from "./config.ts";
 import { Done } from "./done.ts";
+import { unfit } from "./entities.ts";
 import { filterOf } from "./filter.ts";
-import { ClientType, Language, type SettingsSchema } from "./gen/apache/rocketmq/v2/definition_pb.ts";
+import { ClientType, Language, type Settings, type SettingsSchema } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { Lease, type LeaseKeeper } from "./lease.ts";
 import { type LeaseOwner, Leases } from "./leases.ts";
 import { Lending } from "./lending.ts";
@@ -24,6 +25,8 @@ export interface Ground {
   readonly proxies: Proxies;
   readonly options: RocketmqOptions;
   readonly clock: Clock;
+  /** The brokers themselves were asked about the group. */
+  readonly managed: boolean;
   /** Names of the brokers that have the topic's queues now. Rejects with a PubSubError. */
   brokers(topic: string): Promise<readonly string[]>;
   /** Messages that nobody was given yet. Absent where nobody can be asked. Rejects with a PubSubError. */
@@ -98,7 +101,14 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
     };
   }
 
-  ready(): void {
+  ready(settings: Settings): void {
+    const { group, ordered } = this.#member;
+    const error = this.#ground.managed ? undefined : unfit(group, ordered, settings);
+    if (error) {
+      this.#introduced.reject(error);
+      this.refused(error);
+      return;
+    }
     this.#introduced.resolve();
     if (this.#over) return;
     this.#sink.interrupted();

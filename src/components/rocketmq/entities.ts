@@ -1,6 +1,7 @@
 import { PubSubError } from "../../pubsub/error.ts";
 import type { Start, SubscribeRequest } from "../../pubsub/subscription.ts";
 import type { HostPort, RocketmqOptions } from "./config.ts";
+import type { Settings } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { Answer, type Remoting, RemotingError, Request, readJson, withRemoting } from "./remoting.ts";
 import type { Credentials } from "./signature.ts";
 
@@ -224,6 +225,14 @@ export const limitOf = (group: string, { limit, orderly }: GroupShape): readonly
   `The group ${group} gives a message ${limit + 1} times at most, crashes included; then RocketMQ takes it out of the topic into %DLQ%${group}.`,
   `mqadmin updateSubGroup -c CLUSTER -g ${group} -o ${orderly} -r ${NO_LIMIT}`,
 ];
+
+/** Why a group cannot be read, by what a proxy tells its readers: where the brokers themselves are not asked. Undefined: it can. */
+export function unfit(group: string, ordered: boolean, { backoffPolicy, pubSub }: Settings): PubSubError | undefined {
+  const orderly = pubSub.case === "subscription" && pubSub.value.fifo === true;
+  if (ordered && !orderly) return notOrderly(group);
+  const shape = { orderly, limit: (backoffPolicy?.maxAttempts ?? Number.POSITIVE_INFINITY) - 1 };
+  return hasLimit(shape) ? limited(group, shape) : undefined;
+}
 
 const limited = (group: string, shape: GroupShape): PubSubError =>
   new PubSubError("failed_precondition", limitOf(group, shape).join(" "), { permanent: true });

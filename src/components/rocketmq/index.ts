@@ -116,6 +116,7 @@ class RocketMQ implements PubSub {
       proxies: this.#proxies,
       options: this.#options,
       clock: this.#context.clock,
+      managed: this.#entities.managed,
       brokers: async (topic) => (await this.#routes.find(topic)).brokers,
       ...(this.capabilities.backlog && {
         unread: (topic: string, group: string, late: AbortSignal) => this.#entities.unread(topic, group, late),

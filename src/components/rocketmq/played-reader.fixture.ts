@@ -28,6 +28,7 @@ export class PlayedReader implements Sink {
       proxies: this.proxy,
       options: rocketmqOptions.parse({ endpoints: "proxy:1", ...options }),
       clock: this.clock,
+      managed: true,
       brokers: () => Promise.resolve(this.brokers),
       left: () => undefined,
     });

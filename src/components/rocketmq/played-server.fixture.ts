@@ -1,5 +1,5 @@
 import { create, type DescMessage, fromBinary, type Message, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { type Handler, listen, type Server, streaming } from "layotto-transport";
+import { type Handler, listen, type Server, type ServerStream, streaming } from "layotto-transport";
 import { Code, MessageType, Permission, type SettingsSchema } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { MessagingService, TelemetryCommandSchema } from "./gen/apache/rocketmq/v2/service_pb.ts";
 
@@ -16,6 +16,7 @@ export class PlayedServer {
   readonly asked: string[] = [];
   /** As every proxy does it remembers which topics were not there when it was asked. */
   readonly #missed = new Set<string>();
+  readonly #clients = new Set<ServerStream>();
   #server: Server | undefined;
 
   async open(): Promise<this> {
@@ -62,14 +63,22 @@ export class PlayedServer {
     ];
   }
 
+  /** Says to all clients what it wants of them, once more. */
+  tell(): void {
+    for (const call of this.#clients) this.#say(call);
+  }
+
+  #say(call: ServerStream): void {
+    const command = { status: OK, command: { case: "settings", value: this.settings } } as const;
+    call.send(toBinary(TelemetryCommandSchema, create(TelemetryCommandSchema, command)));
+  }
+
   #telemetry(): Handler {
-    return streaming((call) => ({
-      message: () => {
-        const command = { status: OK, command: { case: "settings", value: this.settings } } as const;
-        call.send(toBinary(TelemetryCommandSchema, create(TelemetryCommandSchema, command)));
-      },
-      end: () => call.end(),
-    }));
+    return streaming((call) => {
+      this.#clients.add(call);
+      call.onCancel(() => this.#clients.delete(call));
+      return { message: () => this.#say(call), end: () => call.end() };
+    });
   }
 }
 

@@ -204,6 +204,16 @@ withRocketmq("rocketmq, with sign-in and filters", () => {
         permanent: true,
         message: expect.stringContaining("%DLQ%limited"),
       });
+      // What the proxy tells is enough to know.
+      const blind = await connected({ nameServer: "" });
+      for (const [group, order] of [
+        ["limited", "none"],
+        ["free", "key"],
+      ] as const) {
+        const error = { code: "failed_precondition", permanent: true, message: expect.stringContaining("updateSubGroup") };
+        await expect(blind.subscribe(wanted(topic, { group, order }), new Recorder())).rejects.toMatchObject(error);
+      }
+      await read(blind, wanted(topic, { group: "free" }));
     },
     TEST_MS,
   );
