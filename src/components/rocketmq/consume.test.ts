@@ -187,3 +187,50 @@ test("a close that is cut short takes leave of the proxy all the same, and gives
   await played.pass(60_000);
   expect(played.proxy.asked).toHaveLength(2);
 });
+
+describe("a broker that comes later", () => {
+  const trouble = new PubSubError("unavailable", "the new broker cannot be asked");
+
+  async function withOneMore(): Promise<PlayedReader> {
+    const played = await new PlayedReader("none").open();
+    played.reader.window(10, 100_000);
+    played.told.length = 0;
+    played.brokers = ["b", "new"];
+    return played;
+  }
+
+  test("has the group before it is read", async () => {
+    const played = await withOneMore();
+    const made = Promise.withResolvers<void>();
+    played.ensure = () => made.promise;
+    await played.pass(30_000);
+    expect(played.proxy.pollOf("new")).toBeUndefined();
+    made.resolve();
+    await played.pass();
+    expect(played.proxy.pollOf("new")).toBeDefined();
+    played.ensure = () => Promise.reject(trouble);
+    await played.pass(30_000);
+    expect(played.told).toEqual([]);
+  });
+
+  test("and cannot be asked is not read, and told until it can", async () => {
+    const played = await withOneMore();
+    played.ensure = () => Promise.reject(trouble);
+    await played.pass(30_000);
+    expect(played.told).toEqual([trouble.message]);
+    expect([played.proxy.pollOf("new"), played.proxy.pollOf("b")]).toEqual([undefined, expect.anything()]);
+    played.ensure = () => Promise.resolve();
+    await played.pass(30_000);
+    played.proxy.pollOf("new")?.answers(Code.MESSAGE_NOT_FOUND);
+    expect(played.told).toEqual([trouble.message, undefined]);
+  });
+
+  test("and goes again before it could be asked is no trouble any more", async () => {
+    const played = await withOneMore();
+    played.ensure = () => Promise.reject(trouble);
+    await played.pass(30_000);
+    played.brokers = ["b"];
+    await played.pass(30_000);
+    expect(played.told).toEqual([trouble.message, undefined]);
+  });
+});

@@ -14,21 +14,19 @@ import { type LeaseOwner, Leases } from "./leases.ts";
 import { Lending } from "./lending.ts";
 import type { Member } from "./member.ts";
 import type { Received } from "./message.ts";
-import { Polls, type Receiver } from "./polls.ts";
+import { type Places, Polls, type Receiver } from "./polls.ts";
 import type { Proxies, ProxyUser } from "./proxies.ts";
 import { MOST_AT_ONCE } from "./receive.ts";
 import { type Introduced, Session } from "./session.ts";
 import { type Settled, Settlements } from "./settlements.ts";
 
 /** What a reader needs of its component. */
-export interface Ground {
+export interface Ground extends Places {
   readonly proxies: Proxies;
   readonly options: RocketmqOptions;
   readonly clock: Clock;
   /** The brokers themselves were asked about the group. */
   readonly managed: boolean;
-  /** Names of the brokers that have the topic's queues now. Rejects with a PubSubError. */
-  brokers(topic: string): Promise<readonly string[]>;
   /** Messages that nobody was given yet. Absent where nobody can be asked. Rejects with a PubSubError. */
   unread?(topic: string, group: string, signal: AbortSignal): Promise<number>;
   left(reader: Reader): void;
@@ -65,7 +63,7 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
     this.#lending = new Lending(ordered, { deliver: (batch) => sink.deliver(batch), giveBack: (lease) => this.giveBack(lease) });
     this.#leases = new Leases(this.#member, this);
     this.#settlements = new Settlements(this.#member, this);
-    this.#polls = new Polls(this.#member, this, () => ground.brokers(request.topic));
+    this.#polls = new Polls(this.#member, this, ground);
     this.#session = new Session(proxies, clock, this);
     if (ground.unread) this.backlog = (signal) => this.#backlog(signal);
   }

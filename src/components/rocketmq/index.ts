@@ -117,7 +117,8 @@ class RocketMQ implements PubSub {
       options: this.#options,
       clock: this.#context.clock,
       managed: this.#entities.managed,
-      brokers: async (topic) => (await this.#routes.find(topic)).brokers,
+      brokers: async () => (await this.#routes.find(request.topic)).brokers,
+      ensure: () => this.#ensureGroup(request, AbortSignal.timeout(JOIN_MS)),
       ...(this.capabilities.backlog && {
         unread: (topic: string, group: string, late: AbortSignal) => this.#entities.unread(topic, group, late),
       }),
@@ -170,13 +171,15 @@ class RocketMQ implements PubSub {
     if (groups.some(({ order }) => order === "topic")) throw noTopicOrder();
     const { types, brokers } = await this.#topic(topic, ordered, signal);
     if (ordered && !types.has(MessageType.FIFO)) throw notFifo(topic, [...types].map((type) => TYPE_NAMES[type]).join(", "));
-    for (const request of groups) {
-      const group = this.#groupOf(request);
-      this.#groups.add(group);
-      if (this.#entities.managed) await this.#entities.ensureGroup(request, group, signal);
-      else checkNames(topic, group);
-    }
+    for (const request of groups) await this.#ensureGroup(request, signal);
     return brokers;
+  }
+
+  async #ensureGroup(request: SubscribeRequest, signal: AbortSignal): Promise<void> {
+    const group = this.#groupOf(request);
+    this.#groups.add(group);
+    if (this.#entities.managed) await this.#entities.ensureGroup(request, group, signal);
+    else checkNames(request.topic, group);
   }
 
   async #topic(topic: string, ordered: boolean, signal: AbortSignal): Promise<Route> {

@@ -30,12 +30,15 @@ export class PlayedReader implements Sink {
       clock: this.clock,
       managed: true,
       brokers: () => Promise.resolve(this.brokers),
+      ensure: () => this.ensure(),
       left: () => undefined,
     });
   }
 
   /** Those that have the topic's queues. */
   brokers: readonly string[] = ["b"];
+
+  ensure: () => Promise<void> = () => Promise.resolve();
 
   async open(): Promise<this> {
     await this.reader.open(this.brokers, AbortSignal.timeout(10_000));

@@ -18,22 +18,29 @@ export interface Receiver {
   refused(error: PubSubError): void;
 }
 
+/** Where they ask. */
+export interface Places {
+  /** Names of the brokers that have the topic's queues now. Rejects with a PubSubError. */
+  brokers(): Promise<readonly string[]>;
+  /** Makes the group where it is missing: a broker that is asked for a group that it does not know makes one with a limit. Rejects with a PubSubError. */
+  ensure(): Promise<void>;
+}
+
 /** A poll at each broker that has queues of the topic. */
 export class Polls implements Poller {
   readonly #member: Member;
   readonly #receiver: Receiver;
-  /** Names of the brokers that have the topic's queues now. Rejects with a PubSubError. */
-  readonly #brokers: () => Promise<readonly string[]>;
+  readonly #places: Places;
   readonly #polls = new Map<string, Poll>();
   /** Brokers that give nothing but errors. */
   readonly #failing = new Set<string>();
   #cancelLook: () => void = () => undefined;
   #over = false;
 
-  constructor(member: Member, receiver: Receiver, brokers: () => Promise<readonly string[]>) {
+  constructor(member: Member, receiver: Receiver, places: Places) {
     this.#member = member;
     this.#receiver = receiver;
-    this.#brokers = brokers;
+    this.#places = places;
   }
 
   get room(): number {
@@ -41,7 +48,7 @@ export class Polls implements Poller {
   }
 
   open(brokers: readonly string[]): void {
-    this.#read(brokers);
+    for (const broker of brokers) this.#read(broker);
     this.#lookLater();
   }
 
@@ -73,29 +80,47 @@ export class Polls implements Poller {
   failed(broker: string, error: PubSubError, times: number): void {
     if (error.permanent) this.#receiver.refused(error);
     // Once may be chance.
-    else if (times > 1) {
-      this.#failing.add(broker);
-      this.#receiver.troubled(error);
-    }
+    else if (times > 1) this.#fails(broker, error);
   }
 
-  #read(brokers: readonly string[]): void {
-    for (const broker of brokers) if (!this.#polls.has(broker)) this.#polls.set(broker, new Poll(this.#member, broker, this));
+  #read(broker: string): void {
+    this.#polls.set(broker, new Poll(this.#member, broker, this));
+  }
+
+  #fails(broker: string, error: PubSubError): void {
+    this.#failing.add(broker);
+    this.#receiver.troubled(error);
+  }
+
+  async #look(): Promise<void> {
+    const brokers = await this.#places.brokers();
+    if (this.#over) return;
+    this.#leave(brokers);
+    const unknown = brokers.filter((broker) => !this.#polls.has(broker));
+    const failure = unknown.length > 0 ? await this.#places.ensure().then(() => undefined, asPubSubError) : undefined;
+    if (this.#over) return;
+    for (const broker of unknown) {
+      // Those that are known go on.
+      if (failure) this.#fails(broker, failure);
+      else this.#read(broker);
+    }
+    this.again();
+  }
+
+  /** Asks no others than these any more. */
+  #leave(brokers: readonly string[]): void {
     for (const [broker, poll] of this.#polls) {
       if (brokers.includes(broker)) continue;
       poll.stop();
       this.#polls.delete(broker);
-      this.answered(broker);
     }
+    for (const broker of [...this.#failing]) if (!brokers.includes(broker)) this.answered(broker);
   }
 
   #lookLater(): void {
     this.#cancelLook = this.#member.clock.after(LOOK_MS, async () => {
       try {
-        const brokers = await this.#brokers();
-        if (this.#over) return;
-        this.#read(brokers);
-        this.again();
+        await this.#look();
       } catch (error) {
         // The next look tries again; what is known goes on.
         asPubSubError(error);
