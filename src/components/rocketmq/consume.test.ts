@@ -234,3 +234,25 @@ describe("a broker that comes later", () => {
     expect(played.told).toEqual([trouble.message, undefined]);
   });
 });
+
+test("why the proxy does not let a reader in is told, and it is asked again", async () => {
+  const played = new PlayedReader("none");
+  played.proxy.refusal = "group not found: g";
+  const late = new AbortController();
+  const opening = played.reader.open(played.brokers, late.signal);
+  await played.pass();
+  played.proxy.refusal = undefined;
+  await played.pass(1_000);
+  await opening;
+  expect(played.told).toEqual(["Telemetry: group not found: g", undefined]);
+});
+
+test("why the proxy does not let a reader in is the error of one that has waited in vain", async () => {
+  const played = new PlayedReader("none");
+  played.proxy.refusal = "group not found: g";
+  const late = new AbortController();
+  const opening = played.reader.open(played.brokers, late.signal);
+  await played.pass();
+  late.abort();
+  await expect(opening).rejects.toMatchObject({ permanent: false, message: "Telemetry: group not found: g" });
+});

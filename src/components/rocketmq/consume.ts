@@ -49,6 +49,7 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
   readonly #polls: Polls;
   readonly #end = Promise.withResolvers<PubSubError | undefined>();
   readonly #introduced = Promise.withResolvers<void>();
+  #unwelcome: PubSubError | undefined;
   #over = false;
 
   constructor(request: SubscribeRequest, group: string, clientId: string, sink: Sink, ground: Ground) {
@@ -82,7 +83,8 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
     } catch (error) {
       this.#stop();
       await this.#session.close();
-      throw error;
+      // It may have been in time, had the proxy wanted us.
+      throw this.#unwelcome ?? error;
     }
     this.#leases.start();
   }
@@ -100,6 +102,7 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
   }
 
   ready(settings: Settings): void {
+    this.#unwelcome = undefined;
     const { group, ordered } = this.#member;
     const error = this.#ground.managed ? undefined : unfit(group, ordered, settings);
     if (error) {
@@ -111,6 +114,11 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
     if (this.#over) return;
     this.#sink.interrupted();
     this.#polls.again();
+  }
+
+  unwelcome(error: PubSubError): void {
+    this.#unwelcome = error;
+    this.troubled(error);
   }
 
   away(): void {

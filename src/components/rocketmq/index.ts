@@ -96,6 +96,8 @@ class RocketMQ implements PubSub {
         },
       }),
       ready: () => undefined,
+      // What it means for a publish the publish is told.
+      unwelcome: () => undefined,
       away: () => undefined,
     });
     this.#session.open();

@@ -85,6 +85,8 @@ export class PlayedProxy extends Proxies {
   readonly asked: string[] = [];
   /** What it wants of a client. */
   settings: MessageInitShape<typeof SettingsSchema> = { pubSub: { case: "subscription", value: { fifo: true } } };
+  /** Why it wants no client. */
+  refusal: string | undefined;
   /** Its answers by the method's name; of the others it says OK. A promise that never resolves is a proxy that never answers. */
   readonly answers: Record<string, (request: Message) => Answer | Promise<Answer>> = {};
   readonly #told = new Set<ProxyUser>();
@@ -150,7 +152,10 @@ export class PlayedProxy extends Proxies {
     let open = true;
     const send = (): boolean => {
       const command = create(TelemetryCommandSchema, { status: OK, command: { case: "settings", value: this.settings } });
-      queueMicrotask(() => open && receiver.message(toBinary(TelemetryCommandSchema, command)));
+      queueMicrotask(() => {
+        if (open && this.refusal !== undefined) receiver.failed(new RpcError(Status.INVALID_ARGUMENT, this.refusal, "peer"));
+        else if (open) receiver.message(toBinary(TelemetryCommandSchema, command));
+      });
       return true;
     };
     const cancel = (): void => {
