@@ -59,3 +59,18 @@ test("what the broker keeps for itself among a foreign message's properties is n
   const { attributes, key } = fromProperties({ __SHARDINGKEY: "g", A: "1", "": "2" }, "g", { tag: "t", keys: ["k"] });
   expect([{ ...attributes }, key]).toEqual([{ A: "1", "": "2", "rocketmq-tag": "t", "rocketmq-key": "k" }, "g"]);
 });
+
+test.each([
+  ["layotto.rocketmq.attributes", "x"],
+  ["layotto.rocketmq.attributes", "5"],
+  ["layotto.rocketmq.attributes", "null"],
+  ["layotto.rocketmq.attributes", '{"a":"b"}'],
+  ["layotto.rocketmq.attributes", '["ab"]'],
+  ["layotto.rocketmq.attributes", '[["a",1]]'],
+  ["layotto.rocketmq.attributes", '[["a","b","c"]]'],
+  ["layotto.rocketmq.key", "nope"],
+  ["layotto.rocketmq.key", "5"],
+])("a foreign %s that is not as ours is, %s, is an attribute like any other", (name, value) => {
+  const { attributes, key } = fromProperties({ a: "1", [name]: value }, "g", { keys: [] });
+  expect([{ ...attributes }, key]).toEqual([{ a: "1", [name]: value }, "g"]);
+});

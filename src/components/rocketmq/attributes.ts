@@ -63,12 +63,13 @@ export function fromProperties(
   let empty = false;
   for (const name in properties) {
     const value = properties[name] as string;
-    if (!name.startsWith(OURS)) {
-      if (!SYSTEM.has(name)) attributes[name] = value;
-    } else if (name === OTHERS) for (const [one, its] of JSON.parse(value) as [string, string][]) attributes[one] = its;
-    else if (name === KEY) key = JSON.parse(value) as string;
+    const meant: unknown = name === OTHERS || name === KEY ? parsed(value) : undefined;
+    if (name === OTHERS && isPairs(meant)) for (const [one, its] of meant) attributes[one] = its;
+    else if (name === KEY && typeof meant === "string") key = meant;
     else if (name === KEYLESS) key = undefined;
     else if (name === EMPTY) empty = true;
+    // A foreign one is an attribute, whatever it is called.
+    else if (!SYSTEM.has(name)) attributes[name] = value;
   }
   if (named.tag !== undefined && named.tag !== "") attributes[TAG] = named.tag;
   if (named.keys.length > 0) attributes[KEYS] = named.keys.join(",");
@@ -92,5 +93,18 @@ export const fitsGroup = (key: string): boolean => key.trim() !== "" && Buffer.b
 
 const fits = (name: string, value: string): boolean =>
   name !== "" && value !== "" && !name.startsWith(OURS) && !RESERVED.test(name) && !UNFIT.test(name) && !UNFIT.test(value);
+
+/** Undefined: it is no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+const isPairs = (value: unknown): value is readonly (readonly [string, string])[] =>
+  Array.isArray(value) && value.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every((one) => typeof one === "string"));
 
 const ascii = (json: string): string => json.replace(BEYOND_ASCII, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);

@@ -43,7 +43,9 @@ export const rocketmqOptions = z
     lease: orDefault(duration(), 30_000).describe(
       "How long a message stays with a sidecar that no longer gives sign of life. Default 30s, at least 10s.",
     ),
-    pollTimeout: orDefault(duration(), 5_000).describe("How long one request for messages waits at the broker. Default 5s, at least that."),
+    pollTimeout: orDefault(duration(), 5_000).describe(
+      "How long one request for messages waits at the broker. Default 5s, at least that; at most half of the lease.",
+    ),
     requestTimeout: orDefault(duration(), 3_000).describe(
       "Longest silence of a proxy that owes a reply; then the connection is made anew. Default 3s.",
     ),
@@ -96,6 +98,9 @@ export const rocketmqOptions = z
     if (options.nameServer !== "" && options.nameServers.length === 0) refuse("nameServer", "expected host:port");
     if (options.lease < LEAST_LEASE_MS) refuse("lease", "expected at least 10s, the least that RocketMQ's proxy takes");
     if (options.pollTimeout < 5_000) refuse("pollTimeout", "expected at least 5s, the least that RocketMQ's proxy takes");
+    // The lease counts from the request on, since nobody tells when the message was given.
+    if (options.pollTimeout > options.lease / 2)
+      refuse("pollTimeout", "expected at most half of the lease, or little of it is left for a message that comes late in a request");
     if (options.requestTimeout <= 0) refuse("requestTimeout", "expected more than 0");
     if (!options.accessKey !== !options.secretKey) refuse("secretKey", "accessKey and secretKey belong together");
     if (!options.clientCert !== !options.clientKey) refuse("clientCert", "clientCert and clientKey belong together");

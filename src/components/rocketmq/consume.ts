@@ -2,57 +2,54 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { within } from "../../pubsub/abort.ts";
 import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
-import { asPubSubError } from "../../pubsub/error.ts";
 import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
-import { Window } from "../window.ts";
 import { Batches, queueOf } from "./batches.ts";
 import type { RocketmqOptions } from "./config.ts";
 import { Done } from "./done.ts";
+import { unfit } from "./entities.ts";
 import { filterOf } from "./filter.ts";
-import { ClientType, Language, type SettingsSchema } from "./gen/apache/rocketmq/v2/definition_pb.ts";
+import { ClientType, Language, type Settings, type SettingsSchema } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { Lease, type LeaseKeeper } from "./lease.ts";
 import { type LeaseOwner, Leases } from "./leases.ts";
+import { Lending } from "./lending.ts";
 import type { Member } from "./member.ts";
 import type { Received } from "./message.ts";
+import { type Places, Polls, type Receiver } from "./polls.ts";
 import type { Proxies, ProxyUser } from "./proxies.ts";
-import { MOST_AT_ONCE, Poll, type Poller } from "./receive.ts";
+import { MOST_AT_ONCE } from "./receive.ts";
 import { type Introduced, Session } from "./session.ts";
 import { type Settled, Settlements } from "./settlements.ts";
 
 /** What a reader needs of its component. */
-export interface Ground {
+export interface Ground extends Places {
   readonly proxies: Proxies;
   readonly options: RocketmqOptions;
   readonly clock: Clock;
-  /** Names of the brokers that have the topic's queues now. Rejects with a PubSubError. */
-  brokers(topic: string): Promise<readonly string[]>;
+  /** The brokers themselves were asked about the group. */
+  readonly managed: boolean;
   /** Messages that nobody was given yet. Absent where nobody can be asked. Rejects with a PubSubError. */
   unread?(topic: string, group: string, signal: AbortSignal): Promise<number>;
   left(reader: Reader): void;
 }
 
-/** Brokers come and go. */
-const LOOK_MS = 30_000;
-
 /** One reader of a group on a topic: a client of the proxy, which keeps the leases of what it received. */
-export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, LeaseOwner, Settled, Introduced {
+export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, LeaseOwner, Settled, Introduced {
   readonly closed: Promise<PubSubError | undefined>;
   readonly clientId: string;
   readonly backlog?: (signal: AbortSignal) => Promise<Backlog>;
   readonly #member: Member;
   readonly #sink: Sink;
   readonly #ground: Ground;
-  readonly #window = new Window();
+  readonly #lending: Lending;
   readonly #leases: Leases;
   readonly #settlements: Settlements;
   readonly #session: Session;
   readonly #batches: Batches | undefined;
   readonly #done = new Done();
-  readonly #polls = new Map<string, Poll>();
+  readonly #polls: Polls;
   readonly #end = Promise.withResolvers<PubSubError | undefined>();
   readonly #introduced = Promise.withResolvers<void>();
-  #held: Lease[] = [];
-  #cancelLook: () => void = () => undefined;
+  #unwelcome: PubSubError | undefined;
   #over = false;
 
   constructor(request: SubscribeRequest, group: string, clientId: string, sink: Sink, ground: Ground) {
@@ -64,8 +61,10 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
     this.#sink = sink;
     this.#ground = ground;
     this.#batches = ordered ? new Batches() : undefined;
+    this.#lending = new Lending(ordered, { deliver: (batch) => sink.deliver(batch), giveBack: (lease) => this.giveBack(lease) });
     this.#leases = new Leases(this.#member, this);
     this.#settlements = new Settlements(this.#member, this);
+    this.#polls = new Polls(this.#member, this, ground);
     this.#session = new Session(proxies, clock, this);
     if (ground.unread) this.backlog = (signal) => this.#backlog(signal);
   }
@@ -76,7 +75,7 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
 
   /** Resolves when the proxy knows us. */
   async open(brokers: readonly string[], signal: AbortSignal): Promise<void> {
-    this.#reads(brokers);
+    this.#polls.open(brokers);
     this.#session.open();
     this.#ground.proxies.enter(this);
     try {
@@ -84,10 +83,10 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
     } catch (error) {
       this.#stop();
       await this.#session.close();
-      throw error;
+      // It may have been in time, had the proxy wanted us.
+      throw this.#unwelcome ?? error;
     }
     this.#leases.start();
-    this.#lookLater();
   }
 
   settings(): MessageInitShape<typeof SettingsSchema> {
@@ -102,15 +101,28 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
     };
   }
 
-  ready(): void {
+  ready(settings: Settings): void {
+    this.#unwelcome = undefined;
+    const { group, ordered } = this.#member;
+    const error = this.#ground.managed ? undefined : unfit(group, ordered, settings);
+    if (error) {
+      this.#introduced.reject(error);
+      this.refused(error);
+      return;
+    }
     this.#introduced.resolve();
     if (this.#over) return;
     this.#sink.interrupted();
-    this.#poll();
+    this.#polls.again();
+  }
+
+  unwelcome(error: PubSubError): void {
+    this.#unwelcome = error;
+    this.troubled(error);
   }
 
   away(): void {
-    for (const poll of this.#polls.values()) poll.stop();
+    this.#polls.stop();
   }
 
   up(): void {
@@ -122,52 +134,59 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
   }
 
   window(messages: number, bytes: number): void {
-    this.#window.set(messages, bytes);
+    this.#lending.window(messages, bytes);
     this.#goOn();
   }
 
   get paused(): boolean {
-    return this.#window.closed;
+    return this.#lending.paused;
   }
 
   get room(): number {
-    return this.#over || !this.#session.ready || this.#held.length > 0 ? 0 : this.#window.room(MOST_AT_ONCE);
+    return this.#over || !this.#session.ready ? 0 : this.#lending.room(MOST_AT_ONCE);
   }
 
   received(broker: string, messages: readonly Received[], since: number): void {
+    // What another reader may have had meanwhile is not as if it had never left.
+    if (!this.#over) this.#leases.expire();
     this.#batches?.received(broker, messages);
     const safeUntil = since + this.#member.options.lease;
     for (const message of messages) this.#take(queueOf(broker, message), message, safeUntil);
     this.#lend();
   }
 
-  failed(error: PubSubError): void {
-    if (error.permanent && !this.#over) this.#die(error);
-    // Anything else passes: the poll tries again.
+  troubled(error?: PubSubError): void {
+    if (!this.#over) this.#sink.interrupted(error);
+  }
+
+  refused(error: PubSubError): void {
+    if (!this.#over) this.#die(error);
   }
 
   settled(lease: Lease): void {
-    this.#window.giveBack(lease.size);
+    this.#lending.back(lease);
     this.#settlements.add(lease);
+    if (lease.state === "returned") this.#lending.broken(lease);
     this.#goOn();
   }
 
   giveBack(lease: Lease): void {
-    this.#held = this.#held.filter((one) => one !== lease);
     lease.state = "returned";
     this.#settlements.add(lease);
+    this.#lending.broken(lease);
   }
 
   renewed(lease: Lease): void {
     this.#settlements.ready(lease);
   }
 
-  lost(leases: readonly Lease[], error: PubSubError): void {
-    for (const lease of leases) {
-      this.#window.giveBack(lease.size);
+  lost(lent: readonly Lease[], held: readonly Lease[], error: PubSubError): void {
+    for (const lease of lent) {
+      this.#lending.back(lease);
       this.#batches?.back(lease);
     }
-    this.#sink.lost(leases, error);
+    for (const lease of [...lent, ...held]) this.#lending.broken(lease);
+    if (lent.length > 0) this.#sink.lost(lent, error);
     this.#goOn();
   }
 
@@ -176,7 +195,7 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
     else if (stands) this.#batches?.acked(lease);
     else this.#done.add(lease.position);
     this.#leases.remove(lease);
-    this.#poll();
+    this.#polls.again();
   }
 
   async flush(signal: AbortSignal): Promise<void> {
@@ -189,11 +208,13 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
       return;
     }
     this.#stop();
-    for (const lease of [...this.#held].reverse()) this.giveBack(lease);
+    this.#lending.giveBackAll();
     try {
       await within(this.#settlements.flushed(), signal, "settling");
       await within(this.#session.close(), signal, "leaving");
     } finally {
+      // Out of time or not, nobody may take it for alive.
+      void this.#session.close();
       this.#finish(undefined);
     }
   }
@@ -214,66 +235,32 @@ export class Reader implements Subscription, ProxyUser, Poller, LeaseKeeper, Lea
       return;
     }
     const lease = new Lease(this.#member.topic, queue, message, safeUntil, this);
-    this.#window.seen(lease.size);
+    this.#lending.seen(lease.size);
     this.#leases.add(lease);
     if (this.#batches?.isDone(queue, message.position) || this.#done.has(message.position) || known?.state === "acked") {
       this.#done.delete(message.position);
       lease.state = "acked";
       this.#settlements.add(lease);
     } else if (this.#over) this.giveBack(lease);
-    else this.#held.push(lease);
+    else this.#lending.hold(lease);
   }
 
   #goOn(): void {
     this.#lend();
-    this.#poll();
-  }
-
-  #poll(): void {
-    for (const poll of this.#polls.values()) poll.again();
+    this.#polls.again();
   }
 
   #lend(): void {
-    if (this.#over) return;
-    const batch: Lease[] = [];
-    while (this.#held[0] && this.#window.admits(this.#held[0].size)) {
-      const lease = this.#held.shift() as Lease;
-      if (lease.state !== "held") continue;
-      lease.state = "lent";
-      this.#window.lend(lease.size);
-      batch.push(lease);
-    }
-    if (batch.length > 0) this.#sink.deliver(batch);
-  }
-
-  #reads(brokers: readonly string[]): void {
-    for (const broker of brokers) if (!this.#polls.has(broker)) this.#polls.set(broker, new Poll(this.#member, broker, this));
-    for (const [broker, poll] of this.#polls) {
-      if (brokers.includes(broker)) continue;
-      poll.stop();
-      this.#polls.delete(broker);
-    }
-  }
-
-  #lookLater(): void {
-    this.#cancelLook = this.#member.clock.after(LOOK_MS, async () => {
-      try {
-        this.#reads(await this.#ground.brokers(this.#member.topic));
-        this.#poll();
-      } catch (error) {
-        // The next look tries again; what is known goes on.
-        asPubSubError(error);
-      }
-      if (!this.#over) this.#lookLater();
-    });
+    if (this.#over || !this.#lending.holds) return;
+    this.#leases.expire();
+    this.#lending.lend();
   }
 
   #stop(): void {
     this.#over = true;
-    this.#cancelLook();
     this.#leases.stop();
     this.#ground.proxies.leave(this);
-    for (const poll of this.#polls.values()) poll.stop();
+    this.#polls.close();
   }
 
   #die(error: PubSubError): void {

@@ -1,6 +1,7 @@
 import { PubSubError } from "../../pubsub/error.ts";
 import type { Start, SubscribeRequest } from "../../pubsub/subscription.ts";
 import type { HostPort, RocketmqOptions } from "./config.ts";
+import type { Settings } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { Answer, type Remoting, RemotingError, Request, readJson, withRemoting } from "./remoting.ts";
 import type { Credentials } from "./signature.ts";
 
@@ -10,6 +11,8 @@ import type { Credentials } from "./signature.ts";
 export const NO_LIMIT = 1_000_000_000;
 /** A billion, or what somebody thought to be as good. */
 const AS_GOOD_AS_NONE = 1_000_000;
+/** It is begun last. */
+const FIRST_QUEUE = 0;
 /** The topic in which a group finds again what it has not settled; a name that is too long would keep that from it for good. */
 const LONGEST_TOPIC = 127;
 
@@ -46,10 +49,17 @@ export class Entities {
     return this.reachable && this.#options.entityManagement;
   }
 
-  /** Does something on each broker that takes messages. */
+  /** Does something on each broker that takes messages. Where it fails on one it is over on the others all the same. */
   async eachBroker<T>(signal: AbortSignal, work: (broker: Remoting) => Promise<T>): Promise<readonly T[]> {
-    const brokers = await this.#brokers(signal);
-    return Promise.all(brokers.map((broker) => withRemoting(broker, this.#credentials, signal, work)));
+    return this.#onEach(await this.#brokers(signal), signal, work);
+  }
+
+  async #onEach<T>(brokers: readonly HostPort[], signal: AbortSignal, work: (broker: Remoting) => Promise<T>): Promise<readonly T[]> {
+    const done = await Promise.allSettled(brokers.map((broker) => withRemoting(broker, this.#credentials, signal, work)));
+    return done.map((one) => {
+      if (one.status === "rejected") throw one.reason;
+      return one.value;
+    });
   }
 
   /** Makes the topic where it is missing. */
@@ -62,19 +72,29 @@ export class Entities {
     });
   }
 
-  /** Makes the group where it is missing, and lets it begin where it wants to on each queue that it has not begun to read. */
+  /**
+   * Makes the group where it is missing, and lets it begin on each queue that it has not begun to read: where it wants to if it is new, and else at the
+   * queue's beginning, since the queue was made later. The first queue is begun when all others are: by it a group that others are about to begin is new.
+   */
   async ensureGroup(request: SubscribeRequest, group: string, signal: AbortSignal): Promise<void> {
     const { topic, order, start } = request;
     checkNames(topic, group);
-    await this.eachBroker(signal, async (broker) => {
+    const brokers = await this.#brokers(signal);
+    const begun = await this.#onEach(brokers, signal, async (broker) => {
       const found = (await groupShapes(broker, [group])).get(group);
       if (found === undefined) await makeGroup(broker, group, order !== "none");
       else if (hasLimit(found)) throw limited(group, found);
       else if (order !== "none" && !found.orderly) throw notOrderly(group);
-      const shape = await topicShape(broker, topic);
-      const queues = Array.from({ length: shape?.queues ?? 0 }, (_, queue) => queue);
-      await Promise.all(queues.map((queue) => begin(broker, topic, group, queue, start)));
+      return hasBegun(broker, topic, group, FIRST_QUEUE);
     });
+    const from = begun.includes(true) ? "earliest" : start;
+    for (const first of [false, true]) {
+      await this.#onEach(brokers, signal, async (broker) => {
+        const shape = await topicShape(broker, topic);
+        const queues = Array.from({ length: shape?.queues ?? 0 }, (_, queue) => queue).filter((queue) => (queue === FIRST_QUEUE) === first);
+        await Promise.all(queues.map((queue) => begin(broker, topic, group, queue, from)));
+      });
+    }
   }
 
   /** Messages of the topic that no reader of the group was given yet, or that wait to be given again. */
@@ -176,18 +196,21 @@ async function makeGroup(broker: Remoting, groupName: string, orderly: boolean):
   await broker.request(Request.updateGroup, {}, JSON.stringify({ groupName, ...open, ...shape }));
 }
 
+async function hasBegun(broker: Remoting, topic: string, consumerGroup: string, queue: number): Promise<boolean> {
+  const reading = { topic, queueId: String(queue), consumerGroup, setZeroIfNotFound: "false" };
+  return (await unlessMissing(broker.request(Request.queryConsumerOffset, reading), Answer.noOffset)) !== undefined;
+}
+
 async function begin(broker: Remoting, topic: string, group: string, queue: number, start: Start): Promise<void> {
+  if (await hasBegun(broker, topic, group, queue)) return;
   const place = { topic, queueId: String(queue) };
-  const reading = { ...place, consumerGroup: group };
-  const known = broker.request(Request.queryConsumerOffset, { ...reading, setZeroIfNotFound: "false" });
-  if ((await unlessMissing(known, Answer.noOffset)) !== undefined) return;
   const { fields } =
     start === "latest"
       ? await broker.request(Request.maxOffset, place)
       : typeof start === "object" && "time" in start
         ? await broker.request(Request.offsetByTime, { ...place, timestamp: String(start.time) })
         : await broker.request(Request.minOffset, place);
-  await broker.request(Request.updateConsumerOffset, { ...reading, commitOffset: fields.offset ?? "0" });
+  await broker.request(Request.updateConsumerOffset, { ...place, consumerGroup: group, commitOffset: fields.offset ?? "0" });
 }
 
 async function unlessMissing(asked: Promise<{ readonly body: string }>, missing: number): Promise<string | undefined> {
@@ -220,6 +243,14 @@ export const limitOf = (group: string, { limit, orderly }: GroupShape): readonly
   `The group ${group} gives a message ${limit + 1} times at most, crashes included; then RocketMQ takes it out of the topic into %DLQ%${group}.`,
   `mqadmin updateSubGroup -c CLUSTER -g ${group} -o ${orderly} -r ${NO_LIMIT}`,
 ];
+
+/** Why a group cannot be read, by what a proxy tells its readers: where the brokers themselves are not asked. Undefined: it can. */
+export function unfit(group: string, ordered: boolean, { backoffPolicy, pubSub }: Settings): PubSubError | undefined {
+  const orderly = pubSub.case === "subscription" && pubSub.value.fifo === true;
+  if (ordered && !orderly) return notOrderly(group);
+  const shape = { orderly, limit: (backoffPolicy?.maxAttempts ?? Number.POSITIVE_INFINITY) - 1 };
+  return hasLimit(shape) ? limited(group, shape) : undefined;
+}
 
 const limited = (group: string, shape: GroupShape): PubSubError =>
   new PubSubError("failed_precondition", limitOf(group, shape).join(" "), { permanent: true });

@@ -1,7 +1,7 @@
 import { within } from "../../pubsub/abort.ts";
 import type { Capabilities } from "../../pubsub/capabilities.ts";
 import type { ComponentContext, ComponentDefinition } from "../../pubsub/component.ts";
-import { PubSubError } from "../../pubsub/error.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { Finding, PubSub } from "../../pubsub/pubsub.ts";
 import type { Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
@@ -96,6 +96,8 @@ class RocketMQ implements PubSub {
         },
       }),
       ready: () => undefined,
+      // What it means for a publish the publish is told.
+      unwelcome: () => undefined,
       away: () => undefined,
     });
     this.#session.open();
@@ -116,7 +118,9 @@ class RocketMQ implements PubSub {
       proxies: this.#proxies,
       options: this.#options,
       clock: this.#context.clock,
-      brokers: async (topic) => (await this.#routes.find(topic)).brokers,
+      managed: this.#entities.managed,
+      brokers: async () => (await this.#routes.find(request.topic)).brokers,
+      ensure: () => this.#ensureGroup(request, AbortSignal.timeout(JOIN_MS)),
       ...(this.capabilities.backlog && {
         unread: (topic: string, group: string, late: AbortSignal) => this.#entities.unread(topic, group, late),
       }),
@@ -149,6 +153,7 @@ class RocketMQ implements PubSub {
       await Promise.all([...this.#readers].map((reader) => reader.close(signal)));
       if (!signal.aborted) await within(this.#session.close(), signal, "leaving");
     } finally {
+      void this.#session.close();
       this.#proxies.close();
     }
   }
@@ -168,23 +173,40 @@ class RocketMQ implements PubSub {
     if (groups.some(({ order }) => order === "topic")) throw noTopicOrder();
     const { types, brokers } = await this.#topic(topic, ordered, signal);
     if (ordered && !types.has(MessageType.FIFO)) throw notFifo(topic, [...types].map((type) => TYPE_NAMES[type]).join(", "));
-    for (const request of groups) {
-      const group = this.#groupOf(request);
-      this.#groups.add(group);
-      if (this.#entities.managed) await this.#entities.ensureGroup(request, group, signal);
-      else checkNames(topic, group);
-    }
+    for (const request of groups) await this.#ensureGroup(request, signal);
     return brokers;
   }
 
+  async #ensureGroup(request: SubscribeRequest, signal: AbortSignal): Promise<void> {
+    const group = this.#groupOf(request);
+    this.#groups.add(group);
+    if (this.#entities.managed) await this.#entities.ensureGroup(request, group, signal);
+    else checkNames(request.topic, group);
+  }
+
   async #topic(topic: string, ordered: boolean, signal: AbortSignal): Promise<Route> {
-    if (this.#entities.managed) await this.#entities.ensureTopic(topic, ordered, signal);
+    // Before the proxy is asked, which remembers for a while that there was no such topic.
+    const unmade = this.#entities.managed ? await this.#make(topic, ordered, signal) : undefined;
     try {
       return await this.#routes.find(topic);
     } catch (error) {
       if (!isNoTopic(error)) throw error;
+      if (unmade) throw unmade;
       const command = `mqadmin updateTopic -c CLUSTER -t ${topic} -a +message.type=${ordered ? "FIFO" : "NORMAL"}`;
       throw new PubSubError("not_found", `there is no topic ${topic}: ${command}, or give nameServer to have it made`, { cause: error });
+    }
+  }
+
+  /** Why it could not be made or looked at. A topic that is there can be used all the same. */
+  async #make(topic: string, ordered: boolean, signal: AbortSignal): Promise<PubSubError | undefined> {
+    const late = AbortSignal.timeout(this.#options.requestTimeout);
+    try {
+      await this.#entities.ensureTopic(topic, ordered, AbortSignal.any([signal, late]));
+      return undefined;
+    } catch (error) {
+      const failure = asPubSubError(error);
+      if (failure.permanent) throw failure;
+      return failure;
     }
   }
 

@@ -5,7 +5,7 @@ import { type Remoting, Request } from "./remoting.ts";
 /** What the brokers' settings mean for messages (D1, D2). `groups`: those that are ours, as far as they are known. Rejects when no broker can be reached. */
 export async function inspect(entities: Entities, groups: readonly string[], signal: AbortSignal): Promise<readonly Finding[]> {
   if (!entities.reachable) {
-    const found = "Without nameServer the brokers' settings and the groups' limits are not checked, and no topic or group is made.";
+    const found = "Without nameServer the brokers' settings are not checked, and no topic or group is made.";
     return [warn("unchecked", found, `Set nameServer, or give each group -r ${NO_LIMIT} with mqadmin updateSubGroup.`)];
   }
   const findings = await entities.eachBroker(signal, async (broker) => [...(await settings(broker)), ...(await limits(broker, groups))]);

@@ -18,7 +18,8 @@ export interface LeaseOwner {
   giveBack(lease: Lease): void;
   /** A renewal of a lease that was settled meanwhile is over. */
   renewed(lease: Lease): void;
-  lost(leases: readonly Lease[], error: PubSubError): void;
+  /** They are not ours any more: those that were lent, and those that were not yet. */
+  lost(lent: readonly Lease[], held: readonly Lease[], error: PubSubError): void;
 }
 
 /** All messages that are with us, by position, over reconnects; it keeps their leases. */
@@ -26,6 +27,8 @@ export class Leases {
   readonly #member: Member;
   readonly #owner: LeaseOwner;
   readonly #byPosition = new FreshMap<string, Lease>();
+  /** No lease is over before. */
+  #soonest = Number.POSITIVE_INFINITY;
   #due: Lease[] = [];
   #renewing = 0;
   #cancel: () => void = () => undefined;
@@ -45,6 +48,7 @@ export class Leases {
 
   add(lease: Lease): void {
     this.#byPosition.set(lease.position, lease);
+    this.#soonest = Math.min(this.#soonest, lease.safeUntil);
   }
 
   remove(lease: Lease): void {
@@ -64,20 +68,30 @@ export class Leases {
     this.#due = [];
   }
 
-  #look(): void {
-    const { clock, options } = this.#member;
-    const now = clock.elapsed();
-    const soon = now + (options.lease * (LOOKS - 2)) / LOOKS;
+  /** Drops what is over: to whom it goes now is not ours to say. */
+  expire(): void {
+    const now = this.#member.clock.elapsed();
+    if (now < this.#soonest) return;
+    this.#soonest = Number.POSITIVE_INFINITY;
     const ended: Lease[] = [];
-    this.#due = [];
     for (const lease of this.#byPosition.values()) {
       if (lease.state !== "held" && lease.state !== "lent") continue;
       if (lease.safeUntil <= now) ended.push(lease);
-      else if (lease.renewing || lease.safeUntil > soon) continue;
-      else if (lease.state === "held" && this.#owner.paused) this.#owner.giveBack(lease);
-      else this.#due.push(lease);
+      else this.#soonest = Math.min(this.#soonest, lease.safeUntil);
     }
     this.#lose(ended);
+  }
+
+  #look(): void {
+    this.expire();
+    const { clock, options } = this.#member;
+    const soon = clock.elapsed() + (options.lease * (LOOKS - 2)) / LOOKS;
+    this.#due = [];
+    for (const lease of this.#byPosition.values()) {
+      if ((lease.state !== "held" && lease.state !== "lent") || lease.renewing || lease.safeUntil > soon) continue;
+      if (lease.state === "held" && this.#owner.paused) this.#owner.giveBack(lease);
+      else this.#due.push(lease);
+    }
     this.#renew();
   }
 
@@ -122,9 +136,11 @@ export class Leases {
   }
 
   #lose(leases: readonly Lease[]): void {
-    const lost = leases.filter(({ state }) => state === "lent");
-    for (const lease of leases) if (lease.state === "lent" || lease.state === "held") this.remove(lease);
-    if (lost.length === 0) return;
-    this.#owner.lost(lost, new PubSubError("failed_precondition", `the lease on ${lost.length} messages of ${this.#member.topic} ended`));
+    const lent = leases.filter(({ state }) => state === "lent");
+    const held = leases.filter(({ state }) => state === "held");
+    if (lent.length + held.length === 0) return;
+    for (const lease of [...lent, ...held]) this.remove(lease);
+    const what = `the lease on ${lent.length} messages of ${this.#member.topic} ended`;
+    this.#owner.lost(lent, held, new PubSubError("failed_precondition", what));
   }
 }

@@ -3,11 +3,14 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
 import { type Beside, fitsGroup, fromProperties, namedBy, SHARDING_KEY, toProperties } from "./attributes.ts";
+import { uncompressed } from "./compressed.ts";
 import { Encoding, type Message, type MessageSchema, MessageType } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 
 const NO_BYTES = new Uint8Array(0);
 /** Stands for no bytes. */
 const ONE_BYTE = new Uint8Array(1);
+/** An attribute of what is still compressed. */
+const BODY_ENCODING = "rocketmq-body-encoding";
 /** Bytes beside data and attributes: ids, times, the producer's name. */
 const BESIDE = 400;
 
@@ -69,20 +72,22 @@ export interface Received extends Beside {
 export function fromMessage({ userProperties, systemProperties, body }: Message): Received {
   const tag = systemProperties?.tag;
   const named = { keys: systemProperties?.keys ?? [], ...(tag !== undefined && { tag }) };
+  // What cannot be opened is its reader's to open.
+  const opened = systemProperties?.bodyEncoding === Encoding.GZIP ? uncompressed(body) : body;
   const { attributes, key, empty } = fromProperties(userProperties, systemProperties?.messageGroup, named);
   const deliveries = systemProperties?.deliveryAttempt ?? 1;
   // What was handed out before stands in the broker's retry topic, since then.
   const at = deliveries > 1 ? systemProperties?.bornTimestamp : systemProperties?.storeTimestamp;
   return {
     position: systemProperties?.messageId ?? "",
-    data: empty ? NO_BYTES : body,
-    attributes,
+    data: empty ? NO_BYTES : (opened ?? body),
+    attributes: opened ? attributes : { ...attributes, [BODY_ENCODING]: "gzip" },
     ...(key !== undefined && { key }),
     publishedAt: at && Number(at.seconds) * 1_000 + Math.floor(at.nanos / 1e6),
     deliveries,
     handle: systemProperties?.receiptHandle ?? "",
     queue: systemProperties?.queueId ?? 0,
-    size: sizeOf({ data: body, attributes }),
+    size: sizeOf({ data: opened ?? body, attributes }),
   };
 }
 

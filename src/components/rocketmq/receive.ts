@@ -20,7 +20,10 @@ export interface Poller {
   readonly room: number;
   /** Messages came, asked for at `since`. */
   received(broker: string, messages: readonly Received[], since: number): void;
-  failed(error: PubSubError): void;
+  /** The broker answered, be it that there is nothing. */
+  answered(broker: string): void;
+  /** So many times in a row, this one included. It asks again. */
+  failed(broker: string, error: PubSubError, times: number): void;
 }
 
 /** Asks one broker for messages, again and again, for as long as there is room. What it asks for waits at the broker until there is something. */
@@ -31,6 +34,7 @@ export class Poll {
   #stream: ClientStream | undefined;
   #cancelAgain: () => void = () => undefined;
   #waiting = false;
+  #failures = 0;
   /** The same when the answer was lost: an ordered group then gives the same messages once more, at once. */
   #attempt = randomUUID();
 
@@ -49,6 +53,8 @@ export class Poll {
 
   stop(): void {
     this.#cancelAgain();
+    this.#waiting = false;
+    this.#failures = 0;
     const stream = this.#stream;
     this.#stream = undefined;
     stream?.cancel();
@@ -76,8 +82,13 @@ export class Poll {
       if (this.#stream !== stream) return;
       this.#stream = undefined;
       const failure = error ?? refused;
-      if (failure) this.#later(failure);
-      else this.again();
+      if (failure) {
+        this.#later(failure);
+        return;
+      }
+      this.#failures = 0;
+      this.#poller.answered(this.#broker);
+      this.again();
     };
     const stream = proxies.stream(
       MessagingService.method.receiveMessage,
@@ -103,10 +114,11 @@ export class Poll {
 
   #later(error: PubSubError): void {
     this.#waiting = true;
+    this.#failures += 1;
     this.#cancelAgain = this.#member.clock.after(AGAIN_MS, () => {
       this.#waiting = false;
       this.again();
     });
-    this.#poller.failed(error);
+    this.#poller.failed(this.#broker, error, this.#failures);
   }
 }

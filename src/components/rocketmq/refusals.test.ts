@@ -15,6 +15,7 @@ describe("options", () => {
     [{}, /^endpoints: expected host:port of the gRPC proxy/],
     [{ nameServer: "127.0.0.1:9876" }, /^endpoints: .* which the nameServer does not tell/],
     [{ endpoints: "a:1", lease: "9s" }, /^lease: expected at least 10s/],
+    [{ endpoints: "a:1", lease: "10s", pollTimeout: "6s" }, /^pollTimeout: expected at most half of the lease, /],
     [{ endpoints: "a:1", accessKey: "a" }, /^secretKey: accessKey and secretKey belong together/],
     [{ endpoints: "a:1", consumerModel: "broadcasting" }, /^consumerModel: broadcasting is a group of its own/],
     [{ endpoints: "a:1", consumeOrderly: "true" }, /^consumeOrderly: ask for it in the subscription/],

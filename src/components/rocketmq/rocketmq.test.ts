@@ -204,6 +204,20 @@ withRocketmq("rocketmq, with sign-in and filters", () => {
         permanent: true,
         message: expect.stringContaining("%DLQ%limited"),
       });
+      // What the proxy tells is enough to know.
+      const [blind, ordered] = [await connected({ nameServer: "" }), topicOf("ordered")];
+      await pubsub.ensure(
+        ordered,
+        [wanted(ordered, { group: "kept", order: "key" }), wanted(ordered, { group: "unordered-ordered" })],
+        signal,
+      );
+      const unfit = [wanted(topic, { group: "limited" }), wanted(ordered, { group: "unordered", order: "key" })];
+      for (const request of unfit) {
+        const error = { code: "failed_precondition", permanent: true, message: expect.stringContaining("updateSubGroup") };
+        await expect(blind.subscribe(request, new Recorder())).rejects.toMatchObject(error);
+      }
+      await read(blind, wanted(topic, { group: "free" }));
+      await read(blind, wanted(ordered, { group: "kept", order: "key" }));
     },
     TEST_MS,
   );

@@ -1,7 +1,7 @@
 import type { Clock } from "../../pubsub/clock.ts";
-import { PubSubError } from "../../pubsub/error.ts";
+import { asPubSubError } from "../../pubsub/error.ts";
 import type { RocketmqOptions } from "./config.ts";
-import { failureOf } from "./errors.ts";
+import { failureOf, isNoTopic } from "./errors.ts";
 import { AddressScheme, MessageType, Permission } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { MessagingService, type QueryRouteResponse } from "./gen/apache/rocketmq/v2/service_pb.ts";
 import type { Proxies } from "./proxies.ts";
@@ -40,9 +40,8 @@ export class Routes {
     const route = this.#known.get(topic);
     if (route && this.#clock.elapsed() - route.since > FRESH_MS) {
       this.find(topic).catch((error: unknown) => {
-        // Whoever sends there finds out himself.
-        if (!(error instanceof PubSubError)) throw error;
-        this.forget(topic);
+        // A proxy that cannot tell does not make them wrong.
+        if (isNoTopic(asPubSubError(error))) this.forget(topic);
       });
     }
     return route;

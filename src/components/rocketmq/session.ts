@@ -1,8 +1,8 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import type { ClientStream } from "layotto-transport";
+import type { ClientStream, RpcError } from "layotto-transport";
 import type { Clock } from "../../pubsub/clock.ts";
-import { asPubSubError } from "../../pubsub/error.ts";
-import { isStranger } from "./errors.ts";
+import { asPubSubError, type PubSubError } from "../../pubsub/error.ts";
+import { callError, isStranger } from "./errors.ts";
 import { Code, type ResourceSchema, type Settings, type SettingsSchema } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { MessagingService, type TelemetryCommand, TelemetryCommandSchema } from "./gen/apache/rocketmq/v2/service_pb.ts";
 import type { Proxies, ProxyUser } from "./proxies.ts";
@@ -19,6 +19,8 @@ export interface Introduced {
   settings(): MessageInitShape<typeof SettingsSchema>;
   /** The proxy knows us, and answers with what it wants. */
   ready(settings: Settings): void;
+  /** It says why it does not want to know us. It is asked again. */
+  unwelcome(error: PubSubError): void;
   /** It does not know us for now. */
   away(): void;
 }
@@ -80,8 +82,9 @@ export class Session implements ProxyUser {
 
   #introduce(): void {
     if (this.#over || !this.#proxies.up) return;
-    const over = (): void => {
+    const over = (error?: RpcError): void => {
       if (this.#stream !== stream) return;
+      if (error?.from === "peer") this.#client.unwelcome(callError("Telemetry", error));
       this.#drop();
       this.#cancelAgain = this.#clock.after(AGAIN_MS, () => this.#introduce());
     };
@@ -89,7 +92,7 @@ export class Session implements ProxyUser {
       message: (bytes) => {
         if (this.#stream === stream) this.#command(fromBinary(TelemetryCommandSchema, bytes));
       },
-      ended: over,
+      ended: () => over(),
       failed: over,
     });
     this.#stream = stream;

@@ -1,0 +1,83 @@
+import { describe, expect, test } from "vitest";
+import { freePort } from "../../../test/brokers/server.ts";
+import { SteppedClock } from "../../conformance/stepped-clock.ts";
+import { PubSubError } from "../../pubsub/error.ts";
+import type { PubSub } from "../../pubsub/pubsub.ts";
+import { Code } from "./gen/apache/rocketmq/v2/definition_pb.ts";
+import { definition } from "./index.ts";
+import { component, opened } from "./played-component.fixture.ts";
+import { PlayedProxy } from "./played-proxy.fixture.ts";
+import { nameServerOf, PlayedRemoting } from "./played-remoting.fixture.ts";
+import { PlayedServer } from "./played-server.fixture.ts";
+import { Answer, Request } from "./remoting.ts";
+import { Routes } from "./routes.ts";
+
+function publish(pubsub: PubSub, topic: string): Promise<PubSubError | undefined> {
+  return new Promise((resolve) => {
+    pubsub.publish([{ topic, data: Buffer.from("a"), attributes: {}, done: resolve }], AbortSignal.timeout(10_000));
+  });
+}
+
+describe("a topic that exists is published to although nobody can be asked about it:", () => {
+  const silent = () => new PlayedRemoting(() => undefined);
+
+  test("no name server is there", async () => {
+    const proxy = await opened(new PlayedServer());
+    proxy.topics.set("t", ["b"]);
+    const pubsub = await component(proxy, { nameServer: `127.0.0.1:${await freePort()}` });
+    expect(await publish(pubsub, "t")).toBeUndefined();
+    expect(await publish(pubsub, "missing")).toMatchObject({ code: "unavailable", outcome: "rejected" });
+  });
+
+  test("the name server says nothing", async () => {
+    const proxy = await opened(new PlayedServer());
+    proxy.topics.set("t", ["b"]);
+    const pubsub = await component(proxy, { nameServer: (await opened(silent())).place, requestTimeout: "200ms" });
+    expect(await publish(pubsub, "t")).toBeUndefined();
+  });
+
+  test("one of its brokers is gone; and a new topic is made at the others before the proxy is asked for it, which remembers what is not there", async () => {
+    const proxy = await opened(new PlayedServer());
+    proxy.topics.set("t", ["alive"]);
+    const alive = await opened(
+      new PlayedRemoting(async (code, { topic = "" }) => {
+        // Later than the other one is found to be gone.
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        if (code === Request.topicConfig && !proxy.topics.has(topic)) return { code: Answer.topicNotExist };
+        if (code === Request.updateTopic) proxy.topics.set(topic, ["alive"]);
+        return { body: JSON.stringify({ readQueueNums: 8 }) };
+      }),
+    );
+    const gone = `127.0.0.1:${await freePort()}`;
+    const names = await opened(nameServerOf(() => ({ gone, alive: alive.place })));
+    const pubsub = await component(proxy, { nameServer: names.place });
+    expect(await publish(pubsub, "t")).toBeUndefined();
+    expect(await publish(pubsub, "new")).toBeUndefined();
+  });
+});
+
+test("old news of a topic are used until the proxy says that it is gone", async () => {
+  const clock = new SteppedClock();
+  const proxy = new PlayedProxy({}, clock);
+  const routes = new Routes(proxy, definition.options.parse({ endpoints: proxy.address.host }), "client", clock);
+  await routes.find("t");
+  const asked = async (code: Code) => {
+    clock.advance(31_000);
+    proxy.answers.QueryRoute = () => ({ status: { code } });
+    const known = routes.known("t");
+    await expect(routes.find("t")).rejects.toBeInstanceOf(PubSubError);
+    return known;
+  };
+  expect(await asked(Code.INTERNAL_SERVER_ERROR)).toBeDefined();
+  expect(await asked(Code.TOPIC_NOT_FOUND)).toBeDefined();
+  expect(routes.known("t")).toBeUndefined();
+});
+
+test("a component whose close is cut short leaves no timer behind", async () => {
+  const clock = new SteppedClock();
+  const proxy = await opened(new PlayedServer());
+  const pubsub = await component(proxy, {}, clock);
+  await expect.poll(() => clock.timers).toBeGreaterThan(0);
+  await pubsub.close(AbortSignal.abort());
+  expect(clock.timers).toBe(0);
+});

@@ -1,0 +1,178 @@
+import {
+  create,
+  type DescMethodStreaming,
+  type DescMethodUnary,
+  fromBinary,
+  type Message,
+  type MessageInitShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { type ClientStream, Metadata, RpcError, Status, type StreamReceiver } from "layotto-transport";
+import type { Clock } from "../../pubsub/clock.ts";
+import type { PubSubError } from "../../pubsub/error.ts";
+import { rocketmqOptions } from "./config.ts";
+import { Code, MessageType, type SettingsSchema, type MessageSchema as WireMessageSchema } from "./gen/apache/rocketmq/v2/definition_pb.ts";
+import {
+  MessagingService,
+  type ReceiveMessageRequest,
+  ReceiveMessageRequestSchema,
+  ReceiveMessageResponseSchema,
+  TelemetryCommandSchema,
+} from "./gen/apache/rocketmq/v2/service_pb.ts";
+import { Proxies, type ProxyUser } from "./proxies.ts";
+
+const OK = { code: Code.OK, message: "" };
+
+/** A message of the queue 1, as a broker gives it. */
+export const given = (
+  position: string,
+  { key, bytes = 100, queue = 1 }: { readonly key?: string; readonly bytes?: number; readonly queue?: number } = {},
+): MessageInitShape<typeof WireMessageSchema> => ({
+  systemProperties: {
+    messageId: position,
+    receiptHandle: `handle of ${position}`,
+    queueId: queue,
+    ...(key !== undefined && { messageGroup: key, messageType: MessageType.FIFO }),
+  },
+  body: new Uint8Array(bytes),
+});
+
+/** A request for messages, which waits until it is told what becomes of it. */
+export class PlayedPoll {
+  readonly request: ReceiveMessageRequest;
+  readonly #receiver: StreamReceiver;
+  open = true;
+
+  constructor(request: ReceiveMessageRequest, receiver: StreamReceiver) {
+    this.request = request;
+    this.#receiver = receiver;
+  }
+
+  /** These, and the end. */
+  gives(...messages: readonly MessageInitShape<typeof WireMessageSchema>[]): void {
+    for (const message of messages) this.#tell({ content: { case: "message", value: message } });
+    this.#end();
+  }
+
+  answers(code: Code): void {
+    this.#tell({ content: { case: "status", value: { code, message: "as played" } } });
+    this.#end();
+  }
+
+  fails(code: Status): void {
+    if (!this.open) return;
+    this.open = false;
+    this.#receiver.failed(new RpcError(code, "as played", "connection"));
+  }
+
+  #tell(response: MessageInitShape<typeof ReceiveMessageResponseSchema>): void {
+    this.#receiver.message(toBinary(ReceiveMessageResponseSchema, create(ReceiveMessageResponseSchema, response)));
+  }
+
+  #end(): void {
+    this.open = false;
+    this.#receiver.ended(Metadata.EMPTY);
+  }
+}
+
+type Answer = Readonly<Record<string, unknown>>;
+
+/** A proxy that is played: it knows every client, says OK to all it is told, unless the test wants otherwise, and gives what the test gives. */
+export class PlayedProxy extends Proxies {
+  /** Every request for messages, the newest last. */
+  readonly polls: PlayedPoll[] = [];
+  /** Every other request: the method's name and the messages that it is about. */
+  readonly asked: string[] = [];
+  /** What it wants of a client. */
+  settings: MessageInitShape<typeof SettingsSchema> = { pubSub: { case: "subscription", value: { fifo: true } } };
+  /** Why it wants no client. */
+  refusal: string | undefined;
+  /** Its answers by the method's name; of the others it says OK. A promise that never resolves is a proxy that never answers. */
+  readonly answers: Record<string, (request: Message) => Answer | Promise<Answer>> = {};
+  readonly #told = new Set<ProxyUser>();
+  #up = true;
+
+  constructor(options: object, clock: Clock) {
+    super(rocketmqOptions.parse({ endpoints: "proxy:1", ...options }), "played", clock);
+  }
+
+  override get up(): boolean {
+    return this.#up;
+  }
+
+  /** The newest request for messages, if it waits. */
+  get poll(): PlayedPoll | undefined {
+    return this.polls.findLast(({ open }) => open);
+  }
+
+  pollOf(broker: string): PlayedPoll | undefined {
+    return this.polls.findLast(({ open, request }) => open && request.messageQueue?.broker?.name === broker);
+  }
+
+  override enter(user: ProxyUser): void {
+    this.#told.add(user);
+  }
+
+  override leave(user: ProxyUser): void {
+    this.#told.delete(user);
+  }
+
+  /** The connection is lost. */
+  lose(error: PubSubError): void {
+    this.#up = false;
+    for (const poll of this.polls) poll.fails(Status.UNAVAILABLE);
+    for (const user of [...this.#told]) user.down(error);
+  }
+
+  /** It is made anew. */
+  connect(): void {
+    this.#up = true;
+    for (const user of [...this.#told]) user.up();
+  }
+
+  override async send(method: DescMethodUnary, _clientId: string, bytes: Uint8Array): Promise<Uint8Array> {
+    const request = fromBinary(method.input, bytes) as Message & {
+      readonly messageId?: string;
+      readonly entries?: readonly { readonly messageId: string; readonly receiptHandle: string }[];
+    };
+    const entries = request.entries ?? [];
+    this.asked.push(
+      [method.name, ...entries.map(({ messageId }) => messageId), ...(request.messageId ? [request.messageId] : [])].join(" "),
+    );
+    const answer = await this.answers[method.name]?.(request);
+    const stands = entries.length > 0 ? { entries: entries.map((entry) => ({ ...entry, status: OK })) } : {};
+    return toBinary(method.output, create(method.output, { status: OK, ...stands, ...answer } as MessageInitShape<typeof method.output>));
+  }
+
+  override stream(method: DescMethodStreaming, _clientId: string, receiver: StreamReceiver): ClientStream {
+    return method.name === MessagingService.method.telemetry.name ? this.#telemetry(receiver) : this.#receive(receiver);
+  }
+
+  #telemetry(receiver: StreamReceiver): ClientStream {
+    let open = true;
+    const send = (): boolean => {
+      const command = create(TelemetryCommandSchema, { status: OK, command: { case: "settings", value: this.settings } });
+      queueMicrotask(() => {
+        if (open && this.refusal !== undefined) receiver.failed(new RpcError(Status.INVALID_ARGUMENT, this.refusal, "peer"));
+        else if (open) receiver.message(toBinary(TelemetryCommandSchema, command));
+      });
+      return true;
+    };
+    const cancel = (): void => {
+      open = false;
+    };
+    return { ...unheard, send, cancel };
+  }
+
+  #receive(receiver: StreamReceiver): ClientStream {
+    let poll: PlayedPoll | undefined;
+    const send = (bytes: Uint8Array): boolean => {
+      poll = new PlayedPoll(fromBinary(ReceiveMessageRequestSchema, bytes), receiver);
+      this.polls.push(poll);
+      return true;
+    };
+    return { ...unheard, send, cancel: () => poll?.fails(Status.CANCELLED) };
+  }
+}
+
+const unheard = { end: () => undefined, pause: () => undefined, resume: () => undefined };
