@@ -90,7 +90,6 @@ export class Settlements {
           [handle, ...older].map((receiptHandle) => ({ messageId: position, receiptHandle })),
         ),
       });
-      if (answer.entries.length === 0) throw failureOf("AckMessage", answer.status);
       const results = new Map(answer.entries.map(({ receiptHandle, status }) => [receiptHandle, status]));
       for (const lease of leases) {
         const failure = failureOf("AckMessage", results.get(lease.handle) ?? answer.status);
