@@ -20,3 +20,15 @@ test("a wait of a year is a year, and is called off in any of its days", () => {
   vi.advanceTimersByTime(365 * DAY_MS);
   expect([fired, vi.getTimerCount()]).toEqual([["a"], 0]);
 });
+
+test("a fraction of a millisecond is waited for too", () => {
+  vi.useFakeTimers();
+  let fired = false;
+  systemClock.after(300.7, () => {
+    fired = true;
+  });
+  vi.advanceTimersByTime(300);
+  expect(fired).toBe(false);
+  vi.advanceTimersByTime(1);
+  expect(fired).toBe(true);
+});

@@ -4,7 +4,7 @@ export interface Clock {
   now(): number;
   /** Monotonic milliseconds from an arbitrary origin. For everything measured within the process. */
   elapsed(): number;
-  /** Calls `fn` once after `ms`. The returned function cancels. The timer alone does not keep the process alive. */
+  /** Calls `fn` once after `ms`, at most a millisecond early. The returned function cancels. The timer alone does not keep the process alive. */
   after(ms: number, fn: () => void): () => void;
   /** Uniform in [0, 1). */
   random(): number;
@@ -22,7 +22,8 @@ export const systemClock: Clock = {
       timer = left > LONGEST_MS ? setTimeout(() => wait(left - LONGEST_MS), LONGEST_MS) : setTimeout(fn, left);
       timer.unref();
     };
-    wait(ms);
+    // A timer of Node's drops the fraction of a millisecond, and begins at the last whole one.
+    wait(Math.ceil(ms));
     return () => clearTimeout(timer);
   },
   random: () => Math.random(),

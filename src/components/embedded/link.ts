@@ -196,7 +196,7 @@ export class Link {
     for (const id of reply.ended)
       this.#end(id, reply.broken ? toError(reply.broken) : new PubSubError("not_found", "the group was deleted"));
     if (this.#waits) this.#soon();
-    else if (reply.wakeIn !== undefined) this.#cancelWake = this.#clock.after(Math.ceil(reply.wakeIn), () => this.#wake());
+    else if (reply.wakeIn !== undefined) this.#cancelWake = this.#clock.after(reply.wakeIn, () => this.#wake());
   }
 
   get #waits(): boolean {

@@ -54,6 +54,10 @@ test.each(COMPRESSIONS)("records come back as they were written, compressed by %
 const some = ["a", "b", "c"].map((text): Recordable => ({ data: Buffer.from(text), attributes: {} }));
 const texts = ({ records }: ReturnType<typeof read>) => records.map(({ data }) => Buffer.from(data).toString()).join("");
 
+test("a key that has the replacement character in its text is that text", () => {
+  expect(read(written([{ data: Buffer.alloc(0), attributes: {}, key: "\ufffd" }])).records[0]?.key).toBe("\ufffd");
+});
+
 test("a batch is read from the middle, and one that was cut off is left", () => {
   const bytes = Buffer.concat([at(10, written(some)), at(13, written(some))]);
   expect(texts(read(bytes, 11))).toBe("bcabc");

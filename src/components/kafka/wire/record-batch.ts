@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { crc32c } from "@platformatic/wasm-utils";
 import { type Compression, compressed, compressionCode, decompressed } from "./compression.ts";
 import { Reader, WireError } from "./reader.ts";
@@ -217,7 +218,7 @@ function text(buffer: Buffer, at: number, bytes: number): string {
 /** Keys are bytes. Those that are no text are shown in hexadecimal, so that different ones stay different. */
 function keyText(buffer: Buffer, from: number, to: number): string {
   const key = buffer.toString("utf8", from, to);
-  return key.includes("\ufffd") ? `0x${buffer.toString("hex", from, to)}` : key;
+  return !key.includes("\ufffd") || isUtf8(buffer.subarray(from, to)) ? key : `0x${buffer.toString("hex", from, to)}`;
 }
 
 /** Another program's record without a value: its fields are what there is to deliver. */
