@@ -65,5 +65,7 @@ function endOfText(bytes: Uint8Array, start: number): number {
 
 function textAt(bytes: Uint8Array, start: number): string | undefined {
   const end = endOfText(bytes, start);
-  return end < 0 ? undefined : Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("latin1");
+  if (end < 0) return undefined;
+  const view = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return view.toString("latin1", start, end);
 }

@@ -8,22 +8,20 @@ import { openOwn } from "./own-envelope.ts";
 /**
  * Reads the envelope that `wrap` and Go Layotto write, and any other CloudEvents 1.x in the JSON format. Undefined when the bytes are
  * something else: then they are the event, see `rawEvent`.
- *
- * `fallbackId` is taken when the envelope has no id.
  */
-export function unwrap(bytes: Uint8Array, fallbackId: string): Event | undefined {
-  return openOwn(bytes) ?? unwrapAny(bytes, fallbackId);
+export function unwrap(bytes: Uint8Array): Event | undefined {
+  return openOwn(bytes) ?? unwrapAny(bytes);
 }
 
 /** The same for every envelope, by parsing it. */
-export function unwrapAny(bytes: Uint8Array, fallbackId: string): Event | undefined {
+export function unwrapAny(bytes: Uint8Array): Event | undefined {
   const envelope = parse(bytes);
   if (envelope === undefined || !/^1\./.test(text(envelope.specversion))) return undefined;
   const contentType = text(envelope.datacontenttype) || JSON_TYPE;
   const data = payload(bytes, envelope, contentType);
   if (data === undefined) return undefined;
   return {
-    id: text(envelope.id) || fallbackId,
+    id: text(envelope.id),
     source: text(envelope.source),
     type: text(envelope.type),
     specVersion: text(envelope.specversion),
@@ -34,9 +32,9 @@ export function unwrapAny(bytes: Uint8Array, fallbackId: string): Event | undefi
   };
 }
 
-/** A message that is no CloudEvent, as an event: the bytes as they are, under an id that stays the same (D13). */
-export function rawEvent(data: Uint8Array, id: string, contentType = BYTES): Event {
-  return { id, source: SOURCE, type: TYPE, specVersion: SPEC_VERSION, contentType, data, expiresAt: undefined, raw: true };
+/** A message that is no CloudEvent, as an event: the bytes as they are, without an id. */
+export function rawEvent(data: Uint8Array, contentType = BYTES): Event {
+  return { id: "", source: SOURCE, type: TYPE, specVersion: SPEC_VERSION, contentType, data, expiresAt: undefined, raw: true };
 }
 
 function parse(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {

@@ -1,11 +1,13 @@
 import { isUtf8 } from "node:buffer";
 import { BYTES, isCloudEvent, isJson, isText, JSON_TYPE, TEXT } from "./content-type.ts";
 import { SOURCE, SPEC_VERSION, TYPE } from "./event.ts";
+import { ID_LENGTH, newId, writeId } from "./event-id.ts";
 import { members } from "./members.ts";
 import { isPlain } from "./plain.ts";
 
 export interface Wrapping {
-  readonly id: string;
+  /** Default: a new one. */
+  readonly id?: string;
   readonly topic: string;
   readonly pubsub: string;
   /** Empty: Layotto's default, `text/plain`. */
@@ -27,7 +29,7 @@ export function wrap(w: Wrapping): Buffer {
   if (isCloudEvent(type)) return complete(w);
   const quick = isText(type) && w.expiresAt === undefined && isPlain(w.data, 0, w.data.length) ? plain(w, type) : undefined;
   if (quick) return quick;
-  const head = `{"id":${JSON.stringify(w.id)}${middle(w, type)},`;
+  const head = `{"id":${JSON.stringify(w.id ?? newId())}${middle(w, type)},`;
   if (isJson(type) && isEmbeddable(w.data)) return Buffer.concat([Buffer.from(`${head}"data":`), w.data, END]);
   if (isText(type) && isUtf8(w.data)) return Buffer.from(`${head}"data":${JSON.stringify(view(w.data).toString())}}`);
   return Buffer.from(`${head}"data_base64":"${view(w.data).toString("base64")}"}`);
@@ -45,12 +47,13 @@ const BRACE = 0x7d;
 function plain(w: Wrapping, type: string): Buffer | undefined {
   const between = remembered(w, type);
   const { id, data } = w;
-  const idEnd = BEGIN.length + id.length;
+  const idEnd = BEGIN.length + (id?.length ?? ID_LENGTH);
   const dataAt = idEnd + between.length;
   const dataEnd = dataAt + data.length;
   const bytes = Buffer.allocUnsafe(dataEnd + 2);
+  if (id === undefined) writeId(bytes, BEGIN.length);
   // As many bytes as characters: it is ASCII.
-  if (bytes.write(id, BEGIN.length) !== id.length || !isPlain(bytes, BEGIN.length, idEnd)) return undefined;
+  else if (bytes.write(id, BEGIN.length) !== id.length || !isPlain(bytes, BEGIN.length, idEnd)) return undefined;
   bytes.set(BEGIN, 0);
   bytes.set(between, idEnd);
   bytes.set(data, dataAt);
@@ -108,7 +111,7 @@ function complete(w: Wrapping): Buffer {
     parts.push(Buffer.from(`${JSON.stringify(name)}:`), w.data.subarray(span.start, span.end), COMMA);
   }
   const defaults = {
-    id: w.id,
+    id: w.id ?? newId(),
     specversion: SPEC_VERSION,
     source: "Dapr",
     type: "com.dapr.event.sent",

@@ -9,21 +9,26 @@ import { CONTENT_TYPE, EXPIRATION } from "./publish.ts";
 
 /** A lent message as the event that the app gets: an envelope is opened, anything else is handed over as it is (D13). */
 export function consume(delivery: Delivery, pubsub: string, rawWanted: boolean): AppEvent {
-  const id = delivery.position ?? `sha256:${crypto().createHash("sha256").update(delivery.data).digest("hex")}`;
-  const { attributes, topic } = delivery;
+  const { attributes } = delivery;
   // Only a raw payload carries the engine's attributes: then a CloudEvent inside it is the publisher's business.
   const raw = CONTENT_TYPE in attributes || EXPIRATION in attributes;
-  const event = rawWanted || CONTENT_TYPE in attributes ? undefined : unwrap(delivery.data, id);
-  if (event && !raw) return appEvent(event, topic, pubsub, attributes);
+  const event = rawWanted || CONTENT_TYPE in attributes ? undefined : unwrap(delivery.data);
+  if (event && !raw) return appEvent(delivery, event, pubsub, attributes);
   const { [CONTENT_TYPE]: contentType, [EXPIRATION]: expiration, ...metadata } = attributes;
-  return appEvent(event ?? { ...rawEvent(delivery.data, id, contentType), expiresAt: expiresAt(expiration) }, topic, pubsub, metadata);
+  return appEvent(delivery, event ?? { ...rawEvent(delivery.data, contentType), expiresAt: expiresAt(expiration) }, pubsub, metadata);
 }
 
 /** A dead letter is there to be looked at: it does not expire. Written out: every message passes here, and spreading an object costs a multiple. */
-function appEvent(event: Event, topic: string, pubsub: string, metadata: AppEvent["metadata"]): AppEvent {
-  const { id, source, type, specVersion, contentType, data, raw } = event;
+function appEvent(delivery: Delivery, event: Event, pubsub: string, metadata: AppEvent["metadata"]): AppEvent {
+  const { source, type, specVersion, contentType, data, raw } = event;
   const expiresAt = DEAD_LETTER.id in metadata ? undefined : event.expiresAt;
-  return { id, source, type, specVersion, contentType, data, expiresAt, raw, topic, pubsub, metadata };
+  const id = event.id || idOf(delivery);
+  return { id, source, type, specVersion, contentType, data, expiresAt, raw, topic: delivery.topic, pubsub, metadata };
+}
+
+/** Of a message that brought none: it stays the same (D13). */
+function idOf({ position, data }: Delivery): string {
+  return position ?? `sha256:${crypto().createHash("sha256").update(data).digest("hex")}`;
 }
 
 /** Whether its publisher wanted it to be without an envelope. */

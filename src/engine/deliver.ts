@@ -191,7 +191,8 @@ export class Reader implements Sink {
   /** It is its turn, as far as its lane is concerned. */
   #ready(lent: Lent): void {
     const deaths = this.#suspects.recognized(lent);
-    const early = (lent.delivery.notBefore ?? 0) - this.#clock.now();
+    const { notBefore } = lent.delivery;
+    const early = notBefore === undefined ? 0 : notBefore - this.#clock.now();
     if (deaths !== undefined) {
       lent.deaths = deaths;
       this.#suspects.add(lent);

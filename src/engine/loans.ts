@@ -31,8 +31,8 @@ export class Loans {
 
   /** Whether a call with this very message still runs, for a lease that was lost: then its verdict settles the new one. */
   joins(delivery: Delivery): boolean {
-    const { position } = delivery;
-    const known = position === undefined || this.#leaseless.size === 0 ? undefined : this.#leaseless.get(position);
+    const position = this.#leaseless.size === 0 ? undefined : delivery.position;
+    const known = position === undefined ? undefined : this.#leaseless.get(position);
     if (!known || position === undefined) return false;
     this.#leaseless.delete(position);
     known.delivery = delivery;
@@ -58,8 +58,8 @@ export class Loans {
   /** It is settled, given back, or lost and done with. Returns whose turn it is now in its lane, if that changed. */
   remove(lent: Lent): Lent | undefined {
     this.#drop(lent);
-    const { position } = lent.delivery;
-    if (position !== undefined && this.#leaseless.size > 0 && this.#leaseless.get(position) === lent) this.#leaseless.delete(position);
+    const position = this.#leaseless.size === 0 ? undefined : lent.delivery.position;
+    if (position !== undefined && this.#leaseless.get(position) === lent) this.#leaseless.delete(position);
     return lent.lane === undefined ? undefined : this.#lanes.leave(lent.lane, lent);
   }
 

@@ -42,8 +42,7 @@ export class Outbox {
   readonly #lanes = new Map<string, Lane>();
   readonly #timers = new FreshMap<() => void, true>();
   readonly #onSettled = (waiting: Waiting, error?: PubSubError): void => this.#settled(waiting, error);
-  readonly #calls = new FreshMap<Waiting, Call>();
-  #callsUnderWay = 0;
+  readonly #calls = new Set<Call>();
   #pumping = false;
   #sweeping = false;
   #closed = false;
@@ -98,7 +97,7 @@ export class Outbox {
       cancel();
     }
     for (const lane of this.#lanes.values()) lane.expire(Number.POSITIVE_INFINITY, (waiting, underWay) => this.#expired(waiting, underWay));
-    for (const call of new Set(this.#calls.values())) call.controller.abort();
+    for (const call of this.#calls) call.controller.abort();
   }
 
   #refusal(waiting: Waiting): PubSubError | undefined {
@@ -130,7 +129,7 @@ export class Outbox {
     const { capabilities } = this.#pubsub;
     const { maxBatchBytes, publishPipeline } = capabilities;
     const maxBatch = Math.min(capabilities.maxBatch, this.#options.maxBatch ?? Number.POSITIVE_INFINITY);
-    while (this.#callsUnderWay < publishPipeline && !this.#closed) {
+    while (this.#calls.size < publishPipeline && !this.#closed) {
       const room = this.#gate ? this.#passing(this.#gate, maxBatch) : maxBatch;
       const batch: Waiting[] = [];
       let bytes = 0;
@@ -151,7 +150,7 @@ export class Outbox {
 
   /** Most messages that may go out in the next call. It is only asked for if there are any: who asks in vain is called later. */
   #passing(gate: Gate, room: number): number {
-    for (const lane of this.#lanes.values()) if (lane.takeable) return gate.take(room, this.#callsUnderWay);
+    for (const lane of this.#lanes.values()) if (lane.takeable) return gate.take(room, this.#calls.size);
     return 0;
   }
 
@@ -160,16 +159,16 @@ export class Outbox {
     this.#measures.batchMessages.observe(batch.length);
     const until = Math.max(...batch.map((waiting) => waiting.deadline)) - call.startedAt;
     call.cancel = this.#after(until, () => call.controller.abort(new DOMException("the broker did not answer in time", "TimeoutError")));
-    for (const waiting of batch) this.#calls.set(waiting, call);
-    this.#callsUnderWay += 1;
+    for (const waiting of batch) waiting.call = call;
+    this.#calls.add(call);
     this.#pubsub.publish(batch, call.controller.signal);
   }
 
   #settled(waiting: Waiting, error: PubSubError | undefined): void {
-    const call = this.#calls.get(waiting);
+    const { call } = waiting;
     const lane = this.#lanes.get(waiting.topic);
     if (!call || !lane) return;
-    this.#calls.delete(waiting);
+    waiting.call = undefined;
     const tryAgain = error !== undefined && this.#failed(call, waiting, error);
     if (!error) {
       lane.failuresInARow = 0;
@@ -186,7 +185,7 @@ export class Outbox {
     const now = this.#clock.elapsed();
     this.#measures.brokerSeconds.observe((now - call.startedAt) / 1_000);
     call.cancel();
-    this.#callsUnderWay -= 1;
+    this.#calls.delete(call);
     if (this.#gate && !this.#closed && !call.cutOffSoon(now)) {
       const refusal = this.#gate.ended(call.failure);
       if (refusal) this.#turnAway(refusal);

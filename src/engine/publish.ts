@@ -3,7 +3,6 @@ import { wrap } from "../cloudevents/wrap.ts";
 import { CatalogueError } from "../errors/catalogue.ts";
 import type { ErrorCode } from "../errors/code.ts";
 import type { Clock } from "../pubsub/clock.ts";
-import { crypto } from "../pubsub/crypto.ts";
 import type { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { PubSubMeasures } from "../telemetry/measures.ts";
@@ -58,7 +57,7 @@ export function publish(
     measures.publishSeconds.observe((clock.elapsed() - startedAt) / 1_000);
     done(error);
   };
-  const message = prepare(request, Math.min(target.maxBytes, target.pubsub.capabilities.maxBytes), clock.now());
+  const message = prepare(request, Math.min(target.maxBytes, target.pubsub.capabilities.maxBytes), clock);
   if (message instanceof CatalogueError) answer(message);
   else outbox.publish(message, { published: (error) => answer(error && explain(request, error)) }, request.deadline);
 }
@@ -68,22 +67,22 @@ function unknownTarget({ pubsub, topic }: PublishRequest): CatalogueError {
   return new CatalogueError(topic === "" ? "TOPIC_EMPTY" : "PUBSUB_NOT_FOUND", { pubsub });
 }
 
-function prepare(request: PublishRequest, limit: number, now: number): Message | CatalogueError {
+function prepare(request: PublishRequest, limit: number, clock: Clock): Message | CatalogueError {
   const { pubsub, topic, data } = request;
   if (topic === "") return new CatalogueError("TOPIC_EMPTY", { pubsub });
   if (data.length > limit) return new CatalogueError("MESSAGE_TOO_LARGE", { topic, pubsub, size: data.length, limit });
   try {
-    return envelope(request, now);
+    return envelope(request, clock);
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
     return new CatalogueError("CLOUD_EVENT_INVALID", { reason: error.message });
   }
 }
 
-function envelope(request: PublishRequest, now: number): Message {
+function envelope(request: PublishRequest, clock: Clock): Message {
   const { metadata, topic } = request;
   const ttl = ttlMs(metadata);
-  const expiresAt = ttl === undefined ? undefined : now + ttl;
+  const expiresAt = ttl === undefined ? undefined : clock.now() + ttl;
   const key = metadata.partitionKey || undefined;
   const dedupId = metadata.dedupId || undefined;
   if (metadata.rawPayload?.toLowerCase() === "true") {
@@ -92,14 +91,7 @@ function envelope(request: PublishRequest, now: number): Message {
     if (expiresAt !== undefined) attributes[EXPIRATION] = new Date(expiresAt).toISOString();
     return { topic, data: request.data, attributes, key, expiresAt, dedupId };
   }
-  const data = wrap({
-    id: crypto().randomUUID(),
-    topic,
-    pubsub: request.pubsub,
-    contentType: request.contentType,
-    data: request.data,
-    expiresAt,
-  });
+  const data = wrap({ topic, pubsub: request.pubsub, contentType: request.contentType, data: request.data, expiresAt });
   return { topic, data, attributes: metadata, key, expiresAt, dedupId };
 }
 

@@ -1,5 +1,6 @@
 import type { PubSubError } from "../pubsub/error.ts";
 import type { Outgoing } from "../pubsub/outgoing.ts";
+import type { Call } from "./call.ts";
 
 /** What a publisher hands in. */
 export interface Message {
@@ -32,6 +33,8 @@ export class Waiting implements Outgoing {
   readonly deadline: number;
   /** From then on it is not handed to the broker any more. */
   readonly sendBy: number;
+  /** The broker's, that it is part of at the moment. */
+  call: Call | undefined;
   lastError: PubSubError | undefined;
   failures = 0;
   answered = false;

@@ -16,7 +16,6 @@ export interface LeaseKeeper {
 /** A message of a partition that is ours. */
 export class Lease implements Delivery {
   readonly topic: string;
-  readonly position: string;
   readonly data: Uint8Array;
   readonly attributes: Readonly<Record<string, string>>;
   readonly key?: string;
@@ -29,7 +28,6 @@ export class Lease implements Delivery {
 
   constructor(partition: Partition, keeper: LeaseKeeper, record: StoredRecord, failures: number) {
     this.topic = partition.topic;
-    this.position = positionOf(partition.index, record.offset);
     this.data = record.data;
     this.attributes = record.attributes;
     if (record.key !== undefined) this.key = record.key;
@@ -38,6 +36,11 @@ export class Lease implements Delivery {
     this.partition = partition;
     this.failures = failures;
     this.#keeper = keeper;
+  }
+
+  /** Made when it is asked for: it seldom is. */
+  get position(): string {
+    return positionOf(this.partition.index, this.offset);
   }
 
   get settled(): boolean {
