@@ -87,7 +87,7 @@ export class FieldSection {
   /** What makes it malformed as a response (section 8.3.2). */
   get responseFault(): string | undefined {
     if (this.fault !== undefined) return this.fault;
-    if (this.status === undefined || !/^[1-5]\d\d$/.test(this.status)) return "a response lacks a valid :status";
+    if (this.status !== "200" && !/^[1-5]\d\d$/.test(this.status ?? "")) return "a response lacks a valid :status";
     return this.regular === 2 ? undefined : "a response has pseudo-header fields of a request";
   }
 
