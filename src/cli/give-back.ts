@@ -1,6 +1,4 @@
-import { type EventLoopUtilization, performance } from "node:perf_hooks";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import type { EventLoopUtilization } from "node:perf_hooks";
 
 const LOOK_MS = 3_000;
 /** Of the event loop's time. */
@@ -19,6 +17,8 @@ export function giveBackWhenIdle(before: EventLoopUtilization = performance.even
 
 /** There is no other way to ask for it in a process that is under way. */
 function collect(): void {
+  const { setFlagsFromString } = process.getBuiltinModule("node:v8");
+  const { runInNewContext } = process.getBuiltinModule("node:vm");
   setFlagsFromString("--expose-gc");
   const gc = runInNewContext("gc") as NodeJS.GCFunction;
   setFlagsFromString("--no-expose-gc");

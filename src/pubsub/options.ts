@@ -48,17 +48,25 @@ const NUMBER = { type: "number", minimum: 0 };
 
 const matching = ({ source }: RegExp): object => ({ type: "string", pattern: source });
 
+// A word that takes no bounds is made once: what is put around it leaves it as it is.
+
+const DURATION = parsed(
+  "a duration such as 250ms, 15s or 1h30m",
+  [NUMBER, matching(/^\s*(\d+(\.\d+)?|(\d+(\.\d+)?(ms|s|m|h|d))+)\s*$/)],
+  (value) => (typeof value === "number" && value >= 0 ? value : typeof value === "string" ? parseDuration(value) : undefined),
+);
+
 /** Milliseconds. Accepts `15s`, `1h30m`, `250ms` or a number of milliseconds. */
-export const duration = (): z.ZodType<number, unknown> =>
-  parsed("a duration such as 250ms, 15s or 1h30m", [NUMBER, matching(/^\s*(\d+(\.\d+)?|(\d+(\.\d+)?(ms|s|m|h|d))+)\s*$/)], (value) =>
-    typeof value === "number" && value >= 0 ? value : typeof value === "string" ? parseDuration(value) : undefined,
-  );
+export const duration = (): z.ZodType<number, unknown> => DURATION;
+
+const BYTES = parsed(
+  "a size such as 64MiB, 256KB or a number of bytes",
+  [NUMBER, matching(/^\s*\d+(\.\d+)?\s*([kKmMgG]?[iI]?[bB])?\s*$/)],
+  (value) => (typeof value === "number" && value >= 0 ? value : typeof value === "string" ? parseBytes(value) : undefined),
+);
 
 /** Bytes. Accepts `64MiB`, `256KB` or a number. */
-export const bytes = (): z.ZodType<number, unknown> =>
-  parsed("a size such as 64MiB, 256KB or a number of bytes", [NUMBER, matching(/^\s*\d+(\.\d+)?\s*([kKmMgG]?[iI]?[bB])?\s*$/)], (value) =>
-    typeof value === "number" && value >= 0 ? value : typeof value === "string" ? parseBytes(value) : undefined,
-  );
+export const bytes = (): z.ZodType<number, unknown> => BYTES;
 
 /** A whole number within bounds, also as text. */
 export const count = (least = 0, most = Number.MAX_SAFE_INTEGER): z.ZodType<number, unknown> =>
@@ -72,19 +80,21 @@ export const count = (least = 0, most = Number.MAX_SAFE_INTEGER): z.ZodType<numb
     },
   );
 
+const FLAG = parsed("true or false", [{ type: "boolean" }, { enum: ["true", "false"] }], (value) => {
+  if (typeof value === "boolean") return value;
+  const text = typeof value === "string" ? value.trim().toLowerCase() : "";
+  return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : undefined;
+});
+
 /** true or false, also as text. */
-export const flag = (): z.ZodType<boolean, unknown> =>
-  parsed("true or false", [{ type: "boolean" }, { enum: ["true", "false"] }], (value) => {
-    if (typeof value === "boolean") return value;
-    const text = typeof value === "string" ? value.trim().toLowerCase() : "";
-    return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : undefined;
-  });
+export const flag = (): z.ZodType<boolean, unknown> => FLAG;
+
+const TEXT = parsed("text", [{ type: ["string", "number", "boolean"] }], (value) =>
+  typeof value === "string" ? value : typeof value === "number" || typeof value === "boolean" ? String(value) : undefined,
+);
 
 /** Text; a number or a truth value is taken as it is written. */
-export const text = (): z.ZodType<string, unknown> =>
-  parsed("text", [{ type: ["string", "number", "boolean"] }], (value) =>
-    typeof value === "string" ? value : typeof value === "number" || typeof value === "boolean" ? String(value) : undefined,
-  );
+export const text = (): z.ZodType<string, unknown> => TEXT;
 
 /** One of a few words, without regard to case. */
 export const oneOf = <const T extends readonly string[]>(words: T): z.ZodType<T[number], unknown> =>

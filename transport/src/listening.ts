@@ -1,5 +1,6 @@
+import { once } from "node:events";
 import { lstatSync, unlinkSync } from "node:fs";
-import { connect } from "node:net";
+import net from "node:net";
 import { type Address, formatAddress } from "./address.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -28,17 +29,28 @@ export class ListenError extends Error {
 }
 
 /**
- * Calls `bind`, which listens on `address`; rejects with a `ListenError` when the system says no. A Unix socket that nobody serves any
- * more, left behind by a process that was killed, is removed first.
+ * Makes `server`, one of node:net, node:tls or node:http, listen on `address`. Resolves to where it really listens: port 0 has become a
+ * number. Rejects with a `ListenError` when the system says no. A Unix socket that nobody serves any more, left behind by a process that
+ * was killed, is removed first.
  */
-export async function listening<T>(address: Address, bind: () => Promise<T>): Promise<T> {
+export async function listenOn(server: net.Server, address: Address): Promise<Address> {
   if ("path" in address && isSocket(address.path) && (await isAbandoned(address.path))) unlinkSync(address.path);
   try {
-    return await bind();
+    server.listen(place(address));
+    await once(server, "listening");
   } catch (error) {
     const code = codeOf(error);
     throw code === undefined ? error : new ListenError(address, code);
   }
+  const bound = server.address();
+  return "path" in address || bound === null || typeof bound === "string" ? address : { host: address.host, port: bound.port };
+}
+
+/** Node 26 compiles an expression for IPv6 addresses when it is given a host to listen on, for eight milliseconds; with a bound socket it need not. */
+function place(address: Address): net.ListenOptions | net.BoundSocket {
+  const { BoundSocket } = net as { BoundSocket?: typeof net.BoundSocket };
+  if ("path" in address) return { path: address.path };
+  return BoundSocket && net.isIPv4(address.host) ? new BoundSocket({ host: address.host, port: address.port }) : { ...address };
 }
 
 function isSocket(path: string): boolean {
@@ -47,7 +59,7 @@ function isSocket(path: string): boolean {
 
 function isAbandoned(path: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const probe = connect({ path });
+    const probe = net.connect({ path });
     probe.once("connect", () => {
       probe.destroy();
       resolve(false);
@@ -56,8 +68,6 @@ function isAbandoned(path: string): Promise<boolean> {
   });
 }
 
-/** grpc-js has the system's word in the text alone. */
 function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  return "code" in error ? String(error.code) : /\bE[A-Z]{4,}\b/.exec(error.message)?.[0];
+  return error instanceof Error && "code" in error ? String(error.code) : undefined;
 }

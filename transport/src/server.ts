@@ -5,7 +5,7 @@ import { Deadlines } from "./grpc/deadlines.ts";
 import { RequestHead } from "./grpc/request-head.ts";
 import { GrpcServerConnection, type ServerContext } from "./grpc/server-connection.ts";
 import { DEFAULT_LIMITS, type Limits } from "./http2/limits.ts";
-import { listening } from "./listening.ts";
+import { listenOn } from "./listening.ts";
 import type { Metadata } from "./metadata.ts";
 import { Status } from "./status.ts";
 import { reloading, type ServerTls, secureOptions, tlsModule } from "./tls.ts";
@@ -156,19 +156,7 @@ class ListeningServer implements Server {
   }
 
   async listen(address: Address): Promise<void> {
-    await listening(
-      address,
-      () =>
-        new Promise<void>((resolve, reject) => {
-          this.#server.once("error", reject);
-          this.#server.listen("path" in address ? { path: address.path } : { host: address.host, port: address.port }, () => {
-            this.#server.off("error", reject);
-            resolve();
-          });
-        }),
-    );
-    const bound = this.#server.address();
-    this.address = "path" in address || bound === null || typeof bound === "string" ? address : { host: address.host, port: bound.port };
+    this.address = await listenOn(this.#server, address);
   }
 
   close(signal?: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server } from "node:http";
-import { type Address, listening } from "layotto-transport";
+import { type Address, listenOn } from "layotto-transport";
 
 // An import would load all that the module offers, a WebSocket client and HTTP/2 among it: five megabytes.
 const { createServer } = process.getBuiltinModule("node:http");
@@ -37,20 +37,7 @@ export async function serveHttp(address: Address, routes: Routes): Promise<HttpS
         response.end(text);
       });
   });
-  const bind = () =>
-    new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen("path" in address ? { path: address.path } : address, () => {
-        server.off("error", reject);
-        resolve();
-      });
-    });
-  await listening(address, bind);
-  const bound = server.address();
-  return {
-    address: "host" in address && bound !== null && typeof bound === "object" ? { host: address.host, port: bound.port } : address,
-    close: () => close(server),
-  };
+  return { address: await listenOn(server, address), close: () => close(server) };
 }
 
 function route(routes: Routes, request: IncomingMessage, text: string): Answer | Promise<Answer> {
