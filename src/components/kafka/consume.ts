@@ -2,7 +2,7 @@ import { within } from "../../pubsub/abort.ts";
 import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
 import { backlogOf } from "./backlog.ts";
-import type { Cluster, Lane } from "./cluster.ts";
+import type { Cluster, Lane, Topic } from "./cluster.ts";
 import { Committing } from "./committing.ts";
 import { coordinatedElsewhere, isOut } from "./errors.ts";
 import { Fetching } from "./fetching.ts";
@@ -13,12 +13,10 @@ import { committedOf, offsetsAt } from "./offsets.ts";
 import { Partition } from "./partition.ts";
 import { whereToGoOn } from "./relocation.ts";
 import { Remembered } from "./remembered.ts";
+import { TopicWatch } from "./topic-watch.ts";
 import { Troubles } from "./troubles.ts";
 import { type Commit, offsetCommit, type PartitionError } from "./wire/group-apis.ts";
 import { EARLIEST } from "./wire/log-apis.ts";
-
-const LOOK_MS = 500;
-const ENSURE_MS = 10_000;
 
 /** One reader of a group: a member of its own, that has some of the topic's partitions. */
 export class Reader implements Subscription {
@@ -38,13 +36,10 @@ export class Reader implements Subscription {
   /** Ends the wait for what is revoked. */
   readonly #ending = new AbortController();
   readonly #remembered = new Remembered();
-  #unlisten: () => void = () => undefined;
-  #partitionCount = 0;
+  readonly #watch: TopicWatch;
   #cancelLeave: (() => void) | undefined;
   #joined = false;
   #over = false;
-  /** The topic is missing, and is being looked for. */
-  #ensuring = false;
   /** How often we lost all that we had. What was asked for before that is not ours any more. */
   #losses = 0;
   /** The generation in which the last commit was sent. */
@@ -110,8 +105,11 @@ export class Reader implements Subscription {
       },
       `join:${number}`,
     );
-    this.#partitionCount = cluster.known(request.topic)?.leaders.length ?? 0;
-    this.#unlisten = cluster.onChange(() => void this.#look());
+    this.#watch = new TopicWatch(cluster, request.topic, {
+      resized: () => this.#member.rejoin(),
+      changed: (topic) => void this.#topicChanged(topic),
+      missing: (error) => this.#troubles.begin("reading", error),
+    });
   }
 
   /** Messages that are lent and not settled. */
@@ -139,6 +137,7 @@ export class Reader implements Subscription {
   async close(signal: AbortSignal): Promise<void> {
     if (this.#over) return;
     this.#over = true;
+    this.#watch.stop();
     this.#fetching.stop();
     this.#ending.abort();
     let told = false;
@@ -262,37 +261,10 @@ export class Reader implements Subscription {
     }
   }
 
-  /** What is known of the topics has changed. */
-  async #look(): Promise<void> {
-    const topic = this.#cluster.known(this.topic);
-    if (this.#over) return;
-    if (!topic) {
-      await this.#ensure();
-      return;
-    }
-    const { length } = topic.leaders;
-    if (length !== this.#partitionCount && this.#partitionCount > 0) this.#member.rejoin();
-    this.#partitionCount = length;
-    const replaced = this.#lending.partitions.filter(({ topicId, leaving }) => topicId !== topic.id && !leaving);
+  async #topicChanged({ id }: Topic): Promise<void> {
+    const replaced = this.#lending.partitions.filter(({ topicId, leaving }) => topicId !== id && !leaving);
     if (replaced.length > 0) await this.#startAnew(replaced);
     this.#fetching.changed();
-  }
-
-  /** The topic was deleted under us. One attempt at a time: each ends in a look at the topics, and so would begin the next. */
-  async #ensure(): Promise<void> {
-    if (this.#ensuring) return;
-    this.#ensuring = true;
-    try {
-      await this.#cluster.ensureTopic(this.topic, AbortSignal.timeout(ENSURE_MS));
-      this.#ensuring = false;
-      this.#cluster.stale();
-    } catch (error) {
-      this.#troubles.begin("reading", asPubSubError(error));
-      this.#cluster.ground.clock.after(LOOK_MS, () => {
-        this.#ensuring = false;
-        this.#cluster.stale();
-      });
-    }
   }
 
   /** The topic was made anew: nothing of what we know of it holds. */
@@ -333,7 +305,7 @@ export class Reader implements Subscription {
     this.#committing.stop();
     this.#lending.remove(this.#lending.partitions);
     this.#cancelLeave?.();
-    this.#unlisten();
+    this.#watch.stop();
     this.#cluster.closeLane(this.#lane);
     this.#left(this);
     this.#end.resolve(error);
