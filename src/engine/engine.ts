@@ -46,8 +46,8 @@ export interface EngineOptions extends OutboxOptions {
 export interface EngineEvents {
   subscribed(subscription: AppSubscription): void;
   unsubscribed(subscription: AppSubscription): void;
-  /** A broker came up, went, or is refused. */
-  broker(pubsub: string, status: BrokerStatus): void;
+  /** A broker came up, went, or is refused; or what was found of it has changed. */
+  broker(pubsub: string, status: BrokerStatus, before: BrokerStatus): void;
   /** The app asks for a component that is not there: nothing can be read for it. */
   unknownPubSub(subscription: AppSubscription): void;
   /** The app could not be asked what it wants, with the reason; or it could again. */
@@ -104,7 +104,7 @@ export class Engine {
     this.#budget = new Budget(options.publishBuffer);
     this.#shared = { flight: new Flight(), memory: new Budget(options.deliveryBuffer) };
     this.#brokers = new Map(
-      [...sources].map(([name, { pubsub }]) => [name, new Guarded(pubsub, clock, (status) => events.broker(name, status))]),
+      [...sources].map(([name, { pubsub }]) => [name, new Guarded(pubsub, clock, (status, before) => events.broker(name, status, before))]),
     );
     this.#publishing = new Map([...this.#brokers].map(([name, pubsub]) => [name, this.#publishingTo(name, pubsub)]));
   }

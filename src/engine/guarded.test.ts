@@ -6,6 +6,7 @@ import type { Finding, PubSub } from "../pubsub/pubsub.ts";
 import type { Sink, SubscribeRequest } from "../pubsub/subscription.ts";
 import { Guarded } from "./guarded.ts";
 
+const forgets: Finding = { level: "warn", id: "x.forgets", found: "It forgets after a day.", remedy: "Set two." };
 const evicts: Finding = { level: "refuse", id: "x.evicts", found: "It evicts messages.", remedy: "Turn that off." };
 const settled = () => new Promise(setImmediate);
 
@@ -21,6 +22,7 @@ function setUp(says: { answer: readonly Finding[] | PubSubError }) {
     inspect: () => ask("inspect"),
     ping: () => ask("ping"),
     subscribe: () => ask("subscribe"),
+    ensure: () => ask("ensure"),
     publish: () => log.push("publish"),
   } as unknown as PubSub;
   const guarded = new Guarded(pubsub, clock, ({ state }) => log.push(`is ${state}`));
@@ -57,6 +59,28 @@ test("a broker that went is inspected again when it returns: another may stand t
   t.clock.advance(5_000);
   await settled();
   expect(t.log).toEqual(["inspect", "is up", "ping", "is unreachable", "inspect", "is refused"]);
+});
+
+test("a broker that is up is inspected after a subscription or a group was made, and else once a minute; what is found is told once", async () => {
+  const says: { answer: readonly Finding[] } = { answer: [] };
+  const t = setUp(says);
+  await t.guarded.start();
+  await t.subscribe();
+  const look = async () => {
+    t.clock.advance(5_000);
+    await settled();
+  };
+  says.answer = [forgets];
+  await look();
+  await look();
+  expect(t.log).toEqual(["inspect", "is up", "subscribe", "inspect", "is up", "ping"]);
+  expect(t.guarded.status.findings).toEqual([forgets]);
+  await t.guarded.ensure("topic", [], new AbortController().signal);
+  await look();
+  await look();
+  expect(t.log.slice(6)).toEqual(["ensure", "inspect", "ping"]);
+  for (let looks = 0; looks < 12; looks++) await look();
+  expect(t.log.slice(9).filter((what) => what === "inspect")).toHaveLength(1);
 });
 
 test("settings that would lose messages: nothing is published or read until they are mended", async () => {

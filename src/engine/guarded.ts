@@ -16,23 +16,29 @@ export interface BrokerStatus {
 
 const LOOK_EVERY_MS = 5_000;
 const LOOK_AT_MOST_MS = 3_000;
+/** Settings are changed while a broker is up, too. */
+const INSPECT_EVERY_MS = 60_000;
 
 /**
  * A component behind its own inspection: while the broker's settings would lose messages, or it refuses us for good, nothing is published
  * and nothing read (D1, D2). An absent broker is looked for again and again, and inspected anew when it returns: another one may stand there.
+ * One that is up is inspected once a minute, and soon after a subscription or a group was made: what it means for them is known only then.
  */
 export class Guarded implements PubSub {
   readonly #pubsub: PubSub;
   readonly #clock: Clock;
-  readonly #changed: (status: BrokerStatus) => void;
+  readonly #changed: (status: BrokerStatus, before: BrokerStatus) => void;
   readonly #closing = new AbortController();
   #status: BrokerStatus = { state: "starting", reason: "not yet asked", findings: [] };
   #refusal: PubSubError | undefined;
   #looking: Promise<void> | undefined;
   #cancel: () => void = () => undefined;
 
-  /** `changed` is called whenever the state or its reason changes; it must not throw. */
-  constructor(pubsub: PubSub, clock: Clock, changed: (status: BrokerStatus) => void) {
+  /** When the next inspection is due, by the monotonic clock. */
+  #inspectAt = 0;
+
+  /** `changed` is called whenever the state, its reason or what was found changes; it must not throw. */
+  constructor(pubsub: PubSub, clock: Clock, changed: (status: BrokerStatus, before: BrokerStatus) => void) {
     this.#pubsub = pubsub;
     this.#clock = clock;
     this.#changed = changed;
@@ -63,12 +69,15 @@ export class Guarded implements PubSub {
 
   async subscribe(request: SubscribeRequest, sink: Sink): Promise<Subscription> {
     await this.#usable();
-    return this.#pubsub.subscribe(request, sink);
+    const subscription = await this.#pubsub.subscribe(request, sink);
+    this.#inspectAt = 0;
+    return subscription;
   }
 
   async ensure(topic: string, groups: readonly SubscribeRequest[], signal: AbortSignal): Promise<void> {
     await this.#usable();
-    return this.#pubsub.ensure(topic, groups, signal);
+    await this.#pubsub.ensure(topic, groups, signal);
+    this.#inspectAt = 0;
   }
 
   inspect(signal: AbortSignal): Promise<readonly Finding[]> {
@@ -109,8 +118,11 @@ export class Guarded implements PubSub {
     const cancelLate = this.#clock.after(LOOK_AT_MOST_MS, () => late.abort());
     const signal = AbortSignal.any([late.signal, this.#closing.signal]);
     try {
-      if (this.#status.state === "up") await this.#pubsub.ping(signal);
-      else this.#inspected(await this.#pubsub.inspect(signal));
+      if (this.#status.state === "up" && this.#clock.elapsed() < this.#inspectAt) await this.#pubsub.ping(signal);
+      else {
+        this.#inspectAt = this.#clock.elapsed() + INSPECT_EVERY_MS;
+        this.#inspected(await this.#pubsub.inspect(signal));
+      }
     } catch (error) {
       if (!(error instanceof PubSubError)) throw error;
       this.#refusal = error.permanent ? error : undefined;
@@ -131,6 +143,11 @@ export class Guarded implements PubSub {
     if (this.#closing.signal.aborted) return;
     const before = this.#status;
     this.#status = status;
-    if (before.state !== status.state || before.reason !== status.reason) this.#changed(status);
+    const same = before.state === status.state && before.reason === status.reason && textOf(before) === textOf(status);
+    if (!same) this.#changed(status, before);
   }
+}
+
+function textOf({ findings }: BrokerStatus): string {
+  return findings.map(({ found }) => found).join("\n");
 }

@@ -29,7 +29,7 @@ export function logged(log: Logger, remembered: Remembered): EngineEvents {
       remember("remove", subscription);
     },
     unknownPubSub: ({ pubsub, topic }) => log.error({ pubsub, topic }, "the app subscribes to a pubsub that is not configured"),
-    broker: (pubsub, status) => logBroker(log, pubsub, status),
+    broker: (pubsub, status, before) => logBroker(log, pubsub, status, before),
     appUnanswered: (reason) => reason !== undefined && log.warn({ reason }, "the app does not say what it subscribes to; asking again"),
     lost: ({ pubsub, topic }, messages, reason) =>
       log.warn({ pubsub, topic, messages, reason }, "leases were lost; the messages come again"),
@@ -37,9 +37,12 @@ export function logged(log: Logger, remembered: Remembered): EngineEvents {
   };
 }
 
-function logBroker(log: Logger, pubsub: string, { state, reason, findings }: BrokerStatus): void {
-  if (state === "unreachable") log.warn({ pubsub, reason }, "the broker cannot be reached; trying again");
-  else if (state === "refused") log.error({ pubsub, reason }, "the broker is not used until this is mended");
-  else log.info({ pubsub }, "the broker is up");
-  for (const { level, id, found, remedy } of findings) if (level === "warn") log.warn({ pubsub, id, remedy }, found);
+function logBroker(log: Logger, pubsub: string, { state, reason, findings }: BrokerStatus, before: BrokerStatus): void {
+  if (state !== before.state || reason !== before.reason) {
+    if (state === "unreachable") log.warn({ pubsub, reason }, "the broker cannot be reached; trying again");
+    else if (state === "refused") log.error({ pubsub, reason }, "the broker is not used until this is mended");
+    else log.info({ pubsub }, "the broker is up");
+  }
+  const told = new Set(before.findings.map(({ found }) => found));
+  for (const { level, id, found, remedy } of findings) if (level === "warn" && !told.has(found)) log.warn({ pubsub, id, remedy }, found);
 }
