@@ -1,4 +1,5 @@
 import { abortError } from "../../pubsub/abort.ts";
+import { behind } from "../../pubsub/behind.ts";
 import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { Cluster, Topic } from "./cluster.ts";
@@ -191,7 +192,8 @@ class Call {
           const allowed: Outgoing[] = [];
           const over = this.#signal.aborted ? abortError(DOING, this.#signal, "rejected") : undefined;
           for (const one of second) {
-            const failed = over ?? (one.key === undefined ? undefined : failedKeys.get(one.key));
+            const before = one.key === undefined ? undefined : failedKeys.get(one.key);
+            const failed = over ?? (before && behind(before));
             if (failed) {
               this.#left -= 1;
               one.done(failed);

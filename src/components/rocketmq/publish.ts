@@ -1,5 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { abortError } from "../../pubsub/abort.ts";
+import { behind } from "../../pubsub/behind.ts";
 import type { Clock } from "../../pubsub/clock.ts";
 import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
@@ -176,9 +177,6 @@ function requestEnd(messages: readonly Outgoing[], types: ReadonlySet<MessageTyp
   }
   return at;
 }
-
-const behind = (failed: PubSubError): PubSubError =>
-  new PubSubError("unavailable", `not sent, since a message before it was not stored: ${failed.message}`);
 
 const noDelay = (topic: string): PubSubError =>
   new PubSubError(

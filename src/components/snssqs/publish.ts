@@ -1,16 +1,15 @@
 import { abortError } from "../../pubsub/abort.ts";
+import { behind } from "../../pubsub/behind.ts";
 import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
-import { type Aws, MOST_ENTRIES } from "./client.ts";
+import type { Aws } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
 import type { Entities } from "./entities.ts";
 import { attributesOf, deduplication, type Encoded, encode, messageGroup } from "./entry.ts";
 import { entryError, isMissing } from "./errors.ts";
+import { MOST_BYTES, MOST_ENTRIES } from "./limits.ts";
 
 const DOING = "PublishBatch";
-/** Of one message, and of one batch, attributes included. */
-export const MOST_BYTES = 262_144;
-
 /** Publishing of one component. */
 export class Publisher {
   readonly #aws: () => Promise<Aws>;
@@ -71,7 +70,7 @@ export class Publisher {
         const group = messageGroup(one);
         const error = failed.get(group);
         const large = tooLarge(one);
-        if (error) one.message.done(notSent(error));
+        if (error) one.message.done(behind(error));
         else if (keys.has(group)) later.push(one);
         else if (large) {
           failed.set(group, large);
