@@ -18,8 +18,6 @@ interface SendOptions {
   readonly abortSignal: AbortSignal;
 }
 
-/** Batches of AWS, whatever they hold. */
-export const MOST_ENTRIES = 10;
 /** Connections on which readers wait for messages: all that they may want. */
 const POLLING_CONNECTIONS = 4_000;
 const CLIENT_NAME = "layotto";

@@ -28,7 +28,7 @@ export const snsSqsOptions = z
     sessionToken: word().describe("Token of temporary credentials."),
     assumeRoleArn: word().describe("Role to assume with these credentials, or with those of the usual chain."),
     assumeRoleSessionName: word().describe("Session name of that role. Default: layotto and the component's name."),
-    accountId: word().describe("Account of the topics. Only spares listing them with disableEntityManagement."),
+    accountId: word().describe("Account of the topics, where others share theirs with it. Only looked at with disableEntityManagement."),
     fifo: orDefault(flag(), false).describe("FIFO topics and queues: order by key. Default false."),
     fifoMessageGroupID: word().describe("With fifo: the key of messages that have none. Default: they are in no order."),
     disableEntityManagement: orDefault(flag(), false).describe(

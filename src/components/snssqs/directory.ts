@@ -4,6 +4,7 @@ import type { Aws } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
 import { isMissing } from "./errors.ts";
 import { groupOf, isHashed, topicOf } from "./names.ts";
+import { policyFor, queueAttributes } from "./queue-attributes.ts";
 import { GROUP_TAG, originalOf, TOPIC_TAG } from "./tags.ts";
 
 type Request = Pick<SubscribeRequest, "topic" | "group">;
@@ -123,10 +124,17 @@ export class Directory {
     return Attributes;
   }
 
-  missingQueue(name: string, { topic, group }: Request): PubSubError {
-    const attributes = this.#options.fifo ? "FifoQueue=true,MessageRetentionPeriod=1209600" : "MessageRetentionPeriod=1209600";
-    const command = `aws sqs create-queue --queue-name ${name} --attributes ${attributes}`;
+  missingQueue(name: string, queueArn: string, topicArn: string, { topic, group }: Request): PubSubError {
+    const attributes = JSON.stringify(queueAttributes(this.#options, queueArn, topicArn));
+    const command = `aws sqs create-queue --queue-name ${name} --attributes '${attributes}'`;
     return missing(`the queue of the group ${group} on the topic ${topic} is not there`, command);
+  }
+
+  /** There is no policy, and so nobody but its owner may put messages in the queue. */
+  missingPolicy(url: string, queueArn: string, topicArn: string, { topic, group }: Request): PubSubError {
+    const attributes = JSON.stringify({ Policy: policyFor(queueArn, topicArn) });
+    const command = `aws sqs set-queue-attributes --queue-url ${url} --attributes '${attributes}'`;
+    return missing(`the queue of the group ${group} has no policy that lets SNS put the messages of ${topic} there`, command);
   }
 
   missingSubscription(topicArn: string, queueArn: string, { topic, group }: Request): PubSubError {

@@ -9,6 +9,7 @@ import { SteppedClock } from "../../conformance/stepped-clock.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";
 import { benchOn, metadata, openSnsSqs } from "./bench.fixture.ts";
 import { queueName } from "./names.ts";
+import { policyFor } from "./queue-attributes.ts";
 
 const START_MS = 300_000;
 const TEST_MS = 60_000;
@@ -139,6 +140,7 @@ withAws("topics, queues and subscriptions", () => {
     const { TopicArn } = await sns.createTopic({ Name: bench.topic });
     const { QueueUrl } = await sqs.createQueue({ QueueName: queueOf(bench.topic) });
     const { Attributes } = await sqs.getQueueAttributes({ QueueUrl, AttributeNames: ["QueueArn"] });
+    await sqs.setQueueAttributes({ QueueUrl, Attributes: { Policy: policyFor(Attributes?.QueueArn ?? "", TopicArn ?? "") } });
     const { SubscriptionArn } = await sns.subscribe({
       TopicArn,
       Protocol: "sqs",
@@ -166,8 +168,15 @@ withAws("topics, queues and subscriptions", () => {
     const missing = (command: RegExp) => ({ code: "not_found", permanent: true, message: expect.stringMatching(command) });
     await expect(pubsub.ensure(topic, [], bench.patience)).rejects.toMatchObject(missing(/aws sns create-topic --name /));
     await sns.createTopic({ Name: topic });
-    await expect(pubsub.ensure(topic, [request], bench.patience)).rejects.toMatchObject(missing(/aws sqs create-queue --queue-name /));
-    await sqs.createQueue({ QueueName: queueOf(topic) });
+    const refused: unknown = await pubsub.ensure(topic, [request], bench.patience).catch((error: unknown) => error);
+    expect(refused).toMatchObject(missing(/aws sqs create-queue --queue-name /));
+    const { QueueUrl } = await sqs.createQueue({ QueueName: queueOf(topic) });
+    await expect(pubsub.ensure(topic, [request], bench.patience)).rejects.toMatchObject(
+      missing(/aws sqs set-queue-attributes --queue-url /),
+    );
+    await sqs.deleteQueue({ QueueUrl });
+    const [, attributes = ""] = /--attributes '(.*)'/.exec(String(refused)) ?? [];
+    await sqs.createQueue({ QueueName: queueOf(topic), Attributes: JSON.parse(attributes) as Record<string, string> });
     await expect(pubsub.ensure(topic, [request], bench.patience)).rejects.toMatchObject(missing(/aws sns subscribe --topic-arn arn:/));
     await bench.ensure(await bench.open());
     await pubsub.ensure(topic, [request], bench.patience);

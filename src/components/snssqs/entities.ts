@@ -176,12 +176,14 @@ export class Entities {
     const named = queueName(topic, group, this.#options.fifo);
     const arn = queueArn(topicArn, named.name);
     const { url, made } = await this.#making.queue(aws, named, arn, topicArn, request);
+    if (made) await this.#making.settled();
     const attributes = await this.#directory.attributes(aws, url);
     this.#admit(named.name, url, attributes);
-    const allows = !this.#options.disableEntityManagement && !attributes.Policy;
+    const allows = !attributes.Policy;
+    if (allows && this.#options.disableEntityManagement) throw this.#directory.missingPolicy(url, arn, topicArn, request);
     if (allows) await this.#making.allow(aws, url, arn, topicArn);
     const subscription = await this.#making.subscription(aws, topicArn, arn, request);
-    if (made) await this.#making.settled();
+    if (allows || (!made && this.#isYoung(attributes))) await this.#making.settled();
     const queue: Queue = {
       url,
       arn,
@@ -202,6 +204,11 @@ export class Entities {
   async #stands(topic: string, arn: string): Promise<boolean> {
     const needed = [...(this.#wanted.get(topic)?.values() ?? [])].map((request) => this.#queues.get(keyOf(request))?.subscription);
     return this.#directory.subscribed(await this.#aws(), arn, needed);
+  }
+
+  /** Another one has made it just now, or we have, before a call failed. */
+  #isYoung({ CreatedTimestamp = "0" }: Readonly<Record<string, string>>): boolean {
+    return this.#clock.now() - Number(CreatedTimestamp) * 1_000 < this.#options.createWait;
   }
 
   #admit(name: string, url: string, attributes: Readonly<Record<string, string>>): void {

@@ -69,6 +69,24 @@ test("a notification is unwrapped where delivery is not raw, and only there", ()
   expect(Buffer.from(decode({ MessageId: "m", Body: "no JSON" }, false).data).toString()).toBe("no JSON");
 });
 
+test.each([null, 1, "x", [1], { a: null }, { a: 1 }, { a: {} }, { a: { Value: 1 } }])(
+  "what only looks like a notification is a body: %j",
+  (given) => {
+    const body = JSON.stringify({ Type: "Notification", Message: "x", MessageAttributes: given });
+    const { data } = decode({ MessageId: "m", Body: body }, false);
+    expect(Buffer.from(data).toString()).toBe(given === null ? "x" : body);
+  },
+);
+
+test("a message of ours is never unwrapped, whatever its body looks like: a redrive moves it to a queue as it is", () => {
+  const payload = JSON.stringify({ Type: "Notification", Message: "x" });
+  const one = encoded(Buffer.from(payload), { key: "k", attributes: { mykey: "v" } });
+  const received = { MessageId: "m", Body: one.body, MessageAttributes: { [ATTRIBUTE]: { StringValue: one.attribute } } };
+  const { data, ...more } = decode(received, false);
+  expect(Buffer.from(data).toString()).toBe(payload);
+  expect(more).toMatchObject({ position: one.position, key: "k", attributes: { mykey: "v" } });
+});
+
 test("the message group is the key, or a hash of one that AWS does not take; without a key each message is its own", () => {
   expect(messageGroup(encoded(Buffer.from("a"), { key: "k/1" }))).toBe("k/1");
   expect(messageGroup(encoded(Buffer.from("a"), { key: "ключ" }))).toMatch(/^[0-9a-f]{64}$/);

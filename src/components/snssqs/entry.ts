@@ -95,9 +95,13 @@ interface ReceivedAttribute {
   readonly BinaryValue?: Uint8Array | undefined;
 }
 
-/** `raw`: the subscription delivers the body itself, not a notification around it. What is not of our making is handed on as it is (D13). */
+/**
+ * `raw`: the subscription delivers the body itself, not a notification around it. What is of our making never is such a notification, whatever
+ * its body looks like; what is not is handed on as it is (D13).
+ */
 export function decode(received: Received, raw: boolean): Entry {
-  const { Body: body = "", MessageAttributes: attributes = {} } = (raw ? undefined : unwrapped(received)) ?? received;
+  const isOurs = headOf(received.MessageAttributes?.[ATTRIBUTE]?.StringValue) !== undefined;
+  const { Body: body = "", MessageAttributes: attributes = {} } = (raw || isOurs ? undefined : unwrapped(received)) ?? received;
   const head = headOf(attributes[ATTRIBUTE]?.StringValue);
   const data = Buffer.from(body, head?.base64 ? "base64" : "utf8");
   const position = head?.id ?? received.MessageId ?? "";
@@ -130,8 +134,13 @@ function headOf(text: string | undefined): Head | undefined {
 function unwrapped({ Body }: Received): Pick<Received, "Body" | "MessageAttributes"> | undefined {
   const notification = objectOf(Body ?? "");
   if (notification?.Type !== "Notification" || typeof notification.Message !== "string") return undefined;
-  const given = (notification.MessageAttributes ?? {}) as Readonly<Record<string, { readonly Type?: unknown; readonly Value?: unknown }>>;
-  const attributes = Object.entries(given).map(([name, { Value }]) => [name, { StringValue: String(Value) }] as const);
+  const given: unknown = notification.MessageAttributes ?? {};
+  if (typeof given !== "object" || given === null) return undefined;
+  const attributes: [string, ReceivedAttribute][] = [];
+  for (const [name, attribute] of Object.entries(given as Readonly<Record<string, { readonly Value?: unknown } | null>>)) {
+    if (typeof attribute?.Value !== "string") return undefined;
+    attributes.push([name, { StringValue: attribute.Value }]);
+  }
   return { Body: notification.Message, MessageAttributes: Object.fromEntries(attributes) };
 }
 

@@ -24,6 +24,7 @@ test.each([
   ["no connection in time", broken("TimeoutError", undefined, "did not establish a connection"), "unavailable", "rejected", false],
   ["silence", broken("TimeoutError", undefined, "the request socket timed out"), "unavailable", "unknown", false],
   ["no credentials", broken("CredentialsProviderError", undefined), "unauthenticated", "rejected", false],
+  ["an endpoint that cannot be", broken("EndpointError", undefined, "FIPS is not supported"), "invalid_argument", "rejected", true],
   ["no region", broken("Error", undefined, "Region is missing"), "invalid_argument", "rejected", true],
 ])("%s", (_, thrown, code, outcome, permanent) => {
   expect(awsError("Doing", thrown)).toMatchObject({ name: "PubSubError", code, outcome, permanent });

@@ -126,6 +126,8 @@ export function awsError(doing: string, error: unknown): PubSubError {
       : new AwsError(word, "internal", text, "rejected", false);
   }
   if (NO_CONNECTION.has(code)) return new AwsError(code, "unavailable", `${doing}: ${message || code}`, "rejected", false);
+  // FIPS or two stacks, of which the environment speaks, together with an endpoint.
+  if (name === "EndpointError") return new AwsError(name, "invalid_argument", `${doing}: ${message}`, "rejected", true);
   // Nothing but its text tells such an error of the SDK.
   const region = message === NO_REGION ? "there is no region" : message.startsWith(BAD_REGION) ? message.replace(/\.$/, "") : undefined;
   if (region !== undefined)

@@ -1,5 +1,6 @@
 import type { Finding } from "../../pubsub/pubsub.ts";
 import type { SnsSqsOptions } from "./config.ts";
+import { MOST_BYTES } from "./limits.ts";
 
 type Attributes = Readonly<Record<string, string>>;
 
@@ -35,6 +36,12 @@ export function findings({ name, url, topicArn, attributes, subscription, allowe
     const what = `The queue ${name} keeps a message for ${days} days, handled or not.`;
     const command = `aws sqs set-queue-attributes --queue-url ${url} --attributes MessageRetentionPeriod=${MOST_RETENTION_S}`;
     found.push(warn("retention", what, `If 14 days are better: ${command}`));
+  }
+  const most = Number(attributes.MaximumMessageSize ?? MOST_BYTES);
+  if (most < MOST_BYTES) {
+    const what = `The queue ${name} takes messages of ${most} bytes at most, SNS of ${MOST_BYTES}: it never gets what is larger.`;
+    const command = `aws sqs set-queue-attributes --queue-url ${url} --attributes MaximumMessageSize=${MOST_BYTES}`;
+    found.push(warn("message-size", what, command));
   }
   if (subscription.FilterPolicy) {
     const what = `The subscription of the queue ${name} has a filter policy: what it does not match is never delivered.`;

@@ -13,8 +13,9 @@ import { type SnsSqsOptions, snsSqsOptions } from "./config.ts";
 import { Reader } from "./consume.ts";
 import { Entities, type Queue } from "./entities.ts";
 import { ping, unheeded } from "./inspect.ts";
+import { MOST_BYTES } from "./limits.ts";
 import { Lookout } from "./lookout.ts";
-import { MOST_BYTES, Publisher } from "./publish.ts";
+import { Publisher } from "./publish.ts";
 
 const HOUR_MS = 3_600_000;
 /** The subscription's metadata: a queue to read instead of the group's own. */

@@ -6,6 +6,7 @@ import type { SnsSqsOptions } from "./config.ts";
 import type { Attributes, Directory } from "./directory.ts";
 import { isDifferent } from "./errors.ts";
 import { type AwsName, encodeName, topicName } from "./names.ts";
+import { policyFor, queueAttributes } from "./queue-attributes.ts";
 import { GROUP_TAG, TOPIC_TAG, tagsOf } from "./tags.ts";
 
 type Request = Pick<SubscribeRequest, "topic" | "group">;
@@ -34,11 +35,11 @@ export class Making {
   async queue(aws: Aws, named: AwsName, arn: string, topicArn: string, request: Request): Promise<{ url: string; made: boolean }> {
     const found = await this.#directory.queueUrl(aws, named.name);
     if (found !== undefined) return { url: found, made: false };
-    if (this.#options.disableEntityManagement) throw this.#directory.missingQueue(named.name, request);
+    if (this.#options.disableEntityManagement) throw this.#directory.missingQueue(named.name, arn, topicArn, request);
     return { url: await this.#makeQueue(aws, named, arn, topicArn, request), made: true };
   }
 
-  /** Without it SNS drops what it should put there, and tells nobody. */
+  /** Gives a queue without a policy one that lets SNS put the topic's messages there. */
   async allow(aws: Aws, QueueUrl: string, arn: string, topicArn: string): Promise<void> {
     const input = { QueueUrl, Attributes: { Policy: policyFor(arn, topicArn) } };
     await aws.call("SetQueueAttributes", (options) => aws.sqs.setQueueAttributes(input, options));
@@ -52,7 +53,7 @@ export class Making {
     return { arn: found, attributes: await this.#directory.subscriptionAttributes(aws, found) };
   }
 
-  /** A queue that was made is there for everybody. */
+  /** What was made or allowed just now is so for everybody. */
   settled(): Promise<void> {
     const { createWait } = this.#options;
     if (createWait === 0) return Promise.resolve();
@@ -75,11 +76,7 @@ export class Making {
   }
 
   async #makeQueue(aws: Aws, { name, hashed }: AwsName, arn: string, topicArn: string, { topic, group }: Request): Promise<string> {
-    const Attributes = {
-      MessageRetentionPeriod: String(Math.floor(this.#options.retention / 1_000)),
-      Policy: policyFor(arn, topicArn),
-      ...(this.#options.fifo && { FifoQueue: "true", DeduplicationScope: "messageGroup", FifoThroughputLimit: "perMessageGroupId" }),
-    };
+    const Attributes = queueAttributes(this.#options, arn, topicArn);
     const mapped = hashed || encodeName(topic) !== topic || encodeName(group) !== group;
     const tags = mapped ? { ...tagsOf(TOPIC_TAG, topic), ...tagsOf(GROUP_TAG, group) } : undefined;
     const input = { QueueName: name, Attributes, ...(tags && { tags }) };
@@ -105,20 +102,4 @@ export class Making {
       return this.#directory.subscription(aws, TopicArn, Endpoint);
     }
   }
-}
-
-function policyFor(queue: string, topic: string): string {
-  return JSON.stringify({
-    Version: "2012-10-17",
-    Statement: [
-      {
-        Sid: "layotto",
-        Effect: "Allow",
-        Principal: { Service: "sns.amazonaws.com" },
-        Action: "sqs:SendMessage",
-        Resource: queue,
-        Condition: { ArnEquals: { "aws:SourceArn": topic } },
-      },
-    ],
-  });
 }

@@ -1,9 +1,10 @@
 import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import { asPubSubError } from "../../pubsub/error.ts";
-import { type Aws, MOST_ENTRIES } from "./client.ts";
+import type { Aws } from "./client.ts";
 import { entryError, isMissing } from "./errors.ts";
 import type { Lease } from "./lease.ts";
+import { MOST_ENTRIES } from "./limits.ts";
 
 /** How long to wait before trying again what SQS did not take. */
 const RETRY_MS = 200;

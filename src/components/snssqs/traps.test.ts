@@ -5,7 +5,7 @@ import { TcpProxy } from "../../../test/brokers/proxy.ts";
 import { withAws } from "../../../test/brokers/with.ts";
 import { type Bench, textOf, textsOf } from "../../conformance/bench.ts";
 import { benchOn, metadata } from "./bench.fixture.ts";
-import { MOST_BYTES } from "./publish.ts";
+import { MOST_BYTES } from "./limits.ts";
 
 const START_MS = 300_000;
 const TEST_MS = 60_000;
