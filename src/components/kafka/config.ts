@@ -53,7 +53,7 @@ export const kafkaOptions = z
     escapeHeaders: orDefault(flag(), false).describe("Header names and values are escaped as in a URL, as with Dapr. Default false."),
     excludeHeaderMetaRegex: text().optional().describe("Headers whose name matches are not delivered as metadata."),
     clientConnectionTopicMetadataRefreshInterval: orDefault(duration(), 60_000).describe(
-      "How often we look for new partitions and moved leaders unasked. Default 1m (Dapr: 8m); 0 means never.",
+      "How often we look for new partitions and moved leaders unasked. Default 1m (Dapr: 8m). Health's question, every 5s, does so too.",
     ),
     dialTimeout: orDefault(duration(), 5_000).describe("Longest wait for a connection. Default 5s (Dapr: 30s)."),
     readTimeout: orDefault(duration(), 5_000).describe(

@@ -11,7 +11,7 @@ import { Lending } from "./lending.ts";
 import { Member } from "./member.ts";
 import { committedOf, offsetsAt } from "./offsets.ts";
 import { Partition } from "./partition.ts";
-import { whereToGoOn } from "./relocation.ts";
+import { cutOff, leftOf, whereToGoOn } from "./relocation.ts";
 import { Remembered } from "./remembered.ts";
 import { TopicWatch } from "./topic-watch.ts";
 import { Troubles } from "./troubles.ts";
@@ -108,7 +108,7 @@ export class Reader implements Subscription {
     this.#watch = new TopicWatch(cluster, request.topic, {
       resized: () => this.#member.rejoin(),
       changed: (topic) => void this.#topicChanged(topic),
-      missing: (error) => this.#troubles.begin("reading", error),
+      missing: (error) => this.#missing(error),
     });
   }
 
@@ -215,13 +215,20 @@ export class Reader implements Subscription {
     const fresh = indexes.filter((index) => !committed.has(index));
     const earliest = await offsetsAt(this.#cluster, topic, EARLIEST, fresh);
     if (this.#over || losses !== this.#losses) return;
-    for (const index of indexes) {
-      if (this.#lending.partition(index)) continue;
+    const taken = indexes.map((index) => {
       const known = committed.get(index) ?? { offset: earliest[index] ?? 0, metadata: "", epoch: -1 };
-      const recalled = this.#remembered.recall(index, topic.id, known);
-      const partition = new Partition(topic.name, topic.id, index, recalled ?? known, known);
-      this.#lending.add(partition);
-      if (recalled) this.#committing.touch(partition);
+      const stand = this.#remembered.recall(index, topic.id, known) ?? known;
+      return { stand, partition: new Partition(topic.name, topic.id, index, stand, known) };
+    });
+    const cut = await Promise.all(taken.map(({ partition }) => cutOff(this.#cluster, topic, partition)));
+    if (this.#over || losses !== this.#losses) return;
+    for (const [at, { partition, stand }] of taken.entries()) {
+      const { index, committed: known } = partition;
+      if (this.#lending.partition(index)) continue;
+      const left = cut[at];
+      const mine = left ? new Partition(topic.name, topic.id, index, left, known) : partition;
+      this.#lending.add(mine);
+      if ((left ?? stand) !== known) this.#committing.touch(mine);
     }
   }
 
@@ -252,13 +259,21 @@ export class Reader implements Subscription {
     const where = await whereToGoOn(this.#cluster, topic, partition);
     if (!where || partition.leaving || this.#lending.partition(partition.index) !== partition) return;
     if (where.back) {
+      const stand = leftOf(partition, where.offset);
       this.#lose([partition], where.error);
       this.#remembered.forget(partition.index);
-      this.#lending.add(new Partition(topic.name, topic.id, partition.index, { offset: where.offset, metadata: "", epoch: -1 }));
+      const left = new Partition(topic.name, topic.id, partition.index, stand, partition.committed);
+      this.#lending.add(left);
+      this.#committing.touch(left);
     } else {
       partition.progress.readTo(where.offset);
       this.#troubles.begin("reading", where.error);
     }
+  }
+
+  #missing(error: PubSubError | undefined): void {
+    if (error) this.#troubles.begin("reading", error);
+    else if (!this.#fetching.troubled) this.#troubles.end("reading");
   }
 
   async #topicChanged({ id }: Topic): Promise<void> {

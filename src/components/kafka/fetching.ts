@@ -111,7 +111,7 @@ export class Fetching {
 
   #fetch(connection: Connection, leader: number, topic: Topic, partitions: readonly Partition[], room: number): void {
     const { consumerFetchDefault, consumerFetchMin, readTimeout } = this.#fetcher.cluster.ground.options;
-    const api = fetchApi(connection.speaks);
+    const api = fetchApi(connection.speaks, topic.id);
     const query = {
       topic: topic.name,
       topicId: topic.id,

@@ -96,7 +96,8 @@ class Kafka implements PubSub {
     this.#capabilities = {
       ...this.#capabilities,
       retentionMs: retentionMs === Number.POSITIVE_INFINITY ? undefined : retentionMs,
-      maxBytes: Math.min(this.#capabilities.maxBytes, most),
+      // The broker's own limit is the default of its topics: who names another one knows better, and the topic has the last word.
+      maxBytes: this.#cluster.ground.options.maxMessageBytes ?? Math.min(capabilities.maxBytes, most),
       maxBatchBytes: Math.min(capabilities.maxBatchBytes, most),
     };
     return findings;

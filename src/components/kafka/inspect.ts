@@ -51,11 +51,12 @@ export async function inspect(cluster: Cluster, oldestMs: number): Promise<Inspe
       remedy: "Set it to false.",
     });
   }
-  if (factor === 1) {
+  const { replicationFactor } = ground.options;
+  if (replicationFactor === 1 || (factor === 1 && !replicationFactor)) {
     findings.push({
       level: "warn",
       id: "kafka.one-replica",
-      found: `default.replication.factor is 1 in a cluster of ${brokers.length}: a topic that is created without another number has one copy, which ends with its broker's disk.`,
+      found: `${replicationFactor === 1 ? "replicationFactor" : "default.replication.factor"} is 1 in a cluster of ${brokers.length}: a topic that is created so has one copy, which ends with its broker's disk.`,
       remedy: "Set replicationFactor of this component, or default.replication.factor, to 3, in a cluster of at least as many brokers.",
     });
   } else if (number("min.insync.replicas") === 1) {

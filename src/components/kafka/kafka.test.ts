@@ -1,4 +1,4 @@
-import { readdirSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { type KafkaServer, startKafka } from "../../../test/brokers/kafka.ts";
@@ -104,6 +104,39 @@ withKafka("kafka: what only Kafka does", () => {
       expect(asked.mock.calls.length).toBeLessThan(100);
     } finally {
       asked.mockRestore();
+      cluster.close();
+      await strict.close(AbortSignal.timeout(5_000));
+    }
+  });
+
+  test("a topic that was gone while its group shared the partitions is read when it is back", async () => {
+    const b = on();
+    const pubsub = await b.open();
+    const other = `${b.topic}-other`;
+    await pubsub.ensure(other, [b.request({ topic: other })], b.patience);
+    await b.ensure(pubsub);
+    const strict = await openKafka(kafka.port, { createTopics: false, clientConnectionTopicMetadataRefreshInterval: "200ms" });
+    const gone = Promise.withResolvers<void>();
+    const back = Promise.withResolvers<void>();
+    const recorder = b.recorder();
+    recorder.interrupted = (error) => (error?.code === "not_found" ? gone.resolve() : error === undefined && back.resolve());
+    const cluster = clusterAt(kafka.port);
+    try {
+      const reading = await b.read(strict, {}, recorder);
+      await cluster.ask(deleteTopics, [b.topic]);
+      await gone.promise;
+      const joined = await b.read(strict, { topic: other });
+      const stored = Promise.withResolvers<void>();
+      const done = (error?: Error) => (error ? stored.reject(error) : stored.resolve());
+      pubsub.publish([{ topic: other, data: Buffer.from("shared"), attributes: {}, done }], b.patience);
+      await stored.promise;
+      await joined.sink.one();
+      const maker = await b.open();
+      await b.ensure(maker);
+      await b.publish(maker, "a");
+      expect(textOf(await reading.sink.one())).toBe("a");
+      await back.promise;
+    } finally {
       cluster.close();
       await strict.close(AbortSignal.timeout(5_000));
     }
@@ -272,6 +305,42 @@ withKafka("kafka: what only Kafka does", () => {
     expect(told).toEqual([`3 messages of ${b.topic} were deleted before they were read`]);
   });
 
+  test("of a log that was cut off, what is left and was not settled comes again, and nothing new passes for settled", async () => {
+    const b = on({ partitions: 1 });
+    const pubsub = await b.open();
+    const reading = await b.read(pubsub);
+    for (const data of ["1", "2", "3"]) await b.publish(pubsub, data);
+    const [first, , third] = await reading.sink.next(3);
+    first?.ack();
+    third?.ack();
+    await b.flush(reading);
+    await kafka.kill();
+    cutOffAfter(join(kafka.directory, "data", `${b.topic}-0`), 2);
+    await kafka.restart();
+    expect(textOf(await reading.sink.one())).toBe("2");
+    await expect.poll(async () => (await b.tryToPublish(pubsub, ["new"]))[0]?.error, { timeout: 20_000 }).toBeUndefined();
+    expect(textOf(await reading.sink.one())).toBe("new");
+  });
+
+  test("a log that was cut off while nobody read it is noticed by who takes it over", async () => {
+    const b = on({ partitions: 1 });
+    const pubsub = await b.open();
+    const reading = await b.read(pubsub);
+    for (const data of ["1", "2", "3"]) await b.publish(pubsub, data);
+    const [first, , third] = await reading.sink.next(3);
+    first?.ack();
+    third?.ack();
+    await b.flush(reading);
+    await b.leave(reading);
+    await kafka.kill();
+    cutOffAfter(join(kafka.directory, "data", `${b.topic}-0`), 2);
+    await kafka.restart();
+    await expect.poll(async () => (await b.tryToPublish(pubsub, ["new"]))[0]?.error, { timeout: 20_000 }).toBeUndefined();
+    await b.publish(pubsub, "newer");
+    const after = await b.read(pubsub);
+    expect((await after.sink.next(3)).map(textOf)).toEqual(["2", "new", "newer"]);
+  });
+
   test("a log that is shorter than what was read of it is read on from its end, or from its beginning", async () => {
     const b = on({ partitions: 1 });
     const pubsub = await b.open();
@@ -333,6 +402,10 @@ withKafka("kafka: what only Kafka does", () => {
     expect(findings.map(({ id, level }) => [id, level])).toEqual([["kafka.one-replica", "warn"]]);
     expect(pubsub.capabilities.maxBytes).toBe(8_388_608 - 1_024);
     expect(pubsub.capabilities.retentionMs).toBe(7 * 24 * 3_600_000);
+    const large = await openKafka(kafka.port, { maxMessageBytes: "20MB", replicationFactor: 3 });
+    expect((await large.inspect(b.patience)).map(({ id }) => id)).toEqual(["kafka.min-insync-replicas"]);
+    expect(large.capabilities.maxBytes).toBe(20_000_000);
+    await large.close(AbortSignal.timeout(5_000));
     const careless = await openKafka(kafka.port, { producerRequiredAcks: "1" });
     expect((await careless.inspect(b.patience))[0]).toMatchObject({ id: "kafka.acks", level: "refuse" });
     await careless.close(AbortSignal.timeout(5_000));
@@ -393,3 +466,13 @@ const deleteRecords: Api<{ readonly topic: string; readonly partition: number; r
     return topics.flat()[0] ?? 0;
   },
 };
+
+/** Leaves the first `batches` of a partition's log, as a disk does that had not got the others yet. */
+function cutOffAfter(folder: string, batches: number): void {
+  const log = readdirSync(folder).find((file) => file.endsWith(".log")) as string;
+  const bytes = readFileSync(join(folder, log));
+  let end = 0;
+  for (let batch = 0; batch < batches; batch++) end += 12 + bytes.readInt32BE(end + 8);
+  truncateSync(join(folder, log), end);
+  for (const file of readdirSync(folder)) if (/\.(index|timeindex|snapshot)$/.test(file)) rmSync(join(folder, file));
+}

@@ -42,6 +42,8 @@ export class Member {
   #wanted = false;
   #running: Promise<void> = Promise.resolve();
   #failures = 0;
+  /** Topics of the group that were not there when we shared their partitions. */
+  readonly #absent = new Set<string>();
   #change = Promise.withResolvers<void>();
   #joined = Promise.withResolvers<void>();
   #cancelBeat: () => void = () => undefined;
@@ -160,6 +162,7 @@ export class Member {
       const answer = await this.#enter((query) => connection.call(joinGroup, query, patience));
       this.#id = answer.member;
       this.#generation = answer.generation;
+      this.#absent.clear();
       const assignments = answer.leader === answer.member ? await this.#share(answer) : new Map<string, Uint8Array>();
       const asked = this.#clock.elapsed();
       const membership = { group, generation: answer.generation, member: answer.member };
@@ -206,6 +209,19 @@ export class Member {
     }
   }
 
+  /** One that leads the group shares again once a topic is there that it could not share. */
+  async #lookForAbsent(): Promise<void> {
+    const { cluster } = this.#represented;
+    for (const name of this.#absent) {
+      try {
+        await cluster.topic(name);
+        this.rejoin();
+      } catch (error) {
+        asPubSubError(error);
+      }
+    }
+  }
+
   async #share({ members }: JoinAnswer): Promise<ReadonlyMap<string, Uint8Array>> {
     const { cluster } = this.#represented;
     // What we know of topics that others read may be old.
@@ -218,6 +234,7 @@ export class Member {
       } catch (error) {
         // Of a topic that is not there, nobody gets anything.
         if (asPubSubError(error).code !== "not_found") throw error;
+        this.#absent.add(name);
       }
     }
     const shared = assign(subscriptions, counts);
@@ -239,7 +256,11 @@ export class Member {
       const number = await cluster.askCoordinator(group, heartbeat, membership);
       if (number === KAFKA.none || number === KAFKA.rebalanceInProgress) this.#hear(asked);
       if (number === KAFKA.rebalanceInProgress) this.#changes(membership);
-      else ensureNone(`the heartbeat of ${group}`, number);
+      else {
+        ensureNone(`the heartbeat of ${group}`, number);
+        if (!this.#joining) this.#represented.troubled();
+        await this.#lookForAbsent();
+      }
     } catch (error) {
       this.#beatFailed(asPubSubError(error), membership);
     }

@@ -5,14 +5,18 @@ import { ensureNone } from "./errors.ts";
 import { isOfAnother } from "./marks.ts";
 import { type Committed, offsetFetch } from "./wire/group-apis.ts";
 import { EARLIEST, type FetchQuery, fetch, fetchByName, LATEST, listOffsets } from "./wire/log-apis.ts";
+import { WireError } from "./wire/reader.ts";
 import { readBatches, type StoredRecord } from "./wire/record-batch.ts";
 
 /** The newest version of a kind of request that knows topics by their id. */
 const BY_ID_SINCE = 13;
 
-/** How this broker is asked for records. */
-export function fetchApi(speaks: ReadonlyMap<number, number>): typeof fetch {
-  return (speaks.get(fetch.key) ?? 0) >= BY_ID_SINCE ? fetch : fetchByName;
+/** A cluster that was not told to speak as Kafka 2.8 gives its topics no ids. */
+const NO_ID = /^0*$/;
+
+/** How this broker is asked for records of a topic with this id. */
+export function fetchApi(speaks: ReadonlyMap<number, number>, topicId: string): typeof fetch {
+  return (speaks.get(fetch.key) ?? 0) >= BY_ID_SINCE && !NO_ID.test(topicId) ? fetch : fetchByName;
 }
 
 /** What a position says. Undefined: it is none of ours. */
@@ -99,10 +103,15 @@ export async function recordsAt(
     minBytes: 0,
     maxBytes,
   };
-  const { error, partitions } = await connection.call(fetchApi(connection.speaks), query, cluster.ground.options.readTimeout);
+  const { error, partitions } = await connection.call(fetchApi(connection.speaks, topic.id), query, cluster.ground.options.readTimeout);
   const [found] = partitions;
   ensureNone(`reading ${topic.name}`, error || (found?.error ?? 0));
   const records: StoredRecord[] = [];
-  const next = found ? readBatches(found.records, offset, found.aborted, (record) => records.push(record)).next : offset;
-  return { records, next };
+  if (!found) return { records, next: offset };
+  try {
+    return { records, next: readBatches(found.records, offset, found.aborted, (record) => records.push(record)).next };
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    throw new PubSubError("internal", `reading ${topic.name}, partition ${index}, from ${offset}: ${error.message}`);
+  }
 }

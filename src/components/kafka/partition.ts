@@ -53,10 +53,11 @@ export class Partition {
     return this.progress.open.filter(({ state }) => state === "lent");
   }
 
-  /** What is to be committed, in at most so many bytes of metadata. */
-  stand(mostBytes: number): Stand {
-    const offset = this.progress.first;
-    const { text, whole } = writeMarks(this.topicId, offset, this.progress.marks(), mostBytes);
+  /** What is to be committed, in at most so many bytes of metadata. `end`: where the log ends that is left of what was read. */
+  stand(mostBytes: number, end = Number.POSITIVE_INFINITY): Stand {
+    const offset = Math.min(this.progress.first, end);
+    const marks = this.progress.marks().flatMap((mark) => (mark.from < end ? [{ ...mark, to: Math.min(mark.to, end) }] : []));
+    const { text, whole } = writeMarks(this.topicId, offset, marks, mostBytes);
     this.#whole = whole;
     return { offset, metadata: text, epoch: this.epoch };
   }

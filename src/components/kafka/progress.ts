@@ -44,6 +44,11 @@ export class Progress<T extends Tracked> {
     return this.#row[0]?.offset ?? this.#next;
   }
 
+  /** Behind all that was read, or is known to be settled. */
+  get end(): number {
+    return Math.max(this.#next, this.#marks.at(-1)?.to ?? 0);
+  }
+
   /** The first message that is not settled. */
   get oldest(): T | undefined {
     this.#trim();

@@ -1,8 +1,11 @@
 import { PubSubError } from "../../pubsub/error.ts";
 import type { Cluster, Topic } from "./cluster.ts";
+import { METADATA_BYTES } from "./committing.ts";
 import { offsetsAt } from "./offsets.ts";
-import type { Partition } from "./partition.ts";
+import type { Partition, Stand } from "./partition.ts";
 import { EARLIEST, LATEST, offsetForLeaderEpoch } from "./wire/log-apis.ts";
+
+const UNKNOWN = -1;
 
 /** Where reading goes on after the broker said that it has no such offset. */
 export interface Relocation {
@@ -25,13 +28,28 @@ export async function whereToGoOn(
     return { offset: start, back: false, error: new PubSubError("failed_precondition", why) };
   }
   if (next <= end) return undefined;
-  const known = epoch < 0 ? -1 : await endOf(cluster, topic, index, epoch);
+  const known = epoch < 0 ? UNKNOWN : await endOf(cluster, topic, index, epoch);
   const why = `${topic.name} ends at ${end}, before what was read of it: its leader has lost messages`;
-  return { offset: known < 0 ? start : Math.min(known, end), back: true, error: new PubSubError("failed_precondition", why) };
+  return { offset: known === UNKNOWN ? start : Math.min(known, end), back: true, error: new PubSubError("failed_precondition", why) };
+}
+
+/** What is left of `partition`, should its log have lost something of what was read in its epoch. Undefined: all is there. */
+export async function cutOff(cluster: Cluster, topic: Topic, partition: Partition): Promise<Stand | undefined> {
+  const { index, epoch, progress } = partition;
+  if (epoch < 0 || progress.end === 0) return undefined;
+  const end = await endOf(cluster, topic, index, epoch);
+  return end === UNKNOWN || end >= progress.end ? undefined : leftOf(partition, end);
+}
+
+/** What of it is before `end` and was not settled must come again; what was settled beyond is nothing of ours any more. */
+export function leftOf(partition: Partition, end: number): Stand {
+  return { ...partition.stand(METADATA_BYTES, end), epoch: -1 };
 }
 
 async function endOf(cluster: Cluster, topic: Topic, partition: number, epoch: number): Promise<number> {
   const connection = await cluster.connection(topic.leaders[partition] ?? -1, "control");
+  // Not all that speaks Kafka's protocol knows of epochs.
+  if ((connection.speaks.get(offsetForLeaderEpoch.key) ?? 0) < offsetForLeaderEpoch.version) return UNKNOWN;
   const { error, endOffset } = await connection.call(
     offsetForLeaderEpoch,
     { topic: topic.name, partition, epoch },

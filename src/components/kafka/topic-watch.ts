@@ -5,12 +5,12 @@ const AGAIN_MS = 500;
 const MAKE_MS = 10_000;
 
 export interface TopicWatcher {
-  /** It has another number of partitions than before. */
+  /** It has another number of partitions than before, or is back: whoever shared them while it was gone gave nobody any. */
   resized(): void;
   /** Something of it may have changed: who leads its partitions, or its id, when it was deleted and made anew. */
   changed(topic: Topic): void;
-  /** It is gone, and cannot be made at the moment. It is tried again. */
-  missing(error: PubSubError): void;
+  /** It is gone, and cannot be made at the moment: it is tried again. None: it is back. */
+  missing(error?: PubSubError): void;
 }
 
 /** Looks at a topic whenever the cluster has changed, and makes it again when it was deleted. */
@@ -20,6 +20,7 @@ export class TopicWatch {
   readonly #watcher: TopicWatcher;
   readonly #unlisten: () => void;
   #partitions: number;
+  #missing = false;
   /** One attempt at a time: each ends in a look at the cluster, and so would begin the next. */
   #making = false;
 
@@ -38,11 +39,14 @@ export class TopicWatch {
   #look(): void {
     const topic = this.#cluster.known(this.#topic);
     if (!topic) {
+      this.#missing = true;
       void this.#make();
       return;
     }
     const { length } = topic.leaders;
-    if (length !== this.#partitions && this.#partitions > 0) this.#watcher.resized();
+    if (this.#missing) this.#watcher.missing();
+    if (this.#missing || (length !== this.#partitions && this.#partitions > 0)) this.#watcher.resized();
+    this.#missing = false;
     this.#partitions = length;
     this.#watcher.changed(topic);
   }

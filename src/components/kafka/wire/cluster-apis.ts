@@ -43,7 +43,7 @@ export interface ClusterMetadata {
 export const metadata: Api<readonly string[] | undefined, ClusterMetadata> = {
   name: "Metadata",
   key: 3,
-  version: 12,
+  version: 11,
   flexible: true,
   write(writer, topics) {
     if (topics === undefined) writer.uvarint(0);

@@ -80,21 +80,34 @@ function transactional(offset: number, producer: number): Buffer {
   return batch;
 }
 
-test("what a transaction wrote that was aborted is not delivered, and what others wrote meanwhile is", () => {
-  const marker = (offset: number, producer: number, type: 0 | 1): Buffer => {
-    const writer = new Writer();
-    const key = Buffer.from([0, 0, 0, type]);
-    writeBatch(writer, [{ data: Buffer.alloc(6), attributes: {}, key: key.toString("latin1") }], NOW, "none");
-    const batch = at(offset, Buffer.from(writer.written));
-    batch.writeInt16BE((1 << 4) | (1 << 5), 21);
-    batch.writeBigInt64BE(BigInt(producer), 43);
-    return batch;
-  };
-  const parts = [transactional(0, 1), transactional(3, 2), marker(6, 1, 0), transactional(7, 1), marker(10, 1, 1), marker(11, 2, 1)];
+/** Where a transaction ends: aborted (0), or committed (1). */
+function marker(offset: number, producer: number, type: 0 | 1): Buffer {
+  const writer = new Writer();
+  const key = Buffer.from([0, 0, 0, type]);
+  writeBatch(writer, [{ data: Buffer.alloc(6), attributes: {}, key: key.toString("latin1") }], NOW, "none");
+  const batch = at(offset, Buffer.from(writer.written));
+  batch.writeInt16BE((1 << 4) | (1 << 5), 21);
+  batch.writeBigInt64BE(BigInt(producer), 43);
+  return batch;
+}
+
+function checked(...parts: Buffer[]): Buffer {
   for (const part of parts) part.writeUInt32BE(crc32c(part.subarray(21)) >>> 0, 17);
-  const found = read(Buffer.concat(parts), 0, [{ producer: 1, firstOffset: 0 }]);
+  return Buffer.concat(parts);
+}
+
+test("what a transaction wrote that was aborted is not delivered, and what others wrote meanwhile is", () => {
+  const parts = [transactional(0, 1), transactional(3, 2), marker(6, 1, 0), transactional(7, 1), marker(10, 1, 1), marker(11, 2, 1)];
+  const found = read(checked(...parts), 0, [{ producer: 1, firstOffset: 0 }]);
   expect(found.records.map(({ offset }) => offset)).toEqual([3, 4, 5, 7, 8, 9]);
   expect(found.next).toBe(12);
+});
+
+test("where more came than is wanted, what was aborted before it says nothing of what is", () => {
+  const bytes = checked(transactional(0, 1), marker(3, 1, 0), transactional(4, 1), marker(7, 1, 1));
+  const found = read(bytes, 4, [{ producer: 1, firstOffset: 0 }]);
+  expect(found.records.map(({ offset }) => offset)).toEqual([4, 5, 6]);
+  expect(found.next).toBe(8);
 });
 
 /** One record, byte by byte: only another program writes such. */

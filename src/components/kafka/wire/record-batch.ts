@@ -136,13 +136,14 @@ export function readBatches(bytes: Buffer, from: number, aborted: readonly Abort
     }
     const first = Number(batch.readBigInt64BE(0));
     const last = first + batch.readInt32BE(23);
-    if (last < from) continue;
     const attributes = batch.readInt16BE(21);
     const producer = Number(batch.readBigInt64BE(43));
     for (let one = coming[comingAt]; one && one.firstOffset <= last; one = coming[++comingAt]) aborting.add(one.producer);
     if (attributes & CONTROL) {
       if (isAbort(batch)) aborting.delete(producer);
-    } else if (!(attributes & TRANSACTIONAL && aborting.has(producer))) readRecords(batch, first, attributes, from, take);
+    } else if (last >= from && !(attributes & TRANSACTIONAL && aborting.has(producer))) readRecords(batch, first, attributes, from, take);
+    // More may come than was asked for: what is before it still says which transactions count.
+    if (last < from) continue;
     next = last + 1;
     epoch = batch.readInt32BE(12);
   }
