@@ -73,14 +73,14 @@ test("a broker that is up is inspected after a subscription or a group was made,
   says.answer = [forgets];
   await look();
   await look();
-  expect(t.log).toEqual(["inspect", "is up", "subscribe", "inspect", "is up", "ping"]);
+  expect(t.log).toEqual(["inspect", "is up", "subscribe", "ping", "inspect", "is up", "ping"]);
   expect(t.guarded.status.findings).toEqual([forgets]);
   await t.guarded.ensure("topic", [], new AbortController().signal);
   await look();
   await look();
-  expect(t.log.slice(6)).toEqual(["ensure", "inspect", "ping"]);
+  expect(t.log.slice(7)).toEqual(["ensure", "ping", "inspect", "ping"]);
   for (let looks = 0; looks < 12; looks++) await look();
-  expect(t.log.slice(9).filter((what) => what === "inspect")).toHaveLength(1);
+  expect(t.log.slice(11).filter((what) => what === "inspect")).toHaveLength(1);
 });
 
 test("settings that would lose messages: nothing is published or read until they are mended", async () => {

@@ -118,10 +118,10 @@ export class Guarded implements PubSub {
     const cancelLate = this.#clock.after(LOOK_AT_MOST_MS, () => late.abort());
     const signal = AbortSignal.any([late.signal, this.#closing.signal]);
     try {
-      if (this.#status.state === "up" && this.#clock.elapsed() < this.#inspectAt) await this.#pubsub.ping(signal);
+      if (this.#status.state !== "up") await this.#inspectNow(signal);
       else {
-        this.#inspectAt = this.#clock.elapsed() + INSPECT_EVERY_MS;
-        this.#inspected(await this.#pubsub.inspect(signal));
+        await this.#pubsub.ping(signal);
+        if (this.#clock.elapsed() >= this.#inspectAt) await this.#inspectNow(signal).catch(unlessPermanent);
       }
     } catch (error) {
       if (!(error instanceof PubSubError)) throw error;
@@ -130,6 +130,12 @@ export class Guarded implements PubSub {
     } finally {
       cancelLate();
     }
+  }
+
+  async #inspectNow(signal: AbortSignal): Promise<void> {
+    // Before it is asked: what is subscribed to meanwhile may not be in the answer.
+    this.#inspectAt = this.#clock.elapsed() + INSPECT_EVERY_MS;
+    this.#inspected(await this.#pubsub.inspect(signal));
   }
 
   #inspected(findings: readonly Finding[]): void {
@@ -146,6 +152,11 @@ export class Guarded implements PubSub {
     const same = before.state === status.state && before.reason === status.reason && textOf(before) === textOf(status);
     if (!same) this.#changed(status, before);
   }
+}
+
+/** A broker that answers is up, though it did not tell its settings this time. */
+function unlessPermanent(error: unknown): void {
+  if (!(error instanceof PubSubError) || error.permanent) throw error;
 }
 
 function textOf({ findings }: BrokerStatus): string {
