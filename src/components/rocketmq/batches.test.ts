@@ -7,6 +7,7 @@ const QUEUE = "b/1";
 
 const message = (position: string): Received => ({
   position,
+  identity: position,
   data: new Uint8Array(0),
   attributes: {},
   publishedAt: 0,

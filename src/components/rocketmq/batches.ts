@@ -18,27 +18,27 @@ export class Batches {
     const again = new Map<string, boolean>();
     for (const message of messages) {
       const queue = queueOf(broker, message);
-      again.set(queue, again.get(queue) === true || this.#queues.get(queue)?.has(message.position) === true);
+      again.set(queue, again.get(queue) === true || this.#queues.get(queue)?.has(message.identity) === true);
     }
     for (const [queue, known] of again) if (!known) this.#queues.delete(queue);
   }
 
   /** Whether the app has done this one. If not it is open from now on. */
-  isDone(queue: string, position: string): boolean {
+  isDone(queue: string, identity: string): boolean {
     const states = this.#queues.get(queue) ?? new Map<string, State>();
-    if (states.get(position) === "acked") return true;
-    this.#queues.set(queue, states.set(position, "open"));
+    if (states.get(identity) === "acked") return true;
+    this.#queues.set(queue, states.set(identity, "open"));
     return false;
   }
 
-  acked({ queue, position }: Lease): void {
+  acked({ queue, identity }: Lease): void {
     const states = this.#queues.get(queue);
-    states?.set(position, "acked");
+    states?.set(identity, "acked");
     if (states && [...states.values()].every((state) => state === "acked")) this.#queues.delete(queue);
   }
 
   /** Given back, or lost: it is to come again. */
-  back({ queue, position }: Lease): void {
-    this.#queues.get(queue)?.set(position, "back");
+  back({ queue, identity }: Lease): void {
+    this.#queues.get(queue)?.set(identity, "back");
   }
 }

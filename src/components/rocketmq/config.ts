@@ -22,8 +22,8 @@ export const rocketmqOptions = z
     entityManagement: orDefault(flag(), true).describe(
       "Create topics and groups that are missing. Needs nameServer; default true where that is given.",
     ),
-    topicType: orDefault(oneOf(["normal", "delay", "mixed"]), "normal").describe(
-      "Type of the topics that are created for subscriptions without order: `normal` (default), `delay` (every message can be delayed), or `mixed`, where the broker has enableMixedMessageType. With order they are of type FIFO.",
+    topicType: orDefault(oneOf(["normal", "fifo", "delay", "mixed"]), "normal").describe(
+      "Type of the topics that are created by a publish, or for a subscription without order: `normal` (default), `fifo`, `delay` (every message can be delayed), or `mixed`, where the broker has enableMixedMessageType. For one with order they are of type FIFO.",
     ),
     topicQueues: orDefault(count(1, 1_024), 8).describe("Queues of a topic that is created, on each broker. Default 8."),
     accessKey: text().optional().describe("Access key."),

@@ -256,3 +256,24 @@ test("why the proxy does not let a reader in is the error of one that has waited
   late.abort();
   await expect(opening).rejects.toMatchObject({ permanent: false, message: "Telemetry: group not found: g" });
 });
+
+test("two messages that another program sent with one id are two, each until it is settled", async () => {
+  const played = await new PlayedReader("none").open();
+  played.reader.window(10, 100_000);
+  played.proxy.poll?.gives(given("m1", { checksum: "a" }), given("m1", { checksum: "b" }));
+  expect(played.positions).toEqual(["m1", "m1"]);
+  expect(played.lent[0]?.ack()).toBe(true);
+  await played.pass(10);
+  expect(played.proxy.asked.filter((one) => one === "AckMessage m1")).toHaveLength(1);
+  played.proxy.poll?.gives(given("m1", { checksum: "c" }));
+  expect(played.positions).toEqual(["m1", "m1", "m1"]);
+});
+
+test("a reader whose group is gone ends, so that it is made again with the next; one that was never taken goes on trying", async () => {
+  const played = await new PlayedReader("none").open();
+  played.proxy.refusal = "the group is not there";
+  played.proxy.lose(gone);
+  played.proxy.connect();
+  for (let seconds = 0; seconds < 12; seconds++) await played.pass(1_000);
+  expect(await played.reader.closed).toMatchObject({ message: expect.stringContaining("the group is not there"), permanent: false });
+});

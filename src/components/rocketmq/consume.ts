@@ -20,6 +20,9 @@ import { MOST_AT_ONCE } from "./receive.ts";
 import { type Introduced, Session } from "./session.ts";
 import { type Settled, Settlements } from "./settlements.ts";
 
+/** So often a proxy may refuse us, a second apart, before the reader ends: while a broker begins it knows no group. */
+const MOST_REFUSALS = 10;
+
 /** What a reader needs of its component. */
 export interface Ground extends Places {
   readonly proxies: Proxies;
@@ -50,6 +53,10 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
   readonly #end = Promise.withResolvers<PubSubError | undefined>();
   readonly #introduced = Promise.withResolvers<void>();
   #unwelcome: PubSubError | undefined;
+  /** The proxy has taken us once. */
+  #known = false;
+  /** How often it has not since. */
+  #refusals = 0;
   #over = false;
 
   constructor(request: SubscribeRequest, group: string, clientId: string, sink: Sink, ground: Ground) {
@@ -103,6 +110,8 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
 
   ready(settings: Settings): void {
     this.#unwelcome = undefined;
+    this.#refusals = 0;
+    this.#known = true;
     const { group, ordered } = this.#member;
     const error = this.#ground.managed ? undefined : unfit(group, ordered, settings);
     if (error) {
@@ -116,9 +125,12 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
     this.#polls.again();
   }
 
+  /** A group that is gone is made again with the next reader. */
   unwelcome(error: PubSubError): void {
     this.#unwelcome = error;
-    this.troubled(error);
+    this.#refusals += 1;
+    if (this.#known && this.#refusals >= MOST_REFUSALS) this.refused(error);
+    else this.troubled(error);
   }
 
   away(): void {
@@ -193,7 +205,7 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
   over(lease: Lease, stands: boolean): void {
     if (lease.state === "returned") this.#batches?.back(lease);
     else if (stands) this.#batches?.acked(lease);
-    else this.#done.add(lease.position);
+    else this.#done.add(lease.identity);
     this.#leases.remove(lease);
     this.#polls.again();
   }
@@ -229,7 +241,7 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
   }
 
   #take(queue: string, message: Received, safeUntil: number): void {
-    const known = this.#leases.get(message.position);
+    const known = this.#leases.get(message.identity);
     if (known && (known.state === "lent" || known.state === "held")) {
       known.givenAgain(message.handle, safeUntil);
       return;
@@ -237,8 +249,8 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
     const lease = new Lease(this.#member.topic, queue, message, safeUntil, this);
     this.#lending.seen(lease.size);
     this.#leases.add(lease);
-    if (this.#batches?.isDone(queue, message.position) || this.#done.has(message.position) || known?.state === "acked") {
-      this.#done.delete(message.position);
+    if (this.#batches?.isDone(queue, message.identity) || this.#done.has(message.identity) || known?.state === "acked") {
+      this.#done.delete(message.identity);
       lease.state = "acked";
       this.#settlements.add(lease);
     } else if (this.#over) this.giveBack(lease);

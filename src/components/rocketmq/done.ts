@@ -7,20 +7,20 @@ const MOST = 10_000;
  * behind a message that was given back, and RocketMQ goes back to that one. They are acknowledged, not lent.
  */
 export class Done {
-  readonly #positions = new FreshMap<string, true>();
+  readonly #identities = new FreshMap<string, true>();
 
-  add(position: string): void {
-    this.#positions.set(position, true);
-    if (this.#positions.size <= MOST) return;
-    const [oldest] = this.#positions.keys();
-    if (oldest !== undefined) this.#positions.delete(oldest);
+  add(identity: string): void {
+    this.#identities.set(identity, true);
+    if (this.#identities.size <= MOST) return;
+    const [oldest] = this.#identities.keys();
+    if (oldest !== undefined) this.#identities.delete(oldest);
   }
 
-  has(position: string): boolean {
-    return this.#positions.has(position);
+  has(identity: string): boolean {
+    return this.#identities.has(identity);
   }
 
-  delete(position: string): void {
-    this.#positions.delete(position);
+  delete(identity: string): void {
+    this.#identities.delete(identity);
   }
 }

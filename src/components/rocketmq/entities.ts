@@ -68,7 +68,7 @@ export class Entities {
     await this.eachBroker(signal, async (broker) => {
       const found = await topicShape(broker, topic);
       if (found === undefined) await this.#makeTopic(broker, topic, type);
-      else if (ordered && found.type !== "FIFO") throw notFifo(topic, found.type);
+      else if (ordered && found.type !== "FIFO" && found.type !== "MIXED") throw notFifo(topic, found.type);
     });
   }
 

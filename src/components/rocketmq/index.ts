@@ -68,7 +68,11 @@ class RocketMQ implements PubSub {
 
   constructor(options: RocketmqOptions, context: ComponentContext) {
     const { name, clock, process } = context;
-    this.capabilities = { ...capabilities, delay: options.topicType !== "normal", backlog: options.nameServers.length > 0 };
+    this.capabilities = {
+      ...capabilities,
+      delay: options.topicType === "delay" || options.topicType === "mixed",
+      backlog: options.nameServers.length > 0,
+    };
     this.#options = options;
     this.#context = context;
     this.#proxies = new Proxies(options, name, clock);

@@ -16,6 +16,7 @@ export interface LeaseKeeper {
 export class Lease implements Delivery {
   readonly topic: string;
   readonly position: string;
+  readonly identity: string;
   readonly data: Uint8Array;
   readonly attributes: Readonly<Record<string, string>>;
   readonly key?: string;
@@ -41,6 +42,7 @@ export class Lease implements Delivery {
     this.topic = topic;
     this.queue = queue;
     this.position = received.position;
+    this.identity = received.identity;
     this.data = received.data;
     this.attributes = received.attributes;
     if (received.key !== undefined) this.key = received.key;

@@ -22,11 +22,11 @@ export interface LeaseOwner {
   lost(lent: readonly Lease[], held: readonly Lease[], error: PubSubError): void;
 }
 
-/** All messages that are with us, by position, over reconnects; it keeps their leases. */
+/** All messages that are with us, by identity, over reconnects; it keeps their leases. */
 export class Leases {
   readonly #member: Member;
   readonly #owner: LeaseOwner;
-  readonly #byPosition = new FreshMap<string, Lease>();
+  readonly #byIdentity = new FreshMap<string, Lease>();
   /** No lease is over before. */
   #soonest = Number.POSITIVE_INFINITY;
   #due: Lease[] = [];
@@ -39,21 +39,21 @@ export class Leases {
   }
 
   get all(): readonly Lease[] {
-    return [...this.#byPosition.values()];
+    return [...this.#byIdentity.values()];
   }
 
-  get(position: string): Lease | undefined {
-    return this.#byPosition.get(position);
+  get(identity: string): Lease | undefined {
+    return this.#byIdentity.get(identity);
   }
 
   add(lease: Lease): void {
-    this.#byPosition.set(lease.position, lease);
+    this.#byIdentity.set(lease.identity, lease);
     this.#soonest = Math.min(this.#soonest, lease.safeUntil);
   }
 
   remove(lease: Lease): void {
     lease.state = "over";
-    if (this.#byPosition.get(lease.position) === lease) this.#byPosition.delete(lease.position);
+    if (this.#byIdentity.get(lease.identity) === lease) this.#byIdentity.delete(lease.identity);
   }
 
   start(): void {
@@ -74,7 +74,7 @@ export class Leases {
     if (now < this.#soonest) return;
     this.#soonest = Number.POSITIVE_INFINITY;
     const ended: Lease[] = [];
-    for (const lease of this.#byPosition.values()) {
+    for (const lease of this.#byIdentity.values()) {
       if (lease.state !== "held" && lease.state !== "lent") continue;
       if (lease.safeUntil <= now) ended.push(lease);
       else this.#soonest = Math.min(this.#soonest, lease.safeUntil);
@@ -87,7 +87,7 @@ export class Leases {
     const { clock, options } = this.#member;
     const soon = clock.elapsed() + (options.lease * (LOOKS - 2)) / LOOKS;
     this.#due = [];
-    for (const lease of this.#byPosition.values()) {
+    for (const lease of this.#byIdentity.values()) {
       if ((lease.state !== "held" && lease.state !== "lent") || lease.renewing || lease.safeUntil > soon) continue;
       if (lease.state === "held" && this.#owner.paused) this.#owner.giveBack(lease);
       else this.#due.push(lease);

@@ -60,6 +60,11 @@ export function sizeOf({ data, attributes }: Pick<Outgoing, "data" | "attributes
 /** A message as it came. */
 export interface Received extends Beside {
   readonly position: string;
+  /**
+   * By what it is known when it comes again: the position and the body's checksum. RocketMQ's older client gives two messages one id when a
+   * program sends the same object twice, with another body.
+   */
+  readonly identity: string;
   readonly data: Uint8Array;
   readonly publishedAt: number | undefined;
   readonly deliveries: number;
@@ -75,11 +80,13 @@ export function fromMessage({ userProperties, systemProperties, body }: Message)
   // What cannot be opened is its reader's to open.
   const opened = systemProperties?.bodyEncoding === Encoding.GZIP ? uncompressed(body) : body;
   const { attributes, key, empty } = fromProperties(userProperties, systemProperties?.messageGroup, named);
+  const position = systemProperties?.messageId ?? "";
   const deliveries = systemProperties?.deliveryAttempt ?? 1;
   // What was handed out before stands in the broker's retry topic, since then.
   const at = deliveries > 1 ? systemProperties?.bornTimestamp : systemProperties?.storeTimestamp;
   return {
-    position: systemProperties?.messageId ?? "",
+    position,
+    identity: `${position} ${systemProperties?.bodyDigest?.checksum ?? ""}`,
     data: empty ? NO_BYTES : (opened ?? body),
     attributes: opened ? attributes : { ...attributes, [BODY_ENCODING]: "gzip" },
     ...(key !== undefined && { key }),

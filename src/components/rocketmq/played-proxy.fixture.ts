@@ -11,7 +11,13 @@ import { type ClientStream, Metadata, RpcError, Status, type StreamReceiver } fr
 import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import { rocketmqOptions } from "./config.ts";
-import { Code, MessageType, type SettingsSchema, type MessageSchema as WireMessageSchema } from "./gen/apache/rocketmq/v2/definition_pb.ts";
+import {
+  Code,
+  DigestType,
+  MessageType,
+  type SettingsSchema,
+  type MessageSchema as WireMessageSchema,
+} from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import {
   MessagingService,
   type ReceiveMessageRequest,
@@ -26,11 +32,17 @@ const OK = { code: Code.OK, message: "" };
 /** A message of the queue 1, as a broker gives it. */
 export const given = (
   position: string,
-  { key, bytes = 100, queue = 1 }: { readonly key?: string; readonly bytes?: number; readonly queue?: number } = {},
+  {
+    key,
+    bytes = 100,
+    queue = 1,
+    checksum = "",
+  }: { readonly key?: string; readonly bytes?: number; readonly queue?: number; readonly checksum?: string } = {},
 ): MessageInitShape<typeof WireMessageSchema> => ({
   systemProperties: {
     messageId: position,
-    receiptHandle: `handle of ${position}`,
+    receiptHandle: `handle of ${position}${checksum}`,
+    bodyDigest: { type: DigestType.CRC32, checksum },
     queueId: queue,
     ...(key !== undefined && { messageGroup: key, messageType: MessageType.FIFO }),
   },

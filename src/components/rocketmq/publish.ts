@@ -39,7 +39,7 @@ export class Publisher {
   }
 
   publish(batch: readonly Outgoing[], signal: AbortSignal): void {
-    const { proxies, routes, used } = this.#ground;
+    const { proxies, routes } = this.#ground;
     const failure = signal.aborted ? abortError(DOING, signal, "rejected") : proxies.up ? undefined : proxies.unavailable();
     if (failure) {
       for (const message of batch) message.done(failure);
@@ -52,9 +52,8 @@ export class Publisher {
       else topics.set(message.topic, [message]);
     }
     for (const [topic, messages] of topics) {
-      used(topic);
       const route = routes.known(topic);
-      if (route) this.#toTopic(route, messages, signal);
+      if (route) this.#toTopic(topic, route, messages, signal);
       else void this.#toUnknown(topic, messages, signal);
     }
   }
@@ -62,7 +61,7 @@ export class Publisher {
   async #toUnknown(topic: string, messages: readonly Outgoing[], signal: AbortSignal): Promise<void> {
     try {
       const route = await this.#ground.topic(topic, signal);
-      this.#toTopic(route, messages, signal);
+      this.#toTopic(topic, route, messages, signal);
     } catch (error) {
       // Nothing was sent, whatever became of the question.
       const { code, message, permanent } = asPubSubError(error);
@@ -70,7 +69,9 @@ export class Publisher {
     }
   }
 
-  #toTopic({ types }: Route, messages: readonly Outgoing[], signal: AbortSignal): void {
+  #toTopic(topic: string, { types }: Route, messages: readonly Outgoing[], signal: AbortSignal): void {
+    // Of one that is not there the proxy must not be told: it would take us for nobody.
+    this.#ground.used(topic);
     const lanes = new Map<string, Outgoing[]>();
     for (const [index, message] of messages.entries()) {
       const type = typeOf(types, message);

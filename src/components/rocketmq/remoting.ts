@@ -28,6 +28,8 @@ export const Answer = { topicNotExist: 17, noOffset: 22, groupNotExist: 26 } as 
 const NUMBER_BYTES = 4;
 const HEADER_BYTES = 0xffffff;
 const MOST_BYTES = 64 * 2 ** 20;
+/** The first byte of a header's length says how it is written. */
+const JSON_HEADER = 0;
 const CODES: Readonly<Record<number, ErrorCode>> = {
   16: "permission_denied",
   [Answer.topicNotExist]: "not_found",
@@ -125,7 +127,11 @@ export class Remoting {
       }
       if (this.#got.length < end) return;
       const headerEnd = 2 * NUMBER_BYTES + (this.#got.readUInt32BE(NUMBER_BYTES) & HEADER_BYTES);
-      const header = JSON.parse(this.#got.toString("utf8", 2 * NUMBER_BYTES, headerEnd)) as Header;
+      const header = this.#got[NUMBER_BYTES] === JSON_HEADER ? parsed(this.#got.toString("utf8", 2 * NUMBER_BYTES, headerEnd)) : undefined;
+      if (header === undefined) {
+        this.#fail("its answers have no header in JSON (is ROCKETMQ_SERIALIZE_TYPE set there?)");
+        return;
+      }
       const body = this.#got.toString("utf8", headerEnd, end);
       this.#got = this.#got.subarray(end);
       const asked = this.#asked.get(header.opaque);
@@ -156,9 +162,25 @@ export async function withRemoting<T>(
   }
 }
 
-/** RocketMQ writes maps whose keys are numbers without quotes. */
+/** RocketMQ writes maps whose keys are numbers without quotes. Throws a PubSubError when it is no JSON all the same. */
 export function readJson(text: string): unknown {
-  return JSON.parse(text.replace(/([{,])\s*(-?\d+)\s*:/g, '$1"$2":'));
+  try {
+    return JSON.parse(text.replace(/([{,])\s*(-?\d+)\s*:/g, '$1"$2":'));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new PubSubError("internal", `a server of RocketMQ answers with what is no JSON: ${error.message}`);
+  }
+}
+
+/** Undefined: it is no header. */
+function parsed(text: string): Header | undefined {
+  try {
+    const header: unknown = JSON.parse(text);
+    return typeof header === "object" && header !== null && "opaque" in header && "code" in header ? (header as Header) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 function frame(code: number, opaque: number, extFields: Readonly<Record<string, string>>, body: string): Buffer {

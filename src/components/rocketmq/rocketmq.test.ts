@@ -12,6 +12,7 @@ import type { PubSub } from "../../pubsub/pubsub.ts";
 import type { SubscribeRequest } from "../../pubsub/subscription.ts";
 import { Entities, NO_LIMIT } from "./entities.ts";
 import { definition } from "./index.ts";
+import type { Lease } from "./lease.ts";
 import { theyPublish, theyReceive } from "./other-client.fixture.ts";
 import { Request } from "./remoting.ts";
 
@@ -93,6 +94,16 @@ withRocketmq("rocketmq, with sign-in and filters", () => {
     pubsub.publish(batch, AbortSignal.timeout(20_000));
     return Promise.all(results.map(({ promise }) => promise));
   }
+
+  test("the proxy tells the checksum of a body, by which messages with one id are told apart", { timeout: TEST_MS }, async () => {
+    const topic = topicOf("checksum");
+    const pubsub = await connected();
+    const sink = await read(pubsub, wanted(topic));
+    await publish(pubsub, topic, "a");
+    const delivery = (await sink.one()) as Lease;
+    expect(delivery.identity).toMatch(/^\S+ [0-9A-Fa-f]+$/);
+    delivery.ack();
+  });
 
   test(
     "RocketMQ's own client receives what we send",
