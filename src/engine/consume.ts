@@ -7,6 +7,8 @@ import type { Delivery } from "../pubsub/delivery.ts";
 import { DEAD_LETTER } from "./dead-letter.ts";
 import { CONTENT_TYPE, EXPIRATION } from "./publish.ts";
 
+const TTL = "ttlInSeconds";
+
 /** A lent message as the event that the app gets: an envelope is opened, anything else is handed over as it is (D13). */
 export function consume(delivery: Delivery, pubsub: string, rawWanted: boolean): AppEvent {
   const { attributes } = delivery;
@@ -15,7 +17,9 @@ export function consume(delivery: Delivery, pubsub: string, rawWanted: boolean):
   const event = rawWanted || CONTENT_TYPE in attributes ? undefined : unwrap(delivery.data);
   if (event && !raw) return appEvent(delivery, event, pubsub, attributes);
   const { [CONTENT_TYPE]: contentType, [EXPIRATION]: expiration, ...metadata } = attributes;
-  return appEvent(delivery, event ?? { ...rawEvent(delivery.data, contentType), expiresAt: expiresAt(expiration) }, pubsub, metadata);
+  // Of an envelope that is handed over as it is only the envelope says when it expires.
+  const expires = expiresAt(expiration) ?? (rawWanted && TTL in attributes ? unwrap(delivery.data)?.expiresAt : undefined);
+  return appEvent(delivery, event ?? { ...rawEvent(delivery.data, contentType), expiresAt: expires }, pubsub, metadata);
 }
 
 /** A dead letter is there to be looked at: it does not expire. Written out: every message passes here, and spreading an object costs a multiple. */

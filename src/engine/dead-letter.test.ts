@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { wrap } from "../cloudevents/wrap.ts";
 import { POLICY } from "../conformance/engine/policy.ts";
+import type { Delivery } from "../pubsub/delivery.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { Outgoing } from "../pubsub/outgoing.ts";
 import { consume } from "./consume.ts";
@@ -158,6 +159,13 @@ test("the next of its key waits until the dead letter stands", () => {
   expect(t.ids()).toBe("");
   t.written[0]?.done();
   expect(t.ids()).toBe("b");
+});
+
+test("an envelope that is handed over as it is expires, too", () => {
+  const data = wrap({ id: "1", topic: "t", pubsub: "p", contentType: "", data: Buffer.from("x"), expiresAt: 5 });
+  const delivery = { topic: "t", position: "1", data, attributes: { ttlInSeconds: "1" } } as unknown as Delivery;
+  const event = consume(delivery, "p", true);
+  expect([event.expiresAt, event.raw, Buffer.compare(event.data, data)]).toEqual([5, true, 0]);
 });
 
 test("a dead letter does not expire: it is there to be looked at", () => {

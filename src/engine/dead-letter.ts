@@ -31,7 +31,7 @@ export interface DeadLetterTarget {
 
 /**
  * `acked`: the broker settled the original in the same step. `stored`: the caller acks. `failed`: nothing happened, and no further try is
- * made. `over`: it is no longer ours.
+ * made here. `over`: it is no longer ours.
  */
 type DeadLetterOutcome = "acked" | "stored" | "failed" | "over";
 
@@ -75,7 +75,7 @@ export class DeadLetters {
     this.#write(lent, reason, (outcome) => {
       this.underWay -= 1;
       if (lent.state !== "dead") done("over");
-      else if (outcome !== "failed" || this.#givingUp) done(outcome);
+      else if (outcome !== "failed" || this.#givingUp || lent.leaving) done(outcome);
       else {
         lent.state = "backoff";
         const wait = waitMs(AGAIN, attempt, this.#clock.random());

@@ -184,7 +184,7 @@ export class Reader implements Sink {
     if (this.#loans.joins(delivery)) return;
     const event = consume(delivery, this.#options.pubsub, this.#options.rawPayload);
     if (event.raw && !this.#options.rawPayload && !sentRaw(delivery)) this.counts.undecodable += 1;
-    const lent = new Lent(delivery, event, laneOf(this.#options.order, delivery.key), this.#onVerdict);
+    const lent = new Lent(delivery, event, laneOf(this.#options.order, delivery.key), this.#settling.failuresOf(delivery), this.#onVerdict);
     if (this.#loans.add(lent)) this.#ready(lent);
   }
 

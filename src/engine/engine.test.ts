@@ -45,3 +45,70 @@ test("a remembered group is made in the order that it asks for, and one that is 
   await engine.drain(AbortSignal.timeout(1_000));
   await broker.close(AbortSignal.timeout(1_000));
 });
+
+test("a subscription that the app wants otherwise is opened so once its old reader is closed", async () => {
+  const clock = new SteppedClock();
+  const context = { name: "broker", appId: "app1", process: "host:1", dataDir: "", clock };
+  const broker = definition.open(definition.options.parse({}), context);
+  const app = new PlayedApp([{ pubsub: "broker", topic: "t", metadata: {} }], 1_000);
+  const engine = new Engine(new Map([["broker", { pubsub: broker, group: "app1" }]]), app, clock, OPTIONS, UNHEARD);
+  await engine.look();
+  engine.start([], []);
+  await expect.poll(() => engine.subscriptions.map(({ state }) => state)).toEqual(["running"]);
+  broker.publish([{ topic: "t", data: Buffer.from("a"), attributes: {}, done: () => undefined }], new AbortController().signal);
+  const call = await app.one();
+  app.wanted = [{ pubsub: "broker", topic: "t", metadata: { order: "key" } }];
+  app.go();
+  app.comeBack();
+  await new Promise(setImmediate);
+  // The old one has a call under way.
+  expect(engine.subscriptions).toEqual([]);
+  call.answer("success");
+  await expect.poll(() => engine.subscriptions.map(({ state, order }) => [state, order])).toEqual([["running", "key"]]);
+  expect(engine.orphans).toEqual([]);
+  await engine.drain(AbortSignal.timeout(1_000));
+  await broker.close(AbortSignal.timeout(1_000));
+});
+
+test("one subscription that cannot be closed cuts short nobody else's calls", async () => {
+  const clock = new SteppedClock();
+  const context = { name: "broker", appId: "app1", process: "host:1", dataDir: "", clock };
+  const broker = definition.open(definition.options.parse({}), context);
+  const refusing: PubSub = {
+    capabilities: broker.capabilities,
+    publish: (batch, signal) => broker.publish(batch, signal),
+    async subscribe(request, sink) {
+      const subscription = await broker.subscribe(request, sink);
+      const close = (signal: AbortSignal) => (request.topic === "bad" ? Promise.reject(new Error("refused")) : subscription.close(signal));
+      return {
+        closed: subscription.closed,
+        window: (messages, bytes) => subscription.window(messages, bytes),
+        flush: (signal) => subscription.flush(signal),
+        close,
+      };
+    },
+    ensure: (topic, groups, signal) => broker.ensure(topic, groups, signal),
+    inspect: (signal) => broker.inspect(signal),
+    ping: (signal) => broker.ping(signal),
+    close: (signal) => broker.close(signal),
+  };
+  const app = new PlayedApp(
+    ["bad", "good"].map((topic) => ({ pubsub: "broker", topic, metadata: {} })),
+    1_000,
+  );
+  const engine = new Engine(new Map([["broker", { pubsub: refusing, group: "app1" }]]), app, clock, OPTIONS, UNHEARD);
+  await engine.look();
+  engine.start([], []);
+  await expect.poll(() => engine.subscriptions.map(({ state }) => state)).toEqual(["running", "running"]);
+  broker.publish([{ topic: "good", data: Buffer.from("a"), attributes: {}, done: () => undefined }], new AbortController().signal);
+  const call = await app.one();
+  let over = false;
+  const drained = engine.drain(AbortSignal.timeout(5_000)).finally(() => {
+    over = true;
+  });
+  for (let turns = 0; turns < 5; turns++) await new Promise(setImmediate);
+  expect(over).toBe(false);
+  call.answer("success");
+  await expect(drained).rejects.toThrow("refused");
+  await broker.close(AbortSignal.timeout(1_000));
+});

@@ -18,7 +18,7 @@ import { type Publishing, type PublishRequest, publish } from "./publish.ts";
 import type { Shared } from "./reader-options.ts";
 import { type DeclaredSubscription, subscriptionOptions } from "./subscription-options.ts";
 import { type SubscriptionStatus, Supervised } from "./supervise.ts";
-import { Wanted } from "./wanted.ts";
+import { Wanted, type WantedChanges } from "./wanted.ts";
 
 /** One component, opened, and what the configuration says of it. */
 export interface Source {
@@ -83,6 +83,10 @@ export class Engine {
   readonly #shared: Shared;
   readonly #declared = new Set<string>();
   readonly #ensuring = new AbortController();
+  /** Readers that are being closed while others go on. */
+  readonly #closing = new Set<Promise<void>>();
+  /** What the app wants otherwise than before, and is opened once its old reader is closed. */
+  readonly #anew = new Map<string, AppSubscription>();
   readonly #subscriptions = new Map<AppSubscription, { readonly pubsub: string; readonly supervised: Supervised }>();
   readonly #orphans = new Map<string, Orphan>();
   #wanted: Wanted | undefined;
@@ -132,11 +136,13 @@ export class Engine {
       this.#declared.add(keyOf(subscription));
       this.#open(subscription);
     }
-    this.#wanted = new Wanted(this.#channel, this.#clock, {
+    const changes: WantedChanges = {
       added: (subscription) => this.#declared.has(keyOf(subscription)) || this.#open(subscription),
-      removed: (subscription) => this.#remove(subscription),
+      changed: (before, subscription) => this.#declared.has(keyOf(subscription)) || this.#openAnew(before, subscription),
+      removed: (subscription) => this.#declared.has(keyOf(subscription)) || this.#remove(subscription),
       unanswered: (reason) => this.#events.appUnanswered(reason),
-    });
+    };
+    this.#wanted = new Wanted(this.#channel, this.#clock, changes, remembered);
   }
 
   get brokers(): ReadonlyMap<string, BrokerStatus> {
@@ -180,14 +186,14 @@ export class Engine {
   async drain(signal: AbortSignal): Promise<void> {
     this.#ensuring.abort();
     this.#wanted?.close();
-    await Promise.all([...this.#subscriptions.values()].map(({ supervised }) => supervised.close(signal)));
+    await all([...[...this.#subscriptions.values()].map(({ supervised }) => supervised.close(signal)), ...this.#closing]);
   }
 
   /** After `drain`: fails what still waits to be published, and closes the components. */
   async close(signal: AbortSignal): Promise<void> {
     for (const { outbox } of this.#publishing.values()) outbox.close();
     this.#channel?.close();
-    await Promise.all([...this.#brokers.values()].map((broker) => broker.close(signal)));
+    await all([...this.#brokers.values()].map((broker) => broker.close(signal)));
   }
 
   #publishingTo(name: string, pubsub: Guarded): Publishing {
@@ -230,7 +236,10 @@ export class Engine {
     this.#exists(pubsub, topic, pubsub.capabilities.keepsWithoutGroup ? [] : [retaining]);
     return {
       topic,
-      maxBytes: pubsub.capabilities.maxBytes,
+      // Known only once the broker was seen.
+      get maxBytes() {
+        return pubsub.capabilities.maxBytes;
+      },
       publish: (message, done) => outbox.publish(message, { published: done }),
     };
   }
@@ -260,22 +269,51 @@ export class Engine {
     return source && { topic, group: group ?? source.group, start, order, options: metadata };
   }
 
+  /** The group stays at the broker, so nothing is lost if the app asks for it again. It may have no reader: when it is only remembered. */
   #remove(subscription: AppSubscription): void {
-    const entry = this.#subscriptions.get(subscription);
-    if (!entry) return;
-    this.#subscriptions.delete(subscription);
-    const { topic, group } = entry.supervised.status;
-    this.#orphans.set(keyOf(subscription), { pubsub: entry.pubsub, topic, group });
+    this.#anew.delete(keyOf(subscription));
+    const request = this.#request(subscription);
+    if (request) this.#orphans.set(keyOf(subscription), { pubsub: subscription.pubsub, topic: request.topic, group: request.group });
     this.#events.unsubscribed(subscription);
-    // The group stays at the broker, so nothing is lost if the app asks for it again.
-    void entry.supervised.close(AbortSignal.timeout(CLOSE_MS)).catch((error: unknown) => {
-      const why = error instanceof Error ? error.message : String(error);
-      this.#events.trouble(`closing the subscription to ${subscription.topic} in ${subscription.pubsub}: ${why}`);
+    void this.#retire(subscription);
+  }
+
+  /** The app wants it otherwise. The old reader settles what it has first, or its messages would be lent to both. */
+  #openAnew(before: AppSubscription, subscription: AppSubscription): void {
+    const key = keyOf(subscription);
+    const waits = this.#anew.has(key);
+    this.#anew.set(key, subscription);
+    if (waits) return;
+    void this.#retire(before).then(() => {
+      const wanted = this.#anew.get(key);
+      this.#anew.delete(key);
+      if (wanted && !this.#ensuring.signal.aborted) this.#open(wanted);
     });
+  }
+
+  /** Resolves when its reader is closed, or could not be. */
+  #retire(subscription: AppSubscription): Promise<void> {
+    const entry = this.#subscriptions.get(subscription);
+    if (!entry) return Promise.resolve();
+    this.#subscriptions.delete(subscription);
+    const closing = entry.supervised
+      .close(AbortSignal.timeout(CLOSE_MS))
+      .catch((error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error);
+        this.#events.trouble(`closing the subscription to ${subscription.topic} in ${subscription.pubsub}: ${why}`);
+      })
+      .finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+    return closing;
   }
 }
 
 const CLOSE_MS = 25_000;
+
+/** Resolves when all have ended, whatever became of one; then rejects with the first error. */
+async function all(work: readonly Promise<void>[]): Promise<void> {
+  for (const one of await Promise.allSettled(work)) if (one.status === "rejected") throw one.reason;
+}
 
 /** No call may take longer than the broker lets us hold its message (D5). */
 function heldBy({ hold }: Capabilities, policy: DeliveryPolicy): DeliveryPolicy {

@@ -33,12 +33,13 @@ export class Lent implements VerdictReceiver {
     delivery: Delivery,
     event: AppEvent,
     lane: string | undefined,
+    failures: number,
     judged: (lent: Lent, verdict: Verdict, reason?: string, code?: string) => void,
   ) {
     this.delivery = delivery;
     this.event = event;
     this.lane = lane;
-    this.failures = delivery.failures ?? 0;
+    this.failures = failures;
     this.#judged = judged;
   }
 

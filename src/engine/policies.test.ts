@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import { POLICY } from "../conformance/engine/policy.ts";
 import { Budget } from "./budget.ts";
+import type { DeadLetterTarget } from "./dead-letter.ts";
 import { Flight } from "./flight.ts";
 import { setUp } from "./reader.fixture.ts";
 
@@ -76,4 +78,19 @@ test("subscriptions share the memory: one that needs it gets more, and gives it 
   for (const { receiver } of t.calls) receiver.verdict("success");
   t.clock.advance(1_000);
   expect([memory.used, t.reader.degradedBecause]).toEqual([0, undefined]);
+});
+
+test("where the broker counts no failures, those of a message that was given back are remembered until it is settled", () => {
+  const publish: DeadLetterTarget["publish"] = (_, done) => done();
+  const retry = { ...POLICY.retry, maxFailures: 3 };
+  const t = setUp({ maxPending: 1, retry }, { deadLetters: { topic: "dead", maxBytes: 1_000, publish } });
+  for (let failure = 1; failure <= 3; failure++) {
+    t.lend("a", { retry: true, uncounted: true });
+    t.answer("a", "retry");
+  }
+  expect(t.log.map((line) => line.replace(/retry \d+/, "retry"))).toEqual(["retry 1 a", "retry 2 a", "ack a"]);
+  expect(t.reader.counts.deadLettered).toBe(1);
+  t.lend("a", { retry: true, uncounted: true });
+  t.answer("a", "retry");
+  expect(t.log.at(-1)).toMatch(/^retry \d+ 1 a$/);
 });

@@ -16,6 +16,8 @@ export interface Lending {
   readonly expiresAt?: number;
   /** The broker can delay it. */
   readonly retry?: boolean;
+  /** The broker keeps no count of failures. */
+  readonly uncounted?: boolean;
   readonly move?: NonNullable<Delivery["move"]>;
 }
 
@@ -75,7 +77,7 @@ export function setUp(policy: Partial<DeliveryPolicy> = {}, options: Partial<Rea
       ...(more.move === undefined ? {} : { move: more.move }),
       ack: () => settle("ack"),
       release: () => settle("release"),
-      keep: (failures) => void settle(`keep ${failures}`),
+      ...(!more.uncounted && { keep: (failures: number) => void settle(`keep ${failures}`) }),
       ...(more.retry ? { retry: (delay: number, failures: number) => settle(`retry ${delay} ${failures}`) } : {}),
     };
     reader.deliver([delivery]);

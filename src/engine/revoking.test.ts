@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { PubSubError } from "../pubsub/error.ts";
+import type { DeadLetterTarget } from "./dead-letter.ts";
 import { setUp } from "./reader.fixture.ts";
 
 /** Whether the promise is settled by now. */
@@ -43,4 +45,17 @@ test("at the deadline nothing is waited for any more", async () => {
   deadline.abort();
   await revoked;
   expect(t.log).toEqual([]);
+});
+
+test("what cannot be dead-lettered while it is revoked goes back, and holds nobody up", async () => {
+  const writes: ((error?: PubSubError) => void)[] = [];
+  const deadLetters: DeadLetterTarget = { topic: "dead", maxBytes: 1_000, publish: (_, done) => void writes.push(done) };
+  const t = setUp({}, { deadLetters });
+  const delivery = t.lend("a");
+  t.answer("a", "drop");
+  const revoked = t.reader.revoking([delivery], new AbortController().signal);
+  expect(await over(revoked)).toBe(false);
+  writes[0]?.(new PubSubError("unavailable", "no such topic"));
+  await revoked;
+  expect(t.log).toEqual(["release a"]);
 });

@@ -1,4 +1,5 @@
 import type { Clock } from "../pubsub/clock.ts";
+import type { Delivery } from "../pubsub/delivery.ts";
 import { waitMs } from "../resiliency/backoff.ts";
 import type { ReaderCounts } from "../telemetry/measures.ts";
 import { DeadLetters } from "./dead-letter.ts";
@@ -6,6 +7,7 @@ import type { Lent } from "./lent.ts";
 import type { Loans } from "./loans.ts";
 import type { Pauses } from "./pauses.ts";
 import type { ReaderOptions } from "./reader-options.ts";
+import { RememberedFailures } from "./remembered-failures.ts";
 import type { Suspects } from "./suspects.ts";
 import type { Window } from "./window.ts";
 
@@ -35,6 +37,7 @@ export class Settling {
   readonly #counts: ReaderCounts;
   readonly #line: Line;
   readonly #deadLetters: DeadLetters | undefined;
+  readonly #remembered = new RememberedFailures();
   #draining = false;
 
   constructor(clock: Clock, { policy, deadLetters, group }: ReaderOptions, held: Held, counts: ReaderCounts, line: Line) {
@@ -60,6 +63,11 @@ export class Settling {
   drain(): void {
     this.#draining = true;
     this.#deadLetters?.giveUp();
+  }
+
+  /** How often it has failed so far, as far as anybody knows. */
+  failuresOf(delivery: Delivery): number {
+    return this.#remembered.of(delivery);
   }
 
   expired(lent: Lent): void {
@@ -106,6 +114,7 @@ export class Settling {
     const delay = waitMs(this.#retry, lent.failures, this.#clock.random());
     // Whoever holds a lane waits here: given back, it would be passed by.
     if (window.full && delivery.retry && lent.lane === undefined) {
+      this.#remembered.keep(delivery, lent.failures);
       delivery.retry(delay, lent.failures);
       this.over(lent);
       return;
@@ -117,6 +126,7 @@ export class Settling {
 
   release(lent: Lent): void {
     this.#counts.released += 1;
+    this.#remembered.keep(lent.delivery, lent.failures);
     lent.delivery.release();
     this.over(lent);
   }
@@ -135,6 +145,7 @@ export class Settling {
   #bury(lent: Lent, reason: string): void {
     this.#deadLetters?.bury(lent, reason, (outcome) => {
       if (outcome === "stored" || outcome === "acked") this.#counts.deadLettered += 1;
+      if (outcome === "acked") this.#remembered.forget(lent.delivery);
       if (outcome === "stored") this.#ack(lent);
       else if (outcome === "failed") this.release(lent);
       else {
@@ -146,6 +157,7 @@ export class Settling {
   }
 
   #ack(lent: Lent): void {
+    this.#remembered.forget(lent.delivery);
     if (lent.delivery.ack()) this.#counts.acked += 1;
     this.over(lent);
   }

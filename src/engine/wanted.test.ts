@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import type { AppChannel, AppSubscription } from "../app/channel.ts";
 import { SteppedClock } from "../conformance/stepped-clock.ts";
-import { Wanted } from "./wanted.ts";
+import { Wanted, type WantedChanges } from "./wanted.ts";
 
 const sub = (topic: string): AppSubscription => ({ pubsub: "redis", topic, metadata: {} });
 
 /** An app whose answers the test gives, one after the other. */
-function setUp() {
+function setUp(remembered: readonly AppSubscription[] = []) {
   const clock = new SteppedClock(0);
   const asked: PromiseWithResolvers<readonly AppSubscription[] | undefined>[] = [];
   const listeners = new Set<(reachable: boolean) => void>();
@@ -23,11 +23,13 @@ function setUp() {
     },
   } as unknown as AppChannel;
   const log: string[] = [];
-  const wanted = new Wanted(channel, clock, {
+  const changes: WantedChanges = {
     added: (one) => log.push(`+${one.topic}`),
+    changed: (before, { topic, metadata }) => log.push(`${topic} ${JSON.stringify(before.metadata)} ${JSON.stringify(metadata)}`),
     removed: (one) => log.push(`-${one.topic}`),
     unanswered: (reason) => reason !== undefined && log.push(reason),
-  });
+  };
+  const wanted = new Wanted(channel, clock, changes, remembered);
   const reach = () => {
     for (const listener of listeners) listener(true);
   };
@@ -108,4 +110,26 @@ test("closing ends the asking", async () => {
   t.clock.advance(60_000);
   t.reach();
   expect([t.asked.length, t.log, t.clock.timers]).toEqual([1, [], 0]);
+});
+
+test("what the app wants otherwise than before is told once", async () => {
+  const t = setUp();
+  t.reach();
+  await t.answer([sub("a"), sub("b")]);
+  const changed = [{ ...sub("a"), metadata: { order: "key" } }, sub("b")];
+  for (let times = 0; times < 2; times++) {
+    t.reach();
+    await t.answer(changed);
+  }
+  expect(t.log).toEqual(["+a", "+b", 'a {} {"order":"key"}']);
+});
+
+test("what was wanted before this process, and is not any more, is removed once that is certain", async () => {
+  const t = setUp([sub("old"), sub("kept")]);
+  t.reach();
+  for (let asked = 0; asked < 4; asked++) {
+    await t.answer([sub("kept")]);
+    t.clock.advance(10_000);
+  }
+  expect(t.log).toEqual(["+kept", "-old"]);
 });

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { AppChannel, AppSubscription } from "../app/channel.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import { type Backoff, waitMs } from "../resiliency/backoff.ts";
@@ -11,6 +12,8 @@ const ANSWER_MS = 5_000;
 /** What to do about the app's answer. Called synchronously. */
 export interface WantedChanges {
   added(subscription: AppSubscription): void;
+  /** The app wants it with other metadata than before. */
+  changed(before: AppSubscription, subscription: AppSubscription): void;
   removed(subscription: AppSubscription): void;
   /** Asking failed, or the app does not answer this question at all (undefined: it does). For the log and health. */
   unanswered(reason: string | undefined): void;
@@ -25,6 +28,8 @@ export class Wanted {
   readonly #clock: Clock;
   readonly #changes: WantedChanges;
   readonly #current = new Map<string, AppSubscription>();
+  /** Wanted when this app was last asked, before this process: to be taken at its word about them, too. */
+  readonly #remembered: Map<string, AppSubscription>;
   readonly #missingSince = new Map<string, number>();
   readonly #closing = new AbortController();
   readonly #unlisten: () => void;
@@ -32,10 +37,11 @@ export class Wanted {
   #failures = 0;
   #asking = false;
 
-  constructor(channel: AppChannel, clock: Clock, changes: WantedChanges) {
+  constructor(channel: AppChannel, clock: Clock, changes: WantedChanges, remembered: readonly AppSubscription[] = []) {
     this.#channel = channel;
     this.#clock = clock;
     this.#changes = changes;
+    this.#remembered = new Map(remembered.map((one) => [keyOf(one), one]));
     this.#unlisten = channel.onReachable((reachable) => {
       if (reachable) this.#ask();
     });
@@ -78,9 +84,12 @@ export class Wanted {
     const asked = new Map((answer ?? []).map((one) => [keyOf(one), one]));
     for (const [key, subscription] of asked) {
       this.#missingSince.delete(key);
-      if (this.#current.has(key)) continue;
+      this.#remembered.delete(key);
+      const before = this.#current.get(key);
+      if (before && isDeepStrictEqual(before.metadata, subscription.metadata)) continue;
       this.#current.set(key, subscription);
-      this.#changes.added(subscription);
+      if (before) this.#changes.changed(before, subscription);
+      else this.#changes.added(subscription);
     }
     this.#dropMissing(asked);
     if (this.#missingSince.size > 0) this.#later(REMOVAL_MS / 3);
@@ -88,12 +97,13 @@ export class Wanted {
 
   #dropMissing(asked: ReadonlyMap<string, AppSubscription>): void {
     const now = this.#clock.elapsed();
-    for (const [key, subscription] of [...this.#current]) {
+    for (const [key, subscription] of [...this.#current, ...this.#remembered]) {
       if (asked.has(key)) continue;
       const since = this.#missingSince.get(key) ?? now;
       this.#missingSince.set(key, since);
       if (now - since < REMOVAL_MS) continue;
       this.#current.delete(key);
+      this.#remembered.delete(key);
       this.#missingSince.delete(key);
       this.#changes.removed(subscription);
     }
