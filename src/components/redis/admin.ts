@@ -8,7 +8,7 @@ import { startId } from "./start.ts";
 export function adminOf(servers: Servers): Admin {
   const at = (topic: string): Connection => {
     const node = servers.of(topic);
-    if (!node) throw new PubSubError("unavailable", "the layout of the cluster is not known yet");
+    if (!node) throw servers.unavailable();
     return node.read;
   };
   return {

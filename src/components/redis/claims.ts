@@ -44,18 +44,24 @@ export class Claims {
   async #pendingWithUs(room: number): Promise<readonly Claimed[]> {
     const { topic, group, consumer } = this.#member;
     const known = new Set(this.#leases.all.map(({ position }) => position));
+    const { lease } = this.#member.options;
     let after = "-";
-    const found = new Map<string, number>();
-    while (found.size < room) {
-      const rows = await this.#call("xpending", topic, group, after, "+", String(PAGE), consumer);
-      for (const [id, , , deliveries] of rows as readonly Pending[]) {
-        if (found.size < room && !known.has(String(id)) && !this.#leases.get(String(id))) found.set(String(id), failuresOf(deliveries));
+    // Others may take them over meanwhile, and then they are not idle any more: what was given back is idle from the first.
+    const back = new Map<string, number>();
+    const unread = new Map<string, number>();
+    let leastIdle = lease;
+    while (back.size + unread.size < room) {
+      const rows = (await this.#call("xpending", topic, group, after, "+", String(PAGE), consumer)) as readonly Pending[];
+      for (const [id, , idle, deliveries] of rows) {
+        if (back.size + unread.size >= room || known.has(String(id)) || this.#leases.get(String(id))) continue;
+        (idle >= lease ? back : unread).set(String(id), failuresOf(deliveries));
+        leastIdle = Math.min(leastIdle, idle);
       }
-      const last = (rows as readonly Pending[]).at(-1);
-      if (!last || (rows as readonly Pending[]).length < PAGE) break;
+      const last = rows.at(-1);
+      if (!last || rows.length < PAGE) break;
       after = `(${last[0]}`;
     }
-    return this.#take(found, 0);
+    return [...(await this.#take(back, lease)), ...(await this.#take(unread, leastIdle))];
   }
 
   async #pendingWithOthers(room: number): Promise<readonly Claimed[]> {

@@ -1,4 +1,5 @@
 import type { Clock } from "../../pubsub/clock.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import { Changes } from "../changes.ts";
 import { ask } from "./ask.ts";
 import type { Host, RedisOptions } from "./config.ts";
@@ -26,6 +27,8 @@ export class Cluster implements Servers {
   /** Undefined: nothing is to be asked again. */
   #cancelRetry: (() => void) | undefined;
   #asking = false;
+  /** Why the layout was not told the last time. */
+  #failed: string | undefined;
   readonly #closing = new AbortController();
 
   constructor(options: RedisOptions, name: string, clock: Clock) {
@@ -45,6 +48,11 @@ export class Cluster implements Servers {
 
   get nodes(): readonly Node[] {
     return [...this.#nodes.values()];
+  }
+
+  unavailable(): PubSubError {
+    const why = this.#failed === undefined ? "" : `: ${this.#failed}`;
+    return new PubSubError("unavailable", `the layout of the cluster is not known yet${why}`);
   }
 
   moved(): void {
@@ -73,14 +81,24 @@ export class Cluster implements Servers {
     for (const host of this.#row.hosts) {
       this.#row.toTheEnd(host);
       const dial = dials.to(host, "layotto:layout");
-      const layout = await ask(dial, this.#options.readTimeout, (server) => server.call("cluster", "SLOTS"), this.#closing.signal).catch(
-        () => undefined,
-      );
+      let layout: readonly (readonly Reply[])[];
+      try {
+        const slots = await ask(dial, this.#options.readTimeout, (server) => server.call("cluster", "SLOTS"), this.#closing.signal);
+        layout = slots as readonly (readonly Reply[])[];
+      } catch (error) {
+        this.#failed = asPubSubError(error).message;
+        if (this.#closing.signal.aborted) return;
+        continue;
+      }
       if (this.#closing.signal.aborted) return;
       // One without any slot belongs to no cluster any more, or not yet.
-      if (layout === undefined || (layout as readonly Reply[]).length === 0) continue;
+      if (layout.length === 0) {
+        this.#failed = `${dial.address} has no slot of a cluster`;
+        continue;
+      }
       this.#asking = false;
-      this.#apply(layout as readonly (readonly Reply[])[], host);
+      this.#failed = undefined;
+      this.#apply(layout, host);
       return;
     }
     this.#asking = false;

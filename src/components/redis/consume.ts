@@ -45,6 +45,9 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
   readonly #end = Promise.withResolvers<PubSubError | undefined>();
   /** Most messages of one read: fewer after each that ended with its connection, or a link that breaks early would never bring any. */
   #most: number;
+  /** How often the server has failed us, until it is calm again. */
+  #failures = 0;
+  #calm = true;
   #node: Node | undefined;
   #unlisten: () => void = () => undefined;
   #joining = false;
@@ -105,7 +108,7 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
   /** Joins the group. Rejects when the server cannot be reached now, or refuses. */
   async open(start: Start): Promise<void> {
     const node = this.#ground.servers.of(this.topic);
-    if (!node?.up) throw node?.unavailable() ?? new PubSubError("unavailable", "the layout of the cluster is not known yet");
+    if (!node?.up) throw node?.unavailable() ?? this.#ground.servers.unavailable();
     this.position = await this.#membership.join(node, start);
     this.#unlisten = this.#ground.servers.onChange(() => this.#settle());
     this.#settle();
@@ -139,7 +142,7 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
 
   async backlog(signal: AbortSignal): Promise<Backlog> {
     const node = this.#node;
-    if (!node) throw new PubSubError("unavailable", "the layout of the cluster is not known yet");
+    if (!node) throw this.#ground.servers.unavailable();
     const [messages, age] = (await within(backlog.run(node.read, [this.topic], this.group), signal, "backlog")) as [number, number];
     return { messages: messages < 0 ? undefined : messages, oldestMs: age < 0 ? undefined : age };
   }
@@ -180,11 +183,33 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
   failed(error: PubSubError): void {
     if (isFenced(error)) this.#loseLead(error);
     else if (this.#over) return;
-    else if (livesElsewhere(error)) this.#ground.servers.moved();
-    else if (error.code === "not_found") void this.#rejoin();
+    else if (livesElsewhere(error)) {
+      this.#ground.servers.moved();
+      this.#failedAgain(error);
+    } else if (error.code === "not_found") void this.#rejoin();
     else if (error.permanent || isLed(error)) this.#die(error);
     // Anything else passes: the next look, beat or connection tries again.
-    else this.#most = Math.max(1, this.#most >> 1);
+    else {
+      this.#most = Math.max(1, this.#most >> 1);
+      this.#failedAgain(error);
+    }
+  }
+
+  /** Once may be chance. */
+  #failedAgain(error: PubSubError): void {
+    this.#failures += 1;
+    this.#calm = false;
+    if (this.#failures > 1) this.sink.interrupted(error);
+  }
+
+  /** It is over when nothing has failed from one look to the next: a server may let us look and not read. */
+  #looked(): void {
+    if (!this.#calm) {
+      this.#calm = true;
+      return;
+    }
+    if (this.#failures > 1) this.sink.interrupted(this.#lead?.obstacle);
+    this.#failures = 0;
   }
 
   get #room(): number {
@@ -280,6 +305,7 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
     const obstacle = this.#lead?.obstacle;
     try {
       const found = await this.#pending.look(room);
+      this.#looked();
       for (const { row, failures } of found) this.#lending.hold(row, failures, since);
       this.#lend();
       if (found.length >= room) {

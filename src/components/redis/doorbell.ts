@@ -63,6 +63,8 @@ export class Doorbell {
     this.#clientId = undefined;
     this.#bell.send("client", ["ID"], (error, id) => {
       if (!error) this.#clientId = String(id);
+      // Nobody can end a block that has no name: it must be short.
+      else if (error.outcome === "rejected") this.#blockMs = SHORT_BLOCK_MS;
     });
     this.#schedule();
   }
@@ -139,6 +141,7 @@ export class Doorbell {
   }
 
   #unblock(armed: ReadonlySet<Watcher>): void {
+    if (this.#clientId === undefined && this.#blockMs === SHORT_BLOCK_MS) return;
     if (this.#clientId === undefined || !this.#control.up) {
       this.#clock.after(UNBLOCK_RETRY_MS, () => this.#schedule());
       return;

@@ -133,8 +133,7 @@ class RedisStreams implements PubSub {
       if (node?.up) return node;
       const failed = node?.failed;
       if (this.#closed) throw closed();
-      if (failed || signal.aborted)
-        throw failed ?? node?.unavailable() ?? new PubSubError("unavailable", "the layout of the cluster is not known yet");
+      if (failed || signal.aborted) throw failed ?? node?.unavailable() ?? this.#servers.unavailable();
       await this.#servers.changes.next(signal);
     }
   }

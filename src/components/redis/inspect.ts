@@ -25,7 +25,16 @@ export async function inspect(nodes: readonly Node[], options: RedisOptions): Pr
 }
 
 async function inspectOne(connection: Connection, options: RedisOptions): Promise<readonly Finding[]> {
-  const info = parseInfo(String(await connection.call("info")));
+  const answer = await allowed(connection.call("info"));
+  if (answer === undefined) {
+    const found =
+      "The server does not let us read what it says of itself (INFO), so nobody knows its version, nor whether it has replicas.";
+    return [
+      warn("info-unreadable", found, "It must be Redis 6.2 or newer. Allow the user +info to have it checked."),
+      ...(await settings(connection)),
+    ];
+  }
+  const info = parseInfo(String(answer));
   const findings: Finding[] = [];
   const version = info.redis_version ?? "0";
   if (older(version, [6, 2]))
@@ -48,27 +57,34 @@ async function inspectOne(connection: Connection, options: RedisOptions): Promis
 }
 
 async function settings(connection: Connection): Promise<readonly Finding[]> {
-  let config: Readonly<Record<string, string>>;
-  try {
-    config = { ...(await get(connection, "maxmemory-policy")), ...(await get(connection, "append*")) };
-  } catch (error) {
-    if (!(error instanceof PubSubError) || error.code === "unavailable") throw error;
+  const config = await allowed(Promise.all(["maxmemory-policy", "append*"].map((pattern) => get(connection, pattern))));
+  if (config === undefined) {
     const found = "The server does not let us read its settings, so nobody knows whether it evicts messages or writes them to disk.";
     return [warn("config-unreadable", found, "See to it that maxmemory-policy is noeviction and that it persists.")];
   }
   const findings: Finding[] = [];
-  const policy = config["maxmemory-policy"] ?? "";
+  const { "maxmemory-policy": policy = "", appendonly, appendfsync } = Object.assign({}, ...config) as Record<string, string>;
   if (policy.startsWith("allkeys-")) {
     const found = `maxmemory-policy is ${policy}: when memory is full, Redis deletes whole topics.`;
     findings.push(refuse("maxmemory-policy", found, "Set maxmemory-policy to noeviction."));
   }
-  if (config.appendonly === "no") {
+  if (appendonly === "no") {
     findings.push(warn("appendonly", "appendonly is off: what was acknowledged is lost when Redis ends.", "Set appendonly to yes."));
-  } else if (config.appendfsync !== "always") {
-    const found = `appendfsync is ${config.appendfsync}: up to a second of acknowledged messages is lost when the machine fails.`;
+  } else if (appendfsync !== "always") {
+    const found = `appendfsync is ${appendfsync}: up to a second of acknowledged messages is lost when the machine fails.`;
     findings.push(warn("appendfsync", found, "Set appendfsync to always if that must not be; publishing gets slower."));
   }
   return findings;
+}
+
+/** Undefined: this user may not ask, or the command has another name there. */
+async function allowed<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!(error instanceof PubSubError) || error.code === "unavailable") throw error;
+    return undefined;
+  }
 }
 
 async function get(connection: Connection, pattern: string): Promise<Record<string, string>> {

@@ -5,6 +5,7 @@ import { Connection, type ConnectionListener } from "./connection.ts";
 import { Dials } from "./dial.ts";
 import { Doorbell } from "./doorbell.ts";
 import { Doorbells } from "./doorbells.ts";
+import { WAIT_MS } from "./publish.ts";
 import { slotOf } from "./slot.ts";
 
 export interface NodeUser {
@@ -49,7 +50,8 @@ export class Node {
         ...listener,
       });
     this.read = dial("read", options.readTimeout, {});
-    this.write = dial("write", options.readTimeout, {});
+    // It waits for replicas in silence.
+    this.write = dial("write", options.readTimeout + (options.waitReplicas > 0 ? WAIT_MS : 0), {});
     const bell = (listener: Partial<ConnectionListener>): readonly [Connection, Doorbell] => {
       const connection = dial("doorbell", BLOCK_MS + options.readTimeout, {
         ...listener,

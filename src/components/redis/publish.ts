@@ -9,7 +9,7 @@ import type { Servers } from "./servers.ts";
 
 const DOING = "XADD";
 /** How long a WAIT may take. */
-const WAIT_MS = 2_000;
+export const WAIT_MS = 2_000;
 
 /** One call of `publish`: an XADD a message in one pipeline a server, and with `waitReplicas` one WAIT behind it. */
 export function publish(servers: Servers, batch: readonly Outgoing[], signal: AbortSignal, waitReplicas: number): void {
@@ -23,7 +23,7 @@ export function publish(servers: Servers, batch: readonly Outgoing[], signal: Ab
     const own = node && perNode.get(node);
     if (own) own.push(message);
     else if (node?.write.up) perNode.set(node, [message]);
-    else message.done(node?.write.unavailable() ?? new PubSubError("unavailable", "the layout of the cluster is not known yet"));
+    else message.done(node?.write.unavailable() ?? servers.unavailable());
   }
   for (const [node, messages] of perNode) send(servers, node, messages, signal, waitReplicas);
 }

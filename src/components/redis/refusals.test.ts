@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { type RedisServer, startRedis } from "../../../test/brokers/redis.ts";
 import { withRedis } from "../../../test/brokers/with.ts";
+import { textOf } from "../../conformance/bench.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";
 import { benchOn, openRedis } from "./bench.fixture.ts";
@@ -98,6 +99,45 @@ withRedis("redis: what it refuses", () => {
     await settled.promise;
     // Ours are PAUSE, UNPAUSE and the two questions.
     expect([outcomes, Number(await connections()) - before, await redis.cli("XLEN", "t")]).toEqual([["unknown", undefined], 3, "2"]);
+  });
+
+  test("a user who may do nothing dangerous can publish and read, and is told what could not be checked", async () => {
+    const redis = await server();
+    await redis.cli("ACL", "SETUSER", "app", "on", ">secret-Horse", "~*", "&*", "+@all", "-@dangerous");
+    const bench = benchOn({ redisHost: `127.0.0.1:${redis.port}`, redisUsername: "app", redisPassword: "secret-Horse" });
+    cleanups.push(() => bench.closeAll());
+    const pubsub = await bench.open();
+    const findings = await pubsub.inspect(AbortSignal.timeout(5_000));
+    expect(findings.map(({ id, level }) => [id, level])).toEqual([
+      ["redis.info-unreadable", "warn"],
+      ["redis.config-unreadable", "warn"],
+    ]);
+    const reading = await bench.read(pubsub);
+    for (const data of ["a", "b"]) {
+      await bench.publish(pubsub, data);
+      const delivery = await reading.sink.one();
+      expect(textOf(delivery)).toBe(data);
+      delivery.ack();
+    }
+    await bench.flush(reading);
+  });
+
+  test("a reader whose server takes no writes says why it gets nothing, and that it goes on", async () => {
+    const redis = await server();
+    const bench = benchOn({ redisHost: `127.0.0.1:${redis.port}`, redeliverInterval: "100ms" });
+    cleanups.push(() => bench.closeAll());
+    const pubsub = await bench.open();
+    const told: (string | undefined)[] = [];
+    const recorder = bench.recorder();
+    recorder.interrupted = (error) => told.push(error?.message);
+    const { subscription } = await bench.read(pubsub, { messages: 0, bytes: 0 }, recorder);
+    await bench.publish(pubsub, "a");
+    await redis.cli("CONFIG", "SET", "min-replicas-to-write", "1");
+    subscription.window(10, 10_000);
+    await expect.poll(() => told.at(-1) ?? "", { timeout: 10_000 }).toContain("NOREPLICAS");
+    await redis.cli("CONFIG", "SET", "min-replicas-to-write", "0");
+    expect(textOf(await recorder.one())).toBe("a");
+    await expect.poll(() => told.at(-1), { timeout: 10_000 }).toBeUndefined();
   });
 
   test.each([

@@ -1,4 +1,5 @@
 import type { Clock } from "../../pubsub/clock.ts";
+import type { PubSubError } from "../../pubsub/error.ts";
 import { Changes } from "../changes.ts";
 import type { Host, RedisOptions } from "./config.ts";
 import { Node } from "./node.ts";
@@ -9,6 +10,8 @@ export interface Servers {
   /** The server of a stream; undefined while a cluster's layout is not known. */
   of(stream: string): Node | undefined;
   readonly nodes: readonly Node[];
+  /** Why `of` finds none, or cannot be reached. */
+  unavailable(): PubSubError;
   /** Told when a server stands or is lost, when the layout is known, and at the end. */
   readonly changes: Changes;
   /** A server said that a stream is not (only) there. */
@@ -36,6 +39,10 @@ export class OneServer implements Servers {
 
   of(): Node {
     return this.#node;
+  }
+
+  unavailable(): PubSubError {
+    return this.#node.unavailable();
   }
 
   moved(): void {

@@ -1,10 +1,12 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { type RedisServer, startRedis } from "../../../test/brokers/redis.ts";
 import { withRedis } from "../../../test/brokers/with.ts";
+import { SteppedClock } from "../../conformance/stepped-clock.ts";
 import { systemClock } from "../../pubsub/clock.ts";
 import { redisOptions } from "./config.ts";
 import { trim } from "./scripts.ts";
 import { OneServer } from "./servers.ts";
+import { Trimming } from "./trimming.ts";
 
 withRedis("redis: trimming", () => {
   let redis: RedisServer;
@@ -36,6 +38,17 @@ withRedis("redis: trimming", () => {
   const group = (name: string, at = "0") => redis.cli("XGROUP", "CREATE", "t", name, at);
   const read = (name: string, count: number) => redis.cli("XREADGROUP", "GROUP", name, "c", "COUNT", String(count), "STREAMS", "t", ">");
   const ack = (name: string, ...ids: readonly string[]) => redis.cli("XACK", "t", name, ...ids);
+
+  test("all that is acknowledged goes in one round, however much it is", async () => {
+    await redis.cli("EVAL", "for i = 1, 25000 do redis.call('XADD', 't', i .. '-1', 'data', 'x') end", "0");
+    await redis.cli("XGROUP", "CREATE", "t", "g", "25000-0");
+    const clock = new SteppedClock();
+    const trimming = new Trimming(servers, redisOptions.parse({ redisHost: `127.0.0.1:${redis.port}` }), clock);
+    trimming.touch("t");
+    clock.advance(5_000);
+    await expect.poll(() => redis.cli("XLEN", "t")).toBe("1");
+    trimming.close();
+  });
 
   test("without a group nothing is removed: whoever comes first shall find it", async () => {
     await add("1-1", "2-1");

@@ -5,6 +5,9 @@ import type { RedisOptions } from "./config.ts";
 import { trim } from "./scripts.ts";
 import type { Servers } from "./servers.ts";
 
+/** A step that removed so many may have left some. */
+const FULL_STEP = 9_000;
+
 /** Removes what every group has acknowledged, and groups that are over, now and then, from the topics where something may have changed. */
 export class Trimming {
   readonly #servers: Servers;
@@ -47,7 +50,8 @@ export class Trimming {
         continue;
       }
       try {
-        await trim.run(node.write, [topic], String(this.#options.retainMs));
+        // As many as the server removes in one step, until there are no more: it serves others in between.
+        while (!this.#closed && Number(await trim.run(node.write, [topic], String(this.#options.retainMs))) >= FULL_STEP);
         if (await dropGroups(node.write, topic)) this.touch(topic);
       } catch (error) {
         if (!(error as PubSubError).permanent) this.touch(topic);
