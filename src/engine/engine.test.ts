@@ -112,3 +112,35 @@ test("one subscription that cannot be closed cuts short nobody else's calls", as
   await expect(drained).rejects.toThrow("refused");
   await broker.close(AbortSignal.timeout(1_000));
 });
+
+test.each([
+  [{ keepsWithoutGroup: true }, []],
+  [{ keepsWithoutGroup: true, ungroupedRetentionMs: 1_000 }, ["dead app1"]],
+  [{ keepsWithoutGroup: false }, ["dead app1"]],
+])("where dead letters are kept for ever only for a group, one is made for them: %j", async (claims, groups) => {
+  const clock = new SteppedClock();
+  const context = { name: "broker", appId: "app1", process: "host:1", dataDir: "", clock };
+  const broker = definition.open(definition.options.parse({}), context);
+  const { ungroupedRetentionMs: _, ...rest } = broker.capabilities;
+  const made: string[] = [];
+  const pubsub: PubSub = {
+    capabilities: { ...rest, ...claims },
+    publish: (batch, signal) => broker.publish(batch, signal),
+    subscribe: (request, sink) => broker.subscribe(request, sink),
+    ensure: (topic, all, signal) => {
+      made.push(...all.map(({ group }) => `${topic} ${group}`));
+      return broker.ensure(topic, all, signal);
+    },
+    inspect: (signal) => broker.inspect(signal),
+    ping: (signal) => broker.ping(signal),
+    close: (signal) => broker.close(signal),
+  };
+  const app = new PlayedApp([{ pubsub: "broker", topic: "t", metadata: { deadLetterTopic: "dead" } }], 1_000);
+  const engine = new Engine(new Map([["broker", { pubsub, group: "app1" }]]), app, clock, OPTIONS, UNHEARD);
+  await engine.look();
+  engine.start([], []);
+  await expect.poll(() => engine.subscriptions.map(({ state }) => state)).toEqual(["running"]);
+  expect(made).toEqual(groups);
+  await engine.drain(AbortSignal.timeout(1_000));
+  await broker.close(AbortSignal.timeout(1_000));
+});

@@ -230,10 +230,11 @@ export class Engine {
     this.#orphans.delete(keyOf(subscription));
   }
 
-  /** Where it keeps nothing without a group, a group is made for it before the first dead letter can come (D16). */
+  /** Where it keeps nothing without a group, or not for ever, a group is made for it before the first dead letter can come (D16). */
   #deadLetters(topic: string, { pubsub, outbox }: Publishing, read: SubscribeRequest): DeadLetterTarget {
     const retaining: SubscribeRequest = { topic, group: read.group, start: "earliest", order: "none", options: {} };
-    this.#exists(pubsub, topic, pubsub.capabilities.keepsWithoutGroup ? [] : [retaining]);
+    const { keepsWithoutGroup, ungroupedRetentionMs } = pubsub.capabilities;
+    this.#exists(pubsub, topic, keepsWithoutGroup && ungroupedRetentionMs === undefined ? [] : [retaining]);
     return {
       topic,
       // Known only once the broker was seen.

@@ -13,6 +13,8 @@ export class Lent implements VerdictReceiver {
   delivery: Delivery;
   readonly event: AppEvent;
   readonly lane: string | undefined;
+  /** Bytes that it counts against the window: data and attributes. */
+  readonly size: number;
   failures: number;
   state: LentState = "waiting";
   /** When the running call began, on the clock's monotonic scale. */
@@ -39,6 +41,7 @@ export class Lent implements VerdictReceiver {
     this.delivery = delivery;
     this.event = event;
     this.lane = lane;
+    this.size = sizeOf(delivery);
     this.failures = failures;
     this.#judged = judged;
   }
@@ -46,4 +49,11 @@ export class Lent implements VerdictReceiver {
   verdict(verdict: Verdict, reason?: string, code?: string): void {
     if (this.state === "running") this.#judged(this, verdict, reason, code);
   }
+}
+
+/** A character of an attribute counts as a byte: what it takes exactly is not worth finding out. */
+function sizeOf({ data, attributes }: Delivery): number {
+  let size = data.length;
+  for (const name in attributes) size += name.length + (attributes[name] as string).length;
+  return size;
 }

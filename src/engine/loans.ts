@@ -76,11 +76,11 @@ export class Loans {
 
   #hold(lent: Lent): void {
     this.#lent.set(lent.delivery, lent);
-    this.#window.lent(lent.delivery.data.length);
+    this.#window.lent(lent.size);
   }
 
   #drop(lent: Lent): void {
-    if (this.#lent.delete(lent.delivery)) this.#window.settled(lent.delivery.data.length);
+    if (this.#lent.delete(lent.delivery)) this.#window.settled(lent.size);
   }
 }
 

@@ -94,3 +94,14 @@ test("where the broker counts no failures, those of a message that was given bac
   t.answer("a", "retry");
   expect(t.log.at(-1)).toMatch(/^retry \d+ 1 a$/);
 });
+
+test("what waits for another try goes back when it may keep others out by its bytes, attributes among them", () => {
+  const t = setUp({ maxPendingBytes: 64 * 1_024 });
+  const data = Buffer.alloc(15 * 1_024, '"');
+  for (const name of ["a", "b"]) t.lend(name, { data, retry: true });
+  t.calls[0]?.receiver.verdict("retry");
+  expect(t.log).toEqual(["keep 1 a"]);
+  t.lend("c", { data, retry: true });
+  t.calls[1]?.receiver.verdict("retry");
+  expect(t.log.at(-1)).toMatch(/^retry \d+ 1 b$/);
+});

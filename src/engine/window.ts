@@ -23,8 +23,12 @@ export class Window {
     this.#grant = new Grant(memory, mostBytes);
   }
 
+  /**
+   * There may be no room for another message. Of bytes the half counts: the broker lends none that does not fit, and it may be of any size, so
+   * that what waits here for another try would keep all others out.
+   */
   get full(): boolean {
-    return this.#messages >= this.#most || this.#bytes >= this.#grant.bytes;
+    return this.#messages >= this.#most || this.#bytes * 2 >= this.#grant.bytes;
   }
 
   /** In words, for health. */

@@ -28,6 +28,8 @@ export interface Capabilities {
   readonly hold: number | "connection" | "partition";
   /** Messages published before the first group exists are kept for it. */
   readonly keepsWithoutGroup: boolean;
+  /** How long messages of a topic that has no group are kept, in milliseconds. Absent: as those of any other. */
+  readonly ungroupedRetentionMs?: number;
   /** Messages and groups outlive a restart of the broker. */
   readonly durable: boolean;
   /** How long a message is kept for a group that does not read, in milliseconds. undefined: for ever. */

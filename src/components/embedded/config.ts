@@ -4,7 +4,7 @@ import type { ComponentContext } from "../../pubsub/component.ts";
 import { bytes, duration, text } from "../../pubsub/options.ts";
 import type { StoreSettings } from "./protocol.ts";
 
-const WEEK_MS = 7 * 86_400_000;
+export const WEEK_MS = 7 * 86_400_000;
 
 export const options = z.strictObject({
   file: text()

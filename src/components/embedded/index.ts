@@ -5,7 +5,7 @@ import { PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { Finding, PubSub } from "../../pubsub/pubsub.ts";
 import type { Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
-import { type Options, options, storeSettings } from "./config.ts";
+import { type Options, options, storeSettings, WEEK_MS } from "./config.ts";
 import { Reader } from "./consume.ts";
 import { Link } from "./link.ts";
 import type { GroupSpec } from "./protocol.ts";
@@ -22,6 +22,7 @@ const capabilities: Capabilities = {
   position: true,
   hold: Number.POSITIVE_INFINITY,
   keepsWithoutGroup: true,
+  ungroupedRetentionMs: WEEK_MS,
   durable: true,
   retentionMs: undefined,
   headers: true,
@@ -39,14 +40,15 @@ const capabilities: Capabilities = {
 
 /** What a link reaches, as a component. */
 export class Embedded implements PubSub {
-  readonly capabilities = capabilities;
+  readonly capabilities: Capabilities;
   readonly admin: Admin;
   readonly #link: Link;
   readonly #readers = new Set<Reader>();
   #closing: Promise<void> | undefined;
 
-  constructor(link: Link) {
+  constructor(link: Link, retentionMs = WEEK_MS) {
     this.#link = link;
+    this.capabilities = { ...capabilities, ungroupedRetentionMs: retentionMs };
     this.admin = {
       topics: (pattern) => this.#ask("topics", { pattern }),
       groups: (topic) => this.#ask("groups", { topic }),
@@ -111,5 +113,5 @@ export const definition: ComponentDefinition<Options> = {
   type: "embedded",
   capabilities,
   options,
-  open: (given, context) => new Embedded(new Link(storeSettings(given, context), context.clock)),
+  open: (given, context) => new Embedded(new Link(storeSettings(given, context), context.clock), given.retention),
 };

@@ -9,6 +9,9 @@ import { Strays } from "./strays.ts";
 /** The longest that a retry can be put off. */
 export const MAX_DELAY_MS = 30 * 86_400_000;
 
+/** Retention looks at each of them in each of its steps. */
+const MOST_PARKED = 10_000;
+
 /** After a commit no more than so much of a group's window is left out of it of what was settled: a crash would repeat it, beside what was lent. */
 const LEFT_OUT = 1 / 4;
 /** So many times that, a window, are worth a commit of their own: where nothing is published there is no other. */
@@ -80,6 +83,11 @@ export class Group {
   /** Everything before it is settled. */
   get floor(): number {
     return this.#progress.floor;
+  }
+
+  /** What is before it may be deleted, but for what has a row of its own: as long as these are few enough to be looked at. */
+  get deletable(): number {
+    return this.#progress.parked > MOST_PARKED ? this.floor : this.#progress.savedUpto;
   }
 
   get lent(): number {

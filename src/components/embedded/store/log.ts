@@ -20,6 +20,10 @@ const BROWSE_BYTES = 16 * 2 ** 20;
 const COLUMNS = "pos, at, expires, key, attrs, data";
 const BYTES = "length(data) + coalesce(length(attrs), 0)";
 
+/** No group of the topic has a row for it: a message that fails for ever keeps none of those behind it. */
+const SETTLED =
+  "NOT EXISTS (SELECT 1 FROM grp JOIN pending ON pending.grp = grp.id AND pending.pos = message.pos WHERE grp.topic = message.topic)";
+
 /** The messages on disk: append-only, deleted from the front. */
 export class Log {
   readonly #insertTopic: StatementSync;
@@ -52,8 +56,8 @@ export class Log {
     this.#firstSince = prepare("SELECT pos FROM message WHERE topic = ? AND at >= ? ORDER BY pos LIMIT 1");
     this.#count = prepare("SELECT count(*) FROM message WHERE topic = ? AND pos >= ?");
     this.#oldest = prepare("SELECT at FROM message WHERE topic = ? AND pos >= ? ORDER BY pos LIMIT 1");
-    this.#front = prepare(`SELECT pos, at, ${BYTES} FROM message WHERE topic = ? AND pos < ? ORDER BY pos LIMIT ?`);
-    this.#trim = prepare("DELETE FROM message WHERE topic = ? AND pos <= ?");
+    this.#front = prepare(`SELECT pos, at, ${BYTES} FROM message WHERE topic = ? AND pos < ? AND ${SETTLED} ORDER BY pos LIMIT ?`);
+    this.#trim = prepare(`DELETE FROM message WHERE topic = ? AND pos <= ? AND ${SETTLED}`);
     this.#remove = prepare(`DELETE FROM message WHERE pos = ? AND topic = ? RETURNING ${BYTES}`);
     this.#delay = prepare("INSERT INTO delayed(due, topic, expires, key, attrs, data) VALUES(?, ?, ?, ?, ?, ?)");
     this.#nextDue = prepare("SELECT min(due) FROM delayed");
@@ -122,7 +126,7 @@ export class Log {
     return scalar(this.#lastPosition) ?? 0;
   }
 
-  /** Up to `limit` of the oldest messages before `end`, lazily. Not to be kept open. */
+  /** Up to `limit` of the oldest messages before `end` that no group needs any more, lazily. Not to be kept open. */
   front(topic: Topic, end: number, limit: number): IterableIterator<TrimRow> {
     return this.#front.iterate(topic.id, end, limit) as unknown as IterableIterator<TrimRow>;
   }

@@ -57,6 +57,16 @@ export class Progress {
     return first(this.#parked)?.pos ?? first(this.#recent)?.pos ?? this.next;
   }
 
+  /** On disk everything before it is settled, but for what has a row of its own. */
+  get savedUpto(): number {
+    return this.#savedUpto;
+  }
+
+  /** So many have a row of their own. */
+  get parked(): number {
+    return this.#parked.size;
+  }
+
   find(pos: number): Entry | undefined {
     return this.#recent.get(pos) ?? this.#parked.get(pos);
   }

@@ -346,3 +346,42 @@ test("retention deletes what is old and read by all, and nothing that a group st
     value: [{ position: "2" }, { position: "3" }],
   });
 });
+
+test("a message that fails for ever keeps none of those behind it from being deleted", () => {
+  const store = open({ retentionMs: 1_000 });
+  const reader = subscribe(store);
+  cycle(store, publishing(["stuck", "b", "c", "d"]));
+  widen(store, reader);
+  cycle(store, { ...settling(reader, { acks: [2, 3, 4], keeps: [1, 7] }), calls: [{ kind: "flush" }] });
+  time += 20_000;
+  cycle(store);
+  const left = (from: Store) => ask(from, { kind: "browse", topic: "t", after: undefined, limit: 10 });
+  expect(left(store)).toMatchObject({ value: [{ position: "1" }] });
+  cycle(store, publishing(["e"]));
+  const next = crashed();
+  const lent = widen(next, subscribe(next)).lent;
+  expect([textsIn(lent), lent[0]?.failures]).toEqual([
+    ["stuck", "e"],
+    [7, 0],
+  ]);
+});
+
+test("what is kept for replay alone makes room for what is published, and what has no group does not", () => {
+  const settings = { maxBytes: 2 * 2 ** 20, retentionMs: 1e9, retentionBytes: 1e9 };
+  const store = new Store({ file: join(directory, "full.db"), ...settings });
+  stores.push(store);
+  const reader = subscribe(store);
+  const large = "x".repeat(100_000);
+  let stored = 0;
+  while (Array.isArray(cycle(store, publishing([large])).published)) stored += 1;
+  expect(stored).toBeGreaterThan(5);
+  const positions = positionsIn(widen(store, reader).lent);
+  time += 1_000;
+  cycle(store, { ...settling(reader, { acks: positions }), calls: [{ kind: "flush" }] });
+  for (let tries = 0; tries < 3; tries++) {
+    time += 1_000;
+    cycle(store, publishing([large]));
+  }
+  expect(cycle(store, publishing([large])).published).toEqual([expect.any(Number)]);
+  cycle(store, { calls: [{ kind: "close" }] });
+});

@@ -38,6 +38,10 @@ export class Store {
   #tickAt = 0;
   #sweepAt = 0;
   #fullUntil = 0;
+  /** There was no room for a publish since the last sweep. */
+  #pressed = false;
+  /** A sweep has more to delete than one step may. */
+  #sweeping = false;
   /** Why what was settled could not be written in this cycle. */
   #unwritten: Failure | undefined;
   /** The cycle under way has committed: an error after that does not tell what became of what was asked. */
@@ -176,7 +180,7 @@ export class Store {
     const extent = this.#extent(request);
     const isDue = (db.log.nextDue() ?? Number.POSITIVE_INFINITY) <= now && elapsed >= this.#fullUntil;
     const short = (request.publish !== undefined || isDue) && ballast.short;
-    if (short) this.#fullUntil = elapsed + FULL_MS;
+    if (short) this.#isFull(elapsed);
     const refusal = request.publish && short ? nearlyFull(file) : undefined;
     const publish = short ? undefined : request.publish;
     const due = isDue && !short;
@@ -190,7 +194,8 @@ export class Store {
       const failure = toFailure(error, file);
       this.#resync();
       if (isFull(error)) ballast.give();
-      this.#fullUntil = elapsed + FULL_MS;
+      if (isFull(error)) this.#isFull(elapsed);
+      else this.#fullUntil = elapsed + FULL_MS;
       try {
         this.#write(undefined, extent ?? "front", now, false);
       } catch (again) {
@@ -201,6 +206,13 @@ export class Store {
       }
       return refusal ?? (publish && failure);
     }
+  }
+
+  /** What all groups are done with goes now, and publishes are refused meanwhile. */
+  #isFull(elapsed: number): void {
+    this.#fullUntil = elapsed + FULL_MS;
+    this.#pressed = true;
+    this.#sweepAt = elapsed;
   }
 
   /** How much progress must be written now. undefined: none. */
@@ -254,13 +266,14 @@ export class Store {
     const ground = { file: this.#settings.file, db, catalog, readers: this.#readers, ended: this.#ended, now, elapsed };
     let more = false;
     try {
-      for (const group of [...catalog.allGroups()]) {
+      // Once a period, not with each of its steps.
+      for (const group of this.#sweeping ? [] : [...catalog.allGroups()]) {
         group.hasten(now, elapsed);
         const idle = group.readers.length === 0 && group.expiresAfterMs !== null && group.idleSince !== null;
         if (idle && now - (group.idleSince ?? now) >= (group.expiresAfterMs ?? 0)) deleteGroup(group, ground);
       }
       for (const topic of catalog.topics()) {
-        const swept = db.transaction(() => sweep(topic, catalog, db, this.#settings, now));
+        const swept = db.transaction(() => sweep(topic, catalog, db, this.#settings, now, this.#pressed));
         topic.bytes -= swept.freed;
         more ||= swept.more;
       }
@@ -270,7 +283,11 @@ export class Store {
       if (db.spoiled || !isFull(error)) throw error;
       if (!ballast.give()) more = false;
     }
-    if (!more) this.#sweepAt = elapsed + SWEEP_MS;
+    this.#sweeping = more;
+    if (!more) {
+      this.#pressed = false;
+      this.#sweepAt = elapsed + SWEEP_MS;
+    }
     return more;
   }
 
