@@ -43,7 +43,13 @@ test("what the sidecar answers is the error", async () => {
   await server.close();
 });
 
-test("a bad address and data without a JSON form are errors at once", () => {
+test("a bad address is an error at once", () => {
   expect(() => createPublisher({ address: "nowhere" })).toThrow(/nowhere/);
-  expect(() => createPublisher({ address: ":1" }).publishEvent("p", "t", undefined)).toThrow(/no JSON form/);
+});
+
+test("data without a JSON form rejects, and throws nothing", async () => {
+  const publisher = createPublisher({ address: "127.0.0.1:1" });
+  await expect(publisher.publishEvent("p", "t", undefined)).rejects.toThrow(/no JSON form/);
+  await expect(publisher.publishEvent("p", "t", { count: 1n })).rejects.toThrow(TypeError);
+  publisher.close();
 });

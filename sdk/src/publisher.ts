@@ -16,7 +16,10 @@ export interface PublishOptions {
 }
 
 export interface Publisher {
-  /** Resolves once the broker has the event. Rejects with an `RpcError` of layotto-transport: its `code` says what to do, its `details` why. */
+  /**
+   * Resolves once the broker has the event. Rejects with an `RpcError` of layotto-transport: its `code` says what to do, its `details` why;
+   * with a TypeError when the data has no JSON form.
+   */
   publishEvent(pubsub: string, topic: string, data: unknown, options?: PublishOptions): Promise<void>;
   close(): void;
 }
@@ -30,7 +33,7 @@ export function createPublisher(options: PublisherOptions = {}): Publisher {
   if (!address) throw new TypeError(`The sidecar's address "${text}" is neither HOST:PORT nor unix:///PATH.`);
   const client = connect(address);
   return {
-    publishEvent(pubsub, topic, data, { contentType, metadata, timeoutMs = 30_000 } = {}) {
+    async publishEvent(pubsub, topic, data, { contentType, metadata, timeoutMs = 30_000 } = {}) {
       const [bytes, type] = encode(data);
       const request = encodePublishEvent({
         pubsubName: pubsub,

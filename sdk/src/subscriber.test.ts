@@ -1,7 +1,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ListTopicSubscriptionsResponseSchema, TopicEventRequestSchema, TopicEventResponseSchema } from "layotto-proto/appcallback";
 import { connect, parseAddress } from "layotto-transport";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { createSubscriber, type Handler, type Subscriber } from "./subscriber.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -86,4 +86,15 @@ test("two handlers for one topic, and a taken address, are errors", async () => 
   cleanups.push(() => subscriber.close(AbortSignal.abort()));
   expect(() => subscriber.subscribe("redis", "topic2", () => undefined)).toThrow(/before listen/);
   await expect(createSubscriber({ address }).listen()).rejects.toThrow(/EADDRINUSE/);
+});
+
+test("a listener that throws when it is told of an error does not end the app", async () => {
+  const written = vi.spyOn(console, "error").mockReturnValue();
+  cleanups.push(() => written.mockRestore());
+  const onError = () => {
+    throw new Error("in onError");
+  };
+  const failing = createSubscriber({ address: "127.0.0.1:0", onError }).subscribe("redis", "topic1", onError);
+  expect(fromBinary(TopicEventResponseSchema, await call(failing, "OnTopicEvent", request())).status).toBe(1);
+  expect(written).toHaveBeenCalledOnce();
 });

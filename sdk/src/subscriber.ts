@@ -122,7 +122,16 @@ async function receive(
     respond(statusOf((await subscribed.handler(event)) ?? "success"));
   } catch (error) {
     respond(TopicEventStatus.RETRY);
+    tell(onError, error, event);
+  }
+}
+
+/** Whoever is told must not end the app: the event would come again, and end it again. */
+function tell(onError: (error: unknown, event: ReceivedEvent) => void, error: unknown, event: ReceivedEvent): void {
+  try {
     onError(error, event);
+  } catch (thrown) {
+    console.error("onError threw", thrown, "when it was told of", error);
   }
 }
 

@@ -70,6 +70,7 @@ export class UnaryServerCall extends IncomingCall {
   #respondWhole(message: Uint8Array): void {
     const { server } = this;
     const { sender } = server;
+    server.busy();
     const headers = server.headers.encode(sender.encoder);
     const trailers = server.trailers.encode(sender.encoder);
     const bytes = 2 * FRAME_HEADER_BYTES + headers.length + MESSAGE_FRAME_BYTES + message.length + trailers.length;

@@ -121,6 +121,20 @@ describe("what may look like a flood and is none", () => {
     expect(peer.goneAway).toEqual([]);
   });
 
+  test("a PING after each DATA of long answers", async () => {
+    const frames = 15;
+    const peer = await abused.peer([Setting.INITIAL_WINDOW_SIZE, 1_024]);
+    for (let index = 0; index * frames < IDLE; index++) {
+      peer.send(peer.call(odd(index), "/t.T/Echo", new Uint8Array(frames * 1_024)));
+      for (let at = 0; at < frames + 1; at++) {
+        peer.send(windowUpdate(odd(index), 1_024), windowUpdate(0, 1_024));
+        await peer.roundTrip(Buffer.concat([uint32(index), uint32(at)]));
+      }
+      expect((await peer.status(odd(index))).code).toBe(Status.OK);
+    }
+    expect(peer.goneAway).toEqual([]);
+  });
+
   test("WINDOW_UPDATE as often as one likes", async () => {
     const peer = await abused.peer();
     peer.send(peer.open(1, "/t.T/Each"));

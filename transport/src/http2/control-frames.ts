@@ -79,7 +79,7 @@ function takePing(side: ControlSide<FieldSection>, flags: number, id: number, bu
     side.pongReceived(payload);
     return;
   }
-  // Clients measure the way with a PING for each burst of DATA: such a one is no flood.
+  // Peers measure the way with a PING for the first DATA after each answer to one: such a one is no flood.
   if (side.pingExcused) side.pingExcused = false;
   else side.countIdle("PING frames");
   side.sender.frame(Frame.PING, Flag.ACK, 0, payload);

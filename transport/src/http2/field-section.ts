@@ -58,7 +58,8 @@ export class FieldSection {
           fault ??= "the field content-length is not one number";
         else contentLength = length;
       }
-      if (!isValue(value)) fault ??= `the value of ${name} has a character that is not allowed`;
+      // gRPC's own text may begin and end with a blank ("Status-Message" in its HTTP/2 protocol), and servers send it so.
+      if (name === "grpc-message" ? hasBreak(value) : !isValue(value)) fault ??= `the value of ${name} has a character that is not allowed`;
     }
     this.method = method;
     this.scheme = scheme;
@@ -117,13 +118,15 @@ const USUAL: ReadonlySet<string> = new Set([
 
 /** No NUL, CR or LF, and no blank at either end (section 8.2.1). */
 function isValue(value: string): boolean {
-  const { length } = value;
-  if (length === 0) return true;
-  for (let at = 0; at < length; at++) {
+  return value === "" || !(hasBreak(value) || isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1)));
+}
+
+function hasBreak(value: string): boolean {
+  for (let at = 0; at < value.length; at++) {
     const char = value.charCodeAt(at);
-    if (char <= 13 && (char === 0 || char === 10 || char === 13)) return false;
+    if (char <= 13 && (char === 0 || char === 10 || char === 13)) return true;
   }
-  return !isBlank(value.charCodeAt(0)) && !isBlank(value.charCodeAt(length - 1));
+  return false;
 }
 
 function isBlank(char: number): boolean {

@@ -2,6 +2,8 @@ import type { Socket } from "node:net";
 
 /** How long a connection that has failed may take to be closed by the peer: it shall still read why. Milliseconds. */
 const LINGER_MS = 1_000;
+/** As long as the peer still takes something in such a time it has more, but not for ever. */
+const MOST_LINGERS = 30;
 const SLAB_BYTES = 64 * 1024;
 const POOLED = 64;
 /** Slabs that nobody writes to: an idle connection holds none. */
@@ -73,8 +75,15 @@ export class Outbox {
     this.#closed = true;
     socket.end();
     if (socket.destroyed) return;
-    const cut = setTimeout(() => socket.destroy(), LINGER_MS);
-    socket.once("close", () => clearTimeout(cut));
+    let lingers = 0;
+    let taken = takenFrom(socket);
+    const cut = setInterval(() => {
+      const before = taken;
+      taken = takenFrom(socket);
+      lingers += 1;
+      if (socket.writableLength === 0 || taken === before || lingers === MOST_LINGERS) socket.destroy();
+    }, LINGER_MS);
+    socket.once("close", () => clearInterval(cut));
   }
 
   /** At the end of the turn. */
@@ -83,6 +92,9 @@ export class Outbox {
     this.flush();
   }
 }
+
+/** Bytes that the system has taken. */
+const takenFrom = ({ bytesWritten, writableLength }: Socket): number => bytesWritten - writableLength;
 
 const EMPTY = Buffer.alloc(0);
 

@@ -20,6 +20,8 @@ import type { Stream } from "./stream.ts";
 const FRAME_BYTES = DEFAULT_FRAME_BYTES;
 
 export interface SendingSide<Section extends FieldSection> {
+  /** Something of a call was sent. */
+  busy(): void;
   /** END_STREAM has been sent. */
   sentEnd(stream: Stream<Section>): void;
   /** More waits for the peer than it may keep waiting. */
@@ -148,6 +150,7 @@ export class Sender<Section extends FieldSection> {
   }
 
   #writeHeaders(stream: Stream<Section>, template: HeaderTemplate, ended: boolean): void {
+    this.#side.busy();
     const block = template.encode(this.encoder);
     const flags = ended ? Flag.END_STREAM : 0;
     if (block.length <= FRAME_BYTES) this.frame(Frame.HEADERS, flags | Flag.END_HEADERS, stream.id, block);
@@ -186,6 +189,7 @@ export class Sender<Section extends FieldSection> {
   }
 
   #writeData(stream: Stream<Section>, queue: Stream<Section>["waiting"], count: number): void {
+    this.#side.busy();
     const at = this.outbox.reserve(FRAME_HEADER_BYTES + count);
     const { buffer } = this.outbox;
     const last = queue.ends && queue.bytes === count;
