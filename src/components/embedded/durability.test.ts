@@ -39,10 +39,10 @@ function publish(pubsub: PubSub, data: Uint8Array): Promise<PubSubError | undefi
 
 test("kill -9: every acknowledged publish is there, what was not settled comes again, and what was does not", async () => {
   const child = spawn(process.execPath, [fixture, dataDir], { stdio: ["ignore", "pipe", "inherit"] });
-  const [published, acked] = [new Set<string>(), new Set<string>()];
+  const [published, settling, acked] = [new Set<string>(), new Set<string>(), new Set<string>()];
   for await (const line of createInterface({ input: child.stdout })) {
     const [what, position = ""] = line.split(" ");
-    (what === "p" ? published : acked).add(position);
+    (what === "p" ? published : what === "s" ? settling : acked).add(position);
     if (acked.size === 500) child.kill("SIGKILL");
   }
   if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
@@ -50,7 +50,8 @@ test("kill -9: every acknowledged publish is there, what was not settled comes a
   const sink = new Recorder();
   const subscription = await pubsub.subscribe(request, sink);
   subscription.window(100_000, 1e9);
-  const owed = [...published].filter((position) => !acked.has(position));
+  // An acknowledgement may stand that the process had no time to tell of.
+  const owed = [...published].filter((position) => !settling.has(position));
   expect(owed.length).toBeGreaterThan(100);
   await publish(pubsub, Buffer.from("last"));
   const came = new Set<string>();

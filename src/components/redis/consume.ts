@@ -5,6 +5,7 @@ import type { Backlog, Sink, Start, SubscribeRequest, Subscription } from "../..
 import { type Claimed, Claims } from "./claims.ts";
 import type { RedisOptions } from "./config.ts";
 import { isFenced, isLed, livesElsewhere } from "./errors.ts";
+import { Failures } from "./failures.ts";
 import { type Candidate, Lead } from "./lead.ts";
 import { type Lender, Lending } from "./lending.ts";
 import { Membership } from "./membership.ts";
@@ -42,12 +43,8 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
   readonly #reading: Reading;
   readonly #looks: Rounds;
   readonly #beats: Rounds;
+  readonly #failures: Failures;
   readonly #end = Promise.withResolvers<PubSubError | undefined>();
-  /** Most messages of one read: fewer after each that ended with its connection, or a link that breaks early would never bring any. */
-  #most: number;
-  /** How often the server has failed us, until it is calm again. */
-  #failures = 0;
-  #calm = true;
   #node: Node | undefined;
   #unlisten: () => void = () => undefined;
   #joining = false;
@@ -58,11 +55,11 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
     this.group = request.group;
     this.#consumer = consumer;
     this.options = ground.options;
-    this.#most = ground.options.queueDepth;
     this.clock = ground.clock;
     this.closed = this.#end.promise;
     this.#ground = ground;
     this.sink = sink;
+    this.#failures = new Failures(ground.options.queueDepth, (error) => sink.interrupted(error ?? this.#lead?.obstacle));
     this.#lead = request.order === "none" ? undefined : new Lead(this, consumer);
     this.#lending = new Lending(this, this.#lead !== undefined, this);
     this.#membership = new Membership(this, this.#lead, request.expiresAfterMs, () => this.touched());
@@ -72,7 +69,7 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
       () => this.#room,
       this.#lead?.read ?? this.#readNew,
       (rows, since) => {
-        this.#grow();
+        this.#failures.grow();
         if (this.#lead?.held !== false) for (const row of rows) this.#lending.hold(row, 0, since);
         this.#lend();
       },
@@ -185,40 +182,19 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
     else if (this.#over) return;
     else if (livesElsewhere(error)) {
       this.#ground.servers.moved();
-      this.#failedAgain(error);
+      this.#failures.failed(error);
     } else if (error.code === "not_found") void this.#rejoin();
     else if (error.permanent || isLed(error)) this.#die(error);
     // Anything else passes: the next look, beat or connection tries again.
     else {
-      this.#most = Math.max(1, this.#most >> 1);
-      this.#failedAgain(error);
+      this.#failures.shrink();
+      this.#failures.failed(error);
     }
-  }
-
-  /** Once may be chance. */
-  #failedAgain(error: PubSubError): void {
-    this.#failures += 1;
-    this.#calm = false;
-    if (this.#failures > 1) this.sink.interrupted(error);
-  }
-
-  /** It is over when nothing has failed from one look to the next: a server may let us look and not read. */
-  #looked(): void {
-    if (!this.#calm) {
-      this.#calm = true;
-      return;
-    }
-    if (this.#failures > 1) this.sink.interrupted(this.#lead?.obstacle);
-    this.#failures = 0;
   }
 
   get #room(): number {
     if (this.#over || (this.#lead && (!this.#lead.held || this.#lead.resumes))) return 0;
-    return this.#lending.room(this.#most);
-  }
-
-  #grow(): void {
-    this.#most = Math.min(this.options.queueDepth, 2 * this.#most);
+    return this.#lending.room(this.#failures.most);
   }
 
   readonly #readNew: Read = (node, count, callback) => {
@@ -299,17 +275,17 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
   }
 
   async #look(): Promise<void> {
-    const room = this.#lending.room(this.#most);
+    const room = this.#lending.room(this.#failures.most);
     const since = this.clock.elapsed();
     if (room === 0 || !this.#node?.read.up) return;
     const obstacle = this.#lead?.obstacle;
     try {
       const found = await this.#pending.look(room);
-      this.#looked();
+      this.#failures.looked();
       for (const { row, failures } of found) this.#lending.hold(row, failures, since);
       this.#lend();
       if (found.length >= room) {
-        this.#grow();
+        this.#failures.grow();
         this.#looks.soon();
       }
       if (this.#lead?.resumes) this.#read();
