@@ -14,13 +14,18 @@ const LOG_BYTES = 4_000;
 /** Given out already, and perhaps not listened on yet. */
 const given = new Set<number>();
 
+/** Test files run beside one another: each of Vitest's workers has ports of its own, or two would find the same one free. */
+const WORKERS = 8;
+const PORTS = 12_000 / WORKERS;
+const FIRST_PORT = 20_000 + (Number(process.env.VITEST_POOL_ID ?? 0) % WORKERS) * PORTS;
+
 /**
  * A port of the loopback that nobody listens on at the moment, and that was not given out here before. It lies below those that systems give
  * to outgoing connections, so that none takes it before it is used, and above every default of ours. `beside`: the same holds of the ports
  * so far from it, for a server that takes several.
  */
 export async function freePort(beside: readonly number[] = []): Promise<number> {
-  const port = 20_000 + Math.floor(Math.random() * 12_000);
+  const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
   const ports = [0, ...beside].map((offset) => port + offset);
   for (const one of ports) if (given.has(one) || !(await isFree(one))) return freePort(beside);
   for (const one of ports) given.add(one);
