@@ -9,14 +9,13 @@ import { Fetching } from "./fetching.ts";
 import { headersOf } from "./headers.ts";
 import { Lending } from "./lending.ts";
 import { Member } from "./member.ts";
-import { committedOf, offsetsAt } from "./offsets.ts";
-import { Partition } from "./partition.ts";
-import { cutOff, leftOf, whereToGoOn } from "./relocation.ts";
+import type { Partition } from "./partition.ts";
+import { leftOf, whereToGoOn } from "./relocation.ts";
 import { Remembered } from "./remembered.ts";
+import { take } from "./taking.ts";
 import { TopicWatch } from "./topic-watch.ts";
 import { Troubles } from "./troubles.ts";
 import { type Commit, offsetCommit, type PartitionError } from "./wire/group-apis.ts";
-import { EARLIEST } from "./wire/log-apis.ts";
 
 /** One reader of a group: a member of its own, that has some of the topic's partitions. */
 export class Reader implements Subscription {
@@ -202,34 +201,17 @@ export class Reader implements Subscription {
     return revoked.length > 0;
   }
 
-  /** Begins with partitions where the group is in them. In one that it has never read, that is the first message: it is new. */
   async #take(indexes: readonly number[]): Promise<void> {
     const losses = this.#losses;
-    let topic = await this.#cluster.topic(this.topic);
-    // Whoever shared them knew of more.
-    if (indexes.some((index) => index >= topic.leaders.length)) {
-      await this.#cluster.refresh();
-      topic = await this.#cluster.topic(this.topic);
-    }
-    const committed = await committedOf(this.#cluster, this.group, topic);
-    const fresh = indexes.filter((index) => !committed.has(index));
-    const earliest = await offsetsAt(this.#cluster, topic, EARLIEST, fresh);
+    const taken = await take(this.#cluster, this.group, this.topic, indexes, this.#remembered);
     if (this.#over || losses !== this.#losses) return;
-    const taken = indexes.map((index) => {
-      const known = committed.get(index) ?? { offset: earliest[index] ?? 0, metadata: "", epoch: -1 };
-      const stand = this.#remembered.recall(index, topic.id, known) ?? known;
-      return { stand, partition: new Partition(topic.name, topic.id, index, stand, known) };
-    });
-    const cut = await Promise.all(taken.map(({ partition }) => cutOff(this.#cluster, topic, partition)));
-    if (this.#over || losses !== this.#losses) return;
-    for (const [at, { partition, stand }] of taken.entries()) {
-      const { index, committed: known } = partition;
-      if (this.#lending.partition(index)) continue;
-      const left = cut[at];
-      const mine = left ? new Partition(topic.name, topic.id, index, left, known) : partition;
-      this.#lending.add(mine);
-      if ((left ?? stand) !== known) this.#committing.touch(mine);
-    }
+    for (const partition of taken) if (!this.#lending.partition(partition.index)) this.#begin(partition);
+  }
+
+  #begin(partition: Partition): void {
+    this.#remembered.forget(partition.index);
+    this.#lending.add(partition);
+    if (partition.elsewhere) this.#committing.touch(partition);
   }
 
   async #revoke(partitions: readonly Partition[]): Promise<void> {
@@ -259,12 +241,9 @@ export class Reader implements Subscription {
     const where = await whereToGoOn(this.#cluster, topic, partition);
     if (!where || partition.leaving || this.#lending.partition(partition.index) !== partition) return;
     if (where.back) {
-      const stand = leftOf(partition, where.offset);
+      const left = partition.from(leftOf(partition, where.offset));
       this.#lose([partition], where.error);
-      this.#remembered.forget(partition.index);
-      const left = new Partition(topic.name, topic.id, partition.index, stand, partition.committed);
-      this.#lending.add(left);
-      this.#committing.touch(left);
+      this.#begin(left);
     } else {
       partition.progress.readTo(where.offset);
       this.#troubles.begin("reading", where.error);

@@ -1,9 +1,10 @@
 import type { Clock } from "../../pubsub/clock.ts";
 import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import { type Backoff, waitMs } from "../../resiliency/backoff.ts";
-import { assign, PROTOCOL, readAssignment, readSubscription, writeAssignment, writeSubscription } from "./assignor.ts";
+import { PROTOCOL, readAssignment, writeSubscription } from "./assignor.ts";
 import type { Cluster, Lane } from "./cluster.ts";
 import { AnsweredError, coordinatedElsewhere, ensureNone, isOut, KAFKA, numberOf } from "./errors.ts";
+import { Sharing } from "./sharing.ts";
 import { heartbeat, type JoinAnswer, joinGroup, leaveGroup, type Membership, syncGroup } from "./wire/group-apis.ts";
 
 const AGAIN: Backoff = { firstMs: 50, mostMs: 2_000 };
@@ -42,8 +43,7 @@ export class Member {
   #wanted = false;
   #running: Promise<void> = Promise.resolve();
   #failures = 0;
-  /** Topics of the group that were not there when we shared their partitions. */
-  readonly #absent = new Set<string>();
+  readonly #sharing: Sharing;
   #change = Promise.withResolvers<void>();
   #joined = Promise.withResolvers<void>();
   #cancelBeat: () => void = () => undefined;
@@ -51,6 +51,7 @@ export class Member {
 
   constructor(represented: Represented, lane: Lane) {
     this.#represented = represented;
+    this.#sharing = new Sharing(represented.cluster);
     this.#lane = lane;
     this.#clock = represented.cluster.ground.clock;
   }
@@ -162,8 +163,8 @@ export class Member {
       const answer = await this.#enter((query) => connection.call(joinGroup, query, patience));
       this.#id = answer.member;
       this.#generation = answer.generation;
-      this.#absent.clear();
-      const assignments = answer.leader === answer.member ? await this.#share(answer) : new Map<string, Uint8Array>();
+      this.#sharing.forget();
+      const assignments = answer.leader === answer.member ? await this.#sharing.share(answer) : new Map<string, Uint8Array>();
       const asked = this.#clock.elapsed();
       const membership = { group, generation: answer.generation, member: answer.member };
       const { error, assignment } = await connection.call(syncGroup, { ...membership, assignments }, patience);
@@ -209,38 +210,6 @@ export class Member {
     }
   }
 
-  /** One that leads the group shares again once a topic is there that it could not share. */
-  async #lookForAbsent(): Promise<void> {
-    const { cluster } = this.#represented;
-    for (const name of this.#absent) {
-      try {
-        await cluster.topic(name);
-        this.rejoin();
-      } catch (error) {
-        asPubSubError(error);
-      }
-    }
-  }
-
-  async #share({ members }: JoinAnswer): Promise<ReadonlyMap<string, Uint8Array>> {
-    const { cluster } = this.#represented;
-    // What we know of topics that others read may be old.
-    await cluster.refresh();
-    const subscriptions = new Map(members.map(({ member, subscription }) => [member, readSubscription(subscription)]));
-    const counts = new Map<string, number>();
-    for (const name of new Set([...subscriptions.values()].flatMap(({ topics }) => topics))) {
-      try {
-        counts.set(name, (await cluster.topic(name)).leaders.length);
-      } catch (error) {
-        // Of a topic that is not there, nobody gets anything.
-        if (asPubSubError(error).code !== "not_found") throw error;
-        this.#absent.add(name);
-      }
-    }
-    const shared = assign(subscriptions, counts);
-    return new Map([...shared].map(([member, assigned]) => [member, writeAssignment(assigned)]));
-  }
-
   #beatLater(): void {
     this.#cancelBeat();
     if (this.#generation < 0 || !this.#wanted) return;
@@ -259,7 +228,7 @@ export class Member {
       else {
         ensureNone(`the heartbeat of ${group}`, number);
         if (!this.#joining) this.#represented.troubled();
-        await this.#lookForAbsent();
+        if (await this.#sharing.outdated()) this.rejoin();
       }
     } catch (error) {
       this.#beatFailed(asPubSubError(error), membership);

@@ -22,6 +22,8 @@ export class Partition {
   readonly progress: Progress<Lease>;
   /** Read and not lent yet, in the order of their offsets. */
   readonly held: Lease[] = [];
+  /** We begin elsewhere than the broker would: it is to know. */
+  readonly elsewhere: boolean;
   /** It is being given up: nothing more is read or lent. */
   leaving = false;
   /** It was given up. */
@@ -39,8 +41,14 @@ export class Partition {
     this.topicId = topicId;
     this.index = index;
     this.committed = committed;
+    this.elsewhere = stand !== committed;
     this.epoch = stand.epoch;
     this.progress = new Progress(stand.offset, readMarks(stand.offset, stand.metadata));
+  }
+
+  /** The same one, of which nothing is read yet, from `stand` on. */
+  from(stand: Stand): Partition {
+    return new Partition(this.topic, this.topicId, this.index, stand, this.committed);
   }
 
   /** Whether more may be read: what could not be recorded must not be settled. */

@@ -20,7 +20,6 @@ export class Remembered {
   /** Where to go on instead of where the broker says. Undefined: there. */
   recall(index: number, topicId: string, known: Stand): Stand | undefined {
     const kept = this.#partitions.get(index);
-    this.#partitions.delete(index);
     if (kept?.topicId !== topicId || !same(kept.known, known) || same(kept.stand, known)) return undefined;
     return kept.stand;
   }
