@@ -1,5 +1,6 @@
 import type { Routes } from "../api/http/server.ts";
-import type { Engine, NamedStatus } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { NamedStatus } from "../engine/subscriptions.ts";
 import { BREAKER_STATES } from "../resiliency/circuit-breaker.ts";
 import type { CallCounts, Calls } from "../telemetry/calls.ts";
 import { exposition, type Labels, type Metric } from "../telemetry/exposition.ts";

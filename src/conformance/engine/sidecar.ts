@@ -1,4 +1,5 @@
-import { Engine, type EngineEvents, type EngineOptions, type NamedStatus } from "../../engine/engine.ts";
+import { Engine, type EngineEvents, type EngineOptions } from "../../engine/engine.ts";
+import type { NamedStatus } from "../../engine/subscriptions.ts";
 import type { Bench } from "../bench.ts";
 import { SteppedClock } from "../stepped-clock.ts";
 import { PlayedApp } from "./played-app.ts";
