@@ -2,7 +2,7 @@ import { type Failure, isFull, nearlyFull, StoreError, sqliteCode, toFailure } f
 import type { Call, CallResult, LendFrame, PublishFrame, Reply, Request, SettlementFrame, StoreSettings } from "../protocol.ts";
 import { Append } from "./append.ts";
 import { Ballast } from "./ballast.ts";
-import { answer, deleteGroup } from "./calls.ts";
+import { answer } from "./calls.ts";
 import { Catalog } from "./catalog.ts";
 import { Database, prepareDirectory } from "./database.ts";
 import { lend } from "./lend.ts";
@@ -10,11 +10,10 @@ import { FileLock } from "./lock.ts";
 import { putBack, takeMoved } from "./moves.ts";
 import type { Extent } from "./progress.ts";
 import type { Reader } from "./reader.ts";
-import { sweep } from "./retention.ts";
+import { Sweeping } from "./sweeping.ts";
 
 /** Acknowledgements reach the disk within two of these; what is younger may be repeated after a crash. */
 const TICK_MS = 50;
-const SWEEP_MS = 10_000;
 const REOPEN_MS = 1_000;
 /** After a write that found the disk full, what is due waits so long: trying at once would turn in circles. */
 const FULL_MS = 250;
@@ -31,17 +30,13 @@ export class Store {
   #open: { readonly db: Database; readonly catalog: Catalog; readonly ballast: Ballast } | undefined;
   #broken: Failure | undefined;
   readonly #readers = new Map<number, Reader>();
+  readonly #sweeping = new Sweeping();
   #ended: number[] = [];
   /** The time of the last request. */
   #elapsed = 0;
   #reopenAt = 0;
   #tickAt = 0;
-  #sweepAt = 0;
   #fullUntil = 0;
-  /** There was no room for a publish since the last sweep. */
-  #pressed = false;
-  /** A sweep has more to delete than one step may. */
-  #sweeping = false;
   /** Why what was settled could not be written in this cycle. */
   #unwritten: Failure | undefined;
   /** The cycle under way has committed: an error after that does not tell what became of what was asked. */
@@ -88,7 +83,7 @@ export class Store {
       ballast.take();
       this.#open = { db, catalog, ballast };
       this.#broken = undefined;
-      this.#sweepAt = elapsed;
+      this.#sweeping.dueAt = elapsed;
     } catch (error) {
       db?.close();
       if (isFull(error)) new Ballast(file).give();
@@ -128,7 +123,7 @@ export class Store {
 
   #cycle(request: Request): Reply {
     const { now, elapsed } = request;
-    const { db, catalog } = this.#opened();
+    const { db, catalog, ballast } = this.#opened();
     for (const { reader: id, messages, bytes } of request.windows) {
       const reader = this.#readers.get(id);
       // Its group was deleted before it was known over there.
@@ -147,7 +142,8 @@ export class Store {
         return { failure: toFailure(error, this.#settings.file) };
       }
     });
-    const [toDelete, toLend] = [this.#sweep(request), this.#lendAll(now, elapsed)];
+    const toDelete = this.#sweeping.step(ground, this.#settings, ballast);
+    const toLend = this.#lendAll(now, elapsed);
     const lent = [...this.#readers.values()].map((reader) => reader.takeFrame()).filter((frame): frame is LendFrame => frame !== undefined);
     const wakeIn = toDelete || toLend ? 0 : this.#wakeIn(now, elapsed);
     if (request.calls.some(({ kind }) => kind === "close")) this.#close();
@@ -211,8 +207,7 @@ export class Store {
   /** What all groups are done with goes now, and publishes are refused meanwhile. */
   #isFull(elapsed: number): void {
     this.#fullUntil = elapsed + FULL_MS;
-    this.#pressed = true;
-    this.#sweepAt = elapsed;
+    this.#sweeping.press(elapsed);
   }
 
   /** How much progress must be written now. undefined: none. */
@@ -259,38 +254,6 @@ export class Store {
     for (const group of catalog.allGroups()) group.resync(db.rows);
   }
 
-  /** Deletes what is no longer needed, a little a cycle. True: there is more. */
-  #sweep({ now, elapsed }: Request): boolean {
-    if (elapsed < this.#sweepAt) return false;
-    const { db, catalog, ballast } = this.#opened();
-    const ground = { file: this.#settings.file, db, catalog, readers: this.#readers, ended: this.#ended, now, elapsed };
-    let more = false;
-    try {
-      // Once a period, not with each of its steps.
-      for (const group of this.#sweeping ? [] : [...catalog.allGroups()]) {
-        group.hasten(now, elapsed);
-        const idle = group.readers.length === 0 && group.expiresAfterMs !== null && group.idleSince !== null;
-        if (idle && now - (group.idleSince ?? now) >= (group.expiresAfterMs ?? 0)) deleteGroup(group, ground);
-      }
-      for (const topic of catalog.topics()) {
-        const swept = db.transaction(() => sweep(topic, catalog, db, this.#settings, now, this.#pressed));
-        topic.bytes -= swept.freed;
-        more ||= swept.more;
-      }
-      more = db.shrink() || more;
-      if (!more) ballast.take();
-    } catch (error) {
-      if (db.spoiled || !isFull(error)) throw error;
-      if (!ballast.give()) more = false;
-    }
-    this.#sweeping = more;
-    if (!more) {
-      this.#pressed = false;
-      this.#sweepAt = elapsed + SWEEP_MS;
-    }
-    return more;
-  }
-
   #lendAll(now: number, elapsed: number): boolean {
     const { db, catalog } = this.#opened();
     let more = false;
@@ -309,7 +272,7 @@ export class Store {
     }
     const due = db.log.nextDue();
     if (due !== undefined) at = Math.min(at, Math.max(elapsed + due - now, this.#fullUntil));
-    return Math.max(0, Math.min(at, this.#sweepAt) - elapsed);
+    return Math.max(0, Math.min(at, this.#sweeping.dueAt) - elapsed);
   }
 
   #close(): void {
