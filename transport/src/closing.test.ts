@@ -5,15 +5,12 @@ import { connect as dial } from "node:net";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { afterEach, expect, test } from "vitest";
-import { type ServerCall, type ServerStream, Status, streaming, type UnaryHandler } from "./index.ts";
+import { echo, LOST, UNSENT } from "./client.fixture.ts";
+import { type ServerCall, type ServerStream, Status, streaming } from "./index.ts";
 import { Bed, Conversation, call, freePort, outcome, reached, tcp, text } from "./testing.fixture.ts";
 
 const bed = new Bed();
 afterEach(bed.clean);
-
-const UNSENT = [Status.UNAVAILABLE, "unsent"];
-const LOST = [Status.UNAVAILABLE, "connection"];
-const echo: UnaryHandler = (request, answer) => answer.respond(request);
 
 /** A server with a unary call and a stream under way. */
 async function busy() {

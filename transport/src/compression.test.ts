@@ -1,6 +1,7 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterEach, expect, test } from "vitest";
-import { Status, streaming, type UnaryHandler } from "./index.ts";
+import { echo } from "./client.fixture.ts";
+import { Status, streaming } from "./index.ts";
 import { answerOk, Bed, Conversation, call, failure, framed, outcome, type RawAnswer, rawCall, tcp, text } from "./testing.fixture.ts";
 
 const bed = new Bed();
@@ -10,7 +11,6 @@ const MAX_BYTES = 100_000;
 const GZIP = { "grpc-encoding": "gzip", "grpc-accept-encoding": "identity,gzip" };
 /** It compresses well, so that what is compressed shows in its length. */
 const LARGE = Buffer.alloc(50_000, "compressible ");
-const echo: UnaryHandler = (request, answer) => answer.respond(request);
 const echoStream = streaming((call) => ({ message: (message) => void call.send(message), end: () => call.end() }));
 
 async function served() {

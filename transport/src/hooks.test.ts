@@ -1,21 +1,12 @@
 import { once } from "node:events";
 import { afterEach, expect, test } from "vitest";
-import {
-  type AdmissionCall,
-  Metadata,
-  type RpcError,
-  type ServerCall,
-  type ServerOptions,
-  Status,
-  streaming,
-  type UnaryHandler,
-} from "./index.ts";
+import { echo } from "./client.fixture.ts";
+import { type AdmissionCall, Metadata, type RpcError, type ServerCall, type ServerOptions, Status, streaming } from "./index.ts";
 import { Bed, Conversation, call, failure, framed, outcome, rawCall, tcp, text } from "./testing.fixture.ts";
 
 const bed = new Bed();
 afterEach(bed.clean);
 
-const echo: UnaryHandler = (request, answer) => answer.respond(request);
 const stream = streaming((call) => ({ message: (message) => void call.send(message), end: () => call.end() }));
 
 /** Notes each call's end, and tells when there are so many. */
