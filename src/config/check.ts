@@ -83,6 +83,11 @@ export function schemaAt(schema: z.ZodType, path: Path): z.ZodType | undefined {
   return here;
 }
 
+/** Whether a list stands at `path`. */
+export function isList(schema: z.ZodType, path: Path): boolean {
+  return inner(schemaAt(schema, path))?.def.element !== undefined;
+}
+
 interface Definition {
   readonly shape?: Readonly<Record<string, z.ZodType>>;
   readonly valueType?: z.ZodType;

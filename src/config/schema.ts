@@ -114,11 +114,15 @@ export const schema = z.strictObject({
         pubsub: text().describe("The component's name."),
         topic: text().describe("The topic."),
         group: text().optional().describe("Default: the component's consumerID."),
-        start: start().optional().describe("Where a new group begins: earliest (default), latest, { time } or { position }."),
+        start: start()
+          .optional()
+          .describe(
+            "Where a new group begins: earliest (default), latest, { time } or { position }. With rocketmq no position; with snssqs always at what is published once its queue is there.",
+          ),
         metadata: metadata().describe("rawPayload, and what the broker understands."),
         order: oneOf(["none", "key", "topic"])
           .optional()
-          .describe("key: messages of a partitionKey one after the other; topic: all of them. Default: none."),
+          .describe("key: messages of a partitionKey one after the other; topic: all of them; none. Default: none; with kafka, key."),
         deadLetterTopic: text().optional().describe("Where to put what failed too often, or was dropped. Default: nowhere."),
         maxInFlight: count(1).optional().describe("Instead of delivery.maxInFlight."),
         maxPending: count(1).optional().describe("Instead of delivery.maxPending."),

@@ -17,7 +17,7 @@ export interface PublishRequest {
   readonly data: Uint8Array;
   /** Empty: `text/plain`. */
   readonly contentType: string;
-  /** Reaches the subscribers. `ttlInSeconds`, `partitionKey`, `rawPayload` and `dedupId` mean the same on every broker. */
+  /** Reaches the subscribers. `ttlInSeconds`, `partitionKey` and `rawPayload` mean the same on every broker, `dedupId` where it removes repeats. */
   readonly metadata: Readonly<Record<string, string>>;
   /** The caller's, milliseconds since the epoch. */
   readonly deadline?: number | undefined;
@@ -104,6 +104,5 @@ function explain(request: PublishRequest, error: PubSubError): CatalogueError {
   if (error instanceof BreakerOpen) return new CatalogueError("PUBLISH_BREAKER_OPEN", values);
   if (error instanceof RateExceeded) return new CatalogueError("PUBLISH_RATE_EXCEEDED", values);
   if (TIMED_OUT.has(error.code)) return new CatalogueError("PUBLISH_TIMED_OUT", values);
-  const code = error.code === "resource_exhausted" || error.code === "failed_precondition" ? error.code : undefined;
-  return new CatalogueError("PUBLISH_REFUSED", values, code);
+  return new CatalogueError("PUBLISH_REFUSED", values, error.code);
 }

@@ -2,6 +2,8 @@ import type { ErrorCode } from "./code.ts";
 
 interface Entry {
   readonly code: ErrorCode;
+  /** What it is instead where the cause knows better. */
+  readonly also?: readonly ErrorCode[];
   /** `{name}` is filled in. Layotto's own texts stand as its clients know them. */
   readonly text: string;
   readonly remedy: string;
@@ -47,6 +49,7 @@ const CATALOGUE = {
   },
   PUBLISH_REFUSED: {
     code: "internal",
+    also: ["failed_precondition", "resource_exhausted"],
     text: "error when publish to topic {topic} in pubsub {pubsub}: {reason}",
     remedy: "The broker refused the message for the reason it gives: mend that before you try again.",
   },
@@ -160,12 +163,12 @@ export class CatalogueError extends Error {
   readonly code: ErrorCode;
   readonly remedy: string;
 
-  /** `code` replaces the catalogue's where the cause knows better. */
+  /** `code` replaces the catalogue's, if it is one that the entry may have. */
   constructor(id: ErrorId, values: Readonly<Record<string, string | number>> = {}, code?: ErrorCode) {
-    const entry = CATALOGUE[id];
+    const entry: Entry = CATALOGUE[id];
     super(sentence(id, values));
     this.id = id;
-    this.code = code ?? entry.code;
+    this.code = code && entry.also?.includes(code) ? code : entry.code;
     this.remedy = entry.remedy;
   }
 }

@@ -42,8 +42,12 @@ export const kafkaOptions = z
     maxMessageBytes: bytes()
       .optional()
       .describe("Most bytes of one message. Default: what the broker takes (Layotto's default of 1024 is not kept to)."),
-    heartbeatInterval: orDefault(duration(), 3_000).describe("How often a reader gives sign of life. Default 3s."),
-    sessionTimeout: orDefault(duration(), 10_000).describe("How long a reader keeps its partitions without a sign of life. Default 10s."),
+    heartbeatInterval: orDefault(duration(), 3_000).describe(
+      "How often a reader gives sign of life: at most a third of sessionTimeout. Default 3s.",
+    ),
+    sessionTimeout: orDefault(duration(), 10_000).describe(
+      "How long a reader keeps its partitions without a sign of life: at least three times heartbeatInterval. Default 10s.",
+    ),
     consumerFetchMin: orDefault(bytes(), 1).describe("Least bytes that a fetch waits for. Default 1."),
     consumerFetchDefault: orDefault(bytes(), MIB).describe("Most bytes of one fetch, as far as the window allows. Default 1MiB."),
     compression: orDefault(oneOf(COMPRESSIONS), "none").describe("Of what is published: none (default), gzip, snappy, lz4 or zstd."),

@@ -34,7 +34,8 @@ const capabilities: Capabilities = {
   hold: "partition",
   keepsWithoutGroup: true,
   durable: true,
-  retentionMs: undefined,
+  // Its own default, until it says otherwise.
+  retentionMs: 7 * 86_400_000,
   headers: true,
   ttl: false,
   delay: false,

@@ -8,7 +8,7 @@ const pull = () => ignored("the window of the subscription decides how much is f
 const only = <T extends string>(word: T, why: string) =>
   orDefault(text(), "")
     .refine((value) => value === "" || value.toLowerCase() === word.toLowerCase(), { error: why })
-    .describe(`Only \`${word}\`: ${why}.`);
+    .describe(word === "" ? `Must be empty: ${why}.` : `Only \`${word}\`: ${why}.`);
 
 /** The keys of `metadata`: our own, then Layotto's and Dapr's. */
 export const rocketmqOptions = z

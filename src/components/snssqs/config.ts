@@ -59,7 +59,7 @@ export const snsSqsOptions = z
     trustProfileArn: unsupported(),
 
     onUnroutable: orDefault(oneOf(["refuse", "accept"]), "refuse").describe(
-      "A publish to a topic that no queue is subscribed to: refused (default), or accepted and gone.",
+      "A publish to a topic that no queue is subscribed to: `refuse` (default): it fails; `accept`: it succeeds, and the message is gone.",
     ),
     allowRedrive: orDefault(flag(), false).describe(
       "Read queues whose redrive policy moves messages away after so many receives. Default false: they are refused.",
