@@ -39,6 +39,8 @@ export class Connection {
   readonly #socket: Socket;
   readonly #owed = new FreshMap<number, Request>();
   #correlation = 0;
+  /** How many answers it has given. */
+  heard = 0;
   #chunks: Buffer[] = [];
   #gathered = 0;
   #wanted = 4;
@@ -195,6 +197,7 @@ export class Connection {
       return;
     }
     this.#owed.delete(id);
+    this.heard += 1;
     try {
       if (request.flexible) reader.tagged();
       request.answered(undefined, reader);

@@ -46,7 +46,7 @@ const capabilities: Capabilities = {
   maxBatch: 1_000,
   maxBatchBytes: 1_000_000,
   maxBytes: 1_024 * MIB,
-  publishPipeline: 1,
+  publishPipeline: 16,
 };
 
 class Kafka implements PubSub {

@@ -83,13 +83,18 @@ function raced<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
+/** On which connection, and how many answers it had given by then. */
+interface Sent {
+  readonly connection: Connection;
+  readonly heard: number;
+}
+
 /** One call of `publish`: its messages by broker, and those that have no result yet. */
 class Call {
   readonly #cluster: Cluster;
   readonly #signal: AbortSignal;
   readonly #byLeader = new Map<number, Map<string, Share>>();
-  readonly #under: Set<Share> = new Set();
-  #connections: Connection[] = [];
+  readonly #under = new Map<Share, Sent>();
   #left: number;
   readonly #aborted = () => this.#giveUp();
 
@@ -140,8 +145,8 @@ class Call {
   #produce(connection: Connection, shares: readonly Share[]): void {
     const { compression } = this.#cluster.ground.options;
     const now = this.#cluster.ground.clock.now();
-    for (const share of shares) this.#under.add(share);
-    this.#connections.push(connection);
+    const sent = { connection, heard: connection.heard };
+    for (const share of shares) this.#under.set(share, sent);
     connection.send(
       produce,
       (writer) => {
@@ -216,12 +221,13 @@ class Call {
     }
   }
 
-  /** Nobody may be left to wonder which answer belongs to what: the connections are made anew. */
+  /** A connection that has been silent since is made anew; one that speaks carries the calls of others. */
   #giveUp(): void {
     const under = [...this.#under];
     this.#under.clear();
-    for (const share of under) this.#settle(share, abortError(DOING, this.#signal, "unknown"));
-    if (under.length > 0) for (const connection of this.#connections) connection.drop("a publish was given up");
+    // First, since what is sent from within `done` would end with it.
+    for (const [, { connection, heard }] of under) if (connection.heard === heard) connection.drop("a publish was given up");
+    for (const [share] of under) this.#settle(share, abortError(DOING, this.#signal, "unknown"));
   }
 }
 

@@ -1,0 +1,145 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { systemClock } from "../../pubsub/clock.ts";
+import type { PubSubError } from "../../pubsub/error.ts";
+import type { Outgoing } from "../../pubsub/outgoing.ts";
+import type { Cluster } from "./cluster.ts";
+import { kafkaOptions } from "./config.ts";
+import { Connection } from "./connection.ts";
+import { Publishing } from "./publish.ts";
+import { Writer } from "./wire/writer.ts";
+
+const servers: Server[] = [];
+const sockets: Socket[] = [];
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
+});
+
+/** A broker that leads one topic, and answers what is published to it when it is told to. */
+async function broker(topic: string) {
+  const requests: { readonly id: number; readonly socket: Socket }[] = [];
+  let arrived = Promise.withResolvers<void>();
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    socket.on("error", () => undefined);
+    let bytes = Buffer.alloc(0);
+    socket.on("data", (chunk: Buffer) => {
+      bytes = Buffer.concat([bytes, chunk]);
+      while (bytes.length >= 4 && bytes.length >= 4 + bytes.readInt32BE(0)) {
+        requests.push({ id: bytes.readInt32BE(8), socket });
+        bytes = bytes.subarray(4 + bytes.readInt32BE(0));
+        arrived.resolve();
+      }
+    });
+  }).listen(0, "127.0.0.1");
+  servers.push(server);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    dial: () => Connection.dial({ host: "127.0.0.1", port, clientId: "c", tls: undefined, dialTimeoutMs: 5_000, clock: systemClock }),
+    /** Resolves when the `n`th request is there. */
+    async asked(n: number): Promise<void> {
+      while (requests.length < n) {
+        await arrived.promise;
+        arrived = Promise.withResolvers();
+      }
+    },
+    /** The oldest request that has no answer. */
+    answer(): void {
+      const { id, socket } = requests.shift() as (typeof requests)[number];
+      const writer = new Writer(256);
+      writer.skip(4);
+      writer.int32(id).array([topic], (name) =>
+        writer.string(name).array([0], () => {
+          writer.int32(0).int16(0).int64(7).int64(-1).int64(0);
+          writer.array([], () => undefined).nullableString(undefined);
+        }),
+      );
+      writer.int32(0);
+      writer.int32At(0, writer.length - 4);
+      socket.write(writer.written);
+    },
+  };
+}
+
+/** Each topic is led by one broker, by its place in the list. */
+async function clusterOf(...topics: readonly string[]) {
+  const brokers = await Promise.all(topics.map(broker));
+  const connections = await Promise.all(brokers.map((one) => one.dial()));
+  const cluster = {
+    ground: { options: kafkaOptions.parse({ brokers: "127.0.0.1:1" }), clock: systemClock },
+    known: (name: string) => ({ name, id: "", leaders: [topics.indexOf(name)] }),
+    link: (leader: number) => ({ connection: connections[leader]?.up ? connections[leader] : undefined }),
+    async connection(leader: number) {
+      const made = await (brokers[leader] as (typeof brokers)[number]).dial();
+      connections[leader] = made;
+      return made;
+    },
+    stale: () => undefined,
+  };
+  return { publishing: new Publishing(cluster as unknown as Cluster), brokers, connections };
+}
+
+function message(topic: string, also: () => void = () => undefined) {
+  const outcome = Promise.withResolvers<PubSubError | undefined>();
+  const outgoing: Outgoing = {
+    topic,
+    data: Buffer.from("x"),
+    attributes: {},
+    done(error) {
+      also();
+      outcome.resolve(error);
+    },
+  };
+  return { outgoing, outcome: outcome.promise };
+}
+
+test("what is published when a call is given up goes by a connection of its own, and is not lost with that one", async () => {
+  const { publishing, brokers, connections } = await clusterOf("a");
+  const [silent] = connections;
+  const next = message("a");
+  const first = message("a", () => publishing.publish([next.outgoing], new AbortController().signal));
+  const giveUp = new AbortController();
+  publishing.publish([first.outgoing], giveUp.signal);
+  await brokers[0]?.asked(1);
+  giveUp.abort();
+  expect(await first.outcome).toMatchObject({ outcome: "unknown" });
+  expect(silent?.up).toBe(false);
+  await brokers[0]?.asked(2);
+  brokers[0]?.answer();
+  brokers[0]?.answer();
+  expect(await next.outcome).toBeUndefined();
+});
+
+test("of a call that is given up, the connection to a broker that has answered stays", async () => {
+  const { publishing, brokers, connections } = await clusterOf("a", "b");
+  const [toA, toB] = [message("a"), message("b")];
+  const giveUp = new AbortController();
+  publishing.publish([toA.outgoing, toB.outgoing], giveUp.signal);
+  await Promise.all(brokers.map((one) => one.asked(1)));
+  brokers[1]?.answer();
+  expect(await toB.outcome).toBeUndefined();
+  giveUp.abort();
+  expect(await toA.outcome).toMatchObject({ outcome: "unknown" });
+  expect(connections.map((one) => one.up)).toEqual([false, true]);
+});
+
+test("a broker that is slow, and answers what came before, keeps its connection when a call is given up", async () => {
+  const { publishing, brokers, connections } = await clusterOf("a");
+  const giveUp = new AbortController();
+  const [before, late, behind] = [message("a"), message("a"), message("a")];
+  publishing.publish([before.outgoing], new AbortController().signal);
+  publishing.publish([late.outgoing], giveUp.signal);
+  publishing.publish([behind.outgoing], new AbortController().signal);
+  await brokers[0]?.asked(3);
+  brokers[0]?.answer();
+  expect(await before.outcome).toBeUndefined();
+  giveUp.abort();
+  expect(await late.outcome).toMatchObject({ outcome: "unknown" });
+  expect(connections[0]?.up).toBe(true);
+  brokers[0]?.answer();
+  brokers[0]?.answer();
+  expect(await behind.outcome).toBeUndefined();
+});
