@@ -56,10 +56,9 @@ export class Window {
     this.#meanSize += (Math.max(size, 1) - this.#meanSize) / 16;
   }
 
-  /** Whether one more of this size may be lent. A single message may overshoot the bytes, or it could never be lent. */
-  admits(size: number): boolean {
-    if (this.#messages <= this.#lentMessages || this.#bytes <= 0) return false;
-    return this.#lentMessages === 0 || this.#lentBytes + size <= this.#bytes;
+  /** Whether one more may be lent, whatever its size. */
+  get open(): boolean {
+    return this.bytes > 0;
   }
 
   lend(size: number): void {

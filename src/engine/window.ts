@@ -24,8 +24,8 @@ export class Window {
   }
 
   /**
-   * There may be no room for another message. Of bytes the half counts: the broker lends none that does not fit, and it may be of any size, so
-   * that what waits here for another try would keep all others out.
+   * There may be no room for another message. Of bytes the half counts: components count theirs otherwise than we do, and what waits here
+   * for another try would keep all others out.
    */
   get full(): boolean {
     return this.#messages >= this.#most || this.#bytes * 2 >= this.#grant.bytes;

@@ -40,7 +40,8 @@ export interface Sink {
 export interface Subscription {
   /**
    * Up to so many messages and bytes may be lent at once: running, waiting and backing off. Both are 0 until the first call, so that
-   * nothing arrives before the engine is ready; `window(0, 0)` pauses. One message may overshoot the bytes, or it could never be lent.
+   * nothing arrives before the engine is ready; `window(0, 0)` pauses. While fewer bytes are lent than that, one more message may be, whatever
+   * its size: what waits for another try must keep no larger one out.
    * What one broker fetch brings beyond the window stays in the component, leased.
    */
   window(messages: number, bytes: number): void;

@@ -54,7 +54,7 @@ export class Reader implements Subscription, Lendee {
       const keepsPlace = this.#order === "topic" || (this.#order === "key" && frame.keys[index] !== null);
       const loan = new (keepsPlace ? Loan : DelayableLoan)(this, frame, index, bytes, notBefore.get(index));
       // What comes behind one that goes back must not come before it.
-      full ||= !this.#fits(loan.size);
+      full ||= !this.#open;
       if (!full) {
         this.#add(loan);
         batch.push(loan);
@@ -121,9 +121,8 @@ export class Reader implements Subscription, Lendee {
     return true;
   }
 
-  #fits(size: number): boolean {
-    if (this.#loans.size >= this.#windowMessages || this.#lentBytes >= this.#windowBytes) return false;
-    return this.#loans.size === 0 || this.#lentBytes + size <= this.#windowBytes;
+  get #open(): boolean {
+    return this.#loans.size < this.#windowMessages && this.#lentBytes < this.#windowBytes;
   }
 
   #add(loan: Loan): void {

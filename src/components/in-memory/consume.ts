@@ -29,10 +29,6 @@ export class Reader implements Subscription {
     group.join(this);
   }
 
-  get idle(): boolean {
-    return this.#loans.size === 0;
-  }
-
   window(messages: number, bytes: number): void {
     this.#window = { messages, bytes };
     this.#group.wake();
@@ -42,7 +38,7 @@ export class Reader implements Subscription {
   lend(most: number): number {
     const batch: Loan[] = [];
     while (!this.#over && batch.length < most && this.#loans.size < this.#window.messages && this.#bytes < this.#window.bytes) {
-      const held = this.#group.take(this, this.#window.bytes - this.#bytes);
+      const held = this.#group.take(this);
       if (!held) break;
       const loan = new Loan(this, this.#group, held);
       this.#loans.add(loan);

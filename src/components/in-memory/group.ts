@@ -70,9 +70,9 @@ export class Group {
   }
 
   /** The next message that may be lent and fits into `room` bytes. Undefined: there is none. */
-  take(reader: Reader, room: number): Held | undefined {
+  take(reader: Reader): Held | undefined {
     const held = this.#again[0] ?? this.#readOn();
-    if (!held || (held.entry.size > room && !reader.idle)) return undefined;
+    if (!held) return undefined;
     if (this.#again[0] === held) this.#again.shift();
     else this.#takeOver(held);
     held.reader = reader;

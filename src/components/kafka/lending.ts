@@ -124,7 +124,7 @@ export class Lending implements LeaseKeeper {
 
   #take(held: Lease[], batch: Lease[]): void {
     let taken = 0;
-    while (taken < TURN && taken < held.length && this.window.admits((held[taken] as Lease).data.length)) {
+    while (taken < TURN && taken < held.length && this.window.open) {
       const lease = held[taken++] as Lease;
       lease.state = "lent";
       this.window.lend(lease.data.length);

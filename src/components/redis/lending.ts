@@ -84,7 +84,7 @@ export class Lending implements LeaseKeeper {
   lend(): void {
     if (this.#held.length === 0 || this.#gathering) return;
     const batch: Lease[] = [];
-    while (this.#held[0] && this.#window.admits(this.#held[0].size)) {
+    while (this.#held[0] && this.#window.open) {
       const lease = this.#held.shift() as Lease;
       if (lease.state !== "held") continue;
       lease.state = "lent";

@@ -54,7 +54,7 @@ export class Lending {
 
   lend(): void {
     const batch: Lease[] = [];
-    while (this.#held[0] && this.#window.admits(this.#held[0].size)) {
+    while (this.#held[0] && this.#window.open) {
       const lease = this.#held.shift() as Lease;
       lease.state = "lent";
       this.#window.lend(lease.size);

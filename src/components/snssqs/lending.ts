@@ -52,7 +52,7 @@ export class Lending {
   lend(): void {
     const batch: Lent[] = [];
     for (let lease = this.#held[0]; lease; lease = this.#held[0]) {
-      if (lease.state === "held" && !(this.#window.admits(lease.size) && this.#lender.isOurs(lease))) break;
+      if (lease.state === "held" && !(this.#window.open && this.#lender.isOurs(lease))) break;
       this.#held.shift();
       if (lease.state !== "held" || !lease.delivery) continue;
       lease.state = "lent";

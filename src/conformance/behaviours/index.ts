@@ -43,6 +43,7 @@ import { topicOrder } from "./topic-order.ts";
 import { unroutable } from "./unroutable.ts";
 import { windowBytes } from "./window-bytes.ts";
 import { windowMessages } from "./window-messages.ts";
+import { windowOvershot } from "./window-overshot.ts";
 
 /** What holds of every component. */
 export const behaviours: readonly Behaviour[] = [
@@ -90,4 +91,5 @@ export const behaviours: readonly Behaviour[] = [
   unroutable,
   windowBytes,
   windowMessages,
+  windowOvershot,
 ];

@@ -30,8 +30,6 @@ export class Group {
   readonly readers: Reader[] = [];
   /** Messages of the topic from `next` on; undefined: not counted. */
   unread: number | undefined;
-  /** The size of a message that fitted into no window: not to be fetched in vain again. */
-  blocked = 0;
 
   readonly #progress: Progress;
   readonly #strays = new Strays();
@@ -258,7 +256,6 @@ export class Group {
     this.#remembered.clear();
     this.#again.clear();
     this.unread = undefined;
-    this.blocked = 0;
   }
 
   /** Writes progress down, within a transaction. If that fails, `resync` must follow. */
@@ -280,7 +277,6 @@ export class Group {
 
   #pass(pos: number): void {
     this.#progress.next = pos + 1;
-    this.blocked = 0;
     if (this.unread !== undefined) this.unread--;
   }
 

@@ -23,21 +23,20 @@ function lendTo(reader: Reader, group: Group, log: Log, now: number, elapsed: nu
   let messages = Math.min(reader.room, MESSAGES);
   let bytes = 0;
   for (let pos = group.peekReady(elapsed); pos !== undefined; pos = group.peekReady(elapsed)) {
-    if (messages === 0 || bytes >= BYTES) return reader.room > 0;
+    if (messages === 0 || reader.room === 0 || bytes >= BYTES) return reader.room > 0;
     const row = log.read(group.topic, pos);
     if (!row || isExpired(row[2], now)) {
       group.forget(pos);
       continue;
     }
     const size = weight(row[5].byteLength, row[4]);
-    if (!reader.fits(size)) return false;
     const { failures, due } = group.relend(pos, size, reader);
     reader.lend(row, failures, due, now);
     messages--;
     bytes += size;
   }
-  if (group.next > group.topic.last || (group.blocked > 0 && !reader.fits(group.blocked))) return false;
-  if (messages === 0 || bytes >= BYTES) return reader.room > 0;
+  if (group.next > group.topic.last) return false;
+  if (messages === 0 || reader.room === 0 || bytes >= BYTES) return reader.room > 0;
   let rows = 0;
   for (const row of log.readFrom(group.topic, group.next, messages)) {
     rows++;
@@ -47,10 +46,7 @@ function lendTo(reader: Reader, group: Group, log: Log, now: number, elapsed: nu
       continue;
     }
     const size = weight(row[5].byteLength, row[4]);
-    if (!reader.fits(size)) {
-      group.blocked = size;
-      return false;
-    }
+    if (reader.room === 0) return false;
     if (bytes > 0 && bytes + size > BYTES) return true;
     const entry = group.advance(pos, size, row[3], reader, now, elapsed);
     if (entry === undefined) continue;

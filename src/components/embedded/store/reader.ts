@@ -41,11 +41,6 @@ export class Reader {
     return this.#lentMessages > 0;
   }
 
-  /** One message alone may be larger than the window, or it could never be lent. */
-  fits(size: number): boolean {
-    return this.room > 0 && (this.#lentMessages === 0 || this.#lentBytes + size <= this.#windowBytes);
-  }
-
   /** Whether a message of this key is lent in its place, whatever it waits for. */
   keepsPlace(key: string | null): boolean {
     return this.order === "topic" || (this.order === "key" && key !== null);
