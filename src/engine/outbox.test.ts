@@ -28,6 +28,28 @@ test("nobody is answered before the broker has answered", () => {
   expect(t.results).toEqual({});
 });
 
+test("a call that is slow keeps no other topic waiting, where the component takes slow ones, and only so many", () => {
+  const t = setUp({ capabilities: { slowCalls: 2 } });
+  for (const topic of "abcd") t.publish(topic, { topic });
+  expect(t.names()).toEqual(["a"]);
+  t.publish("A", { topic: "a" });
+  t.clock.advance(60);
+  expect(t.names()).toEqual(["a", "bcd"]);
+  t.publish("e", { topic: "e" });
+  t.clock.advance(60);
+  expect(t.names()).toEqual(["a", "bcd", "e"]);
+  t.publish("f", { topic: "f" });
+  t.clock.advance(200);
+  expect(t.names()).toEqual(["a", "bcd", "e"]);
+  t.answer(1);
+  expect(t.names()).toEqual(["a", "bcd", "e", "f"]);
+  t.answer(0);
+  expect(t.names()).toEqual(["a", "bcd", "e", "f"]);
+  t.clock.advance(100);
+  expect(t.names()).toEqual(["a", "bcd", "e", "f", "A"]);
+  expect(t.results).toEqual({ a: "ok", b: "ok", c: "ok", d: "ok" });
+});
+
 test("a batch keeps to the broker's limits", () => {
   const t = setUp({ capabilities: { maxBatch: 2, maxBatchBytes: 10_000 } });
   for (const name of "abcd") t.publish(name);

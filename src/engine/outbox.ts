@@ -20,6 +20,8 @@ export interface OutboxOptions {
 }
 
 const SWEEP_MS = 50;
+/** A call that takes so long is slow. */
+const SLOW_MS = 50;
 /** So long before its deadline a caller is answered, or it would give up before it reads why. At most a quarter of its time. */
 const BEFORE_DEADLINE_MS = 100;
 /** What a rate has kept waiting for long must leave the broker time to answer, or all that is sent would be late. At most a quarter of its time. */
@@ -129,7 +131,7 @@ export class Outbox {
     const { capabilities } = this.#pubsub;
     const { maxBatchBytes, publishPipeline } = capabilities;
     const maxBatch = Math.min(capabilities.maxBatch, this.#options.maxBatch ?? Number.POSITIVE_INFINITY);
-    while (this.#calls.size < publishPipeline && !this.#closed) {
+    while (this.#calls.size - this.#slow < publishPipeline && !this.#closed) {
       const room = this.#gate ? this.#passing(this.#gate, maxBatch) : maxBatch;
       const batch: Waiting[] = [];
       let bytes = 0;
@@ -146,6 +148,15 @@ export class Outbox {
       if (batch.length === 0) return;
       this.#send(batch);
     }
+  }
+
+  /** Calls that no longer keep the next one waiting. */
+  get #slow(): number {
+    const { slowCalls = 0 } = this.#pubsub.capabilities;
+    const since = this.#clock.elapsed() - SLOW_MS;
+    let slow = 0;
+    if (slowCalls > 0) for (const { startedAt } of this.#calls) if (startedAt <= since) slow += 1;
+    return Math.min(slow, slowCalls);
   }
 
   /** Most messages that may go out in the next call. It is only asked for if there are any: who asks in vain is called later. */
@@ -251,6 +262,7 @@ export class Outbox {
         lane.expire(now, (waiting, underWay) => this.#expired(waiting, underWay));
         if (lane.empty) this.#lanes.delete(lane.topic);
       }
+      if (this.#slow > 0) this.#pump();
       this.#sweepLater();
     });
   }

@@ -56,4 +56,6 @@ export interface Capabilities {
   readonly maxBytes: number;
   /** Calls of `publish` that may be under way at once. */
   readonly publishPipeline: number;
+  /** So many beside them that have been under way for a moment: where one server of several is silent, the others go on. Default: 0. */
+  readonly slowCalls?: number;
 }

@@ -16,7 +16,7 @@ export interface PubSub {
   readonly capabilities: Capabilities;
   /**
    * Stores messages. Returns at once; each message's `done` tells its own result. Never throws. The batch is not larger than
-   * `maxBatch` and `maxBatchBytes`; at most `publishPipeline` calls are under way at once. The array is the caller's: copy what is kept.
+   * `maxBatch` and `maxBatchBytes`; at most `publishPipeline` calls are under way at once, and `slowCalls` that take long. The array is the caller's: copy what is kept.
    * When `signal` aborts, what has not gone out fails as `rejected`, and what has fails as `unknown`, both promptly.
    */
   publish(batch: readonly Outgoing[], signal: AbortSignal): void;
