@@ -112,7 +112,7 @@ export class DeadLetters {
       ...(position === undefined ? {} : { [DEAD_LETTER.position]: position }),
     };
     const why = {
-      [DEAD_LETTER.reason]: reason.slice(0, MOST_REASON),
+      [DEAD_LETTER.reason]: reason.slice(0, MOST_REASON).toWellFormed(),
       [DEAD_LETTER.failures]: String(failures),
       [DEAD_LETTER.first]: new Date(firstFailedAt ?? now).toISOString(),
       [DEAD_LETTER.last]: new Date(now).toISOString(),

@@ -19,7 +19,7 @@ afterEach(async () => {
 
 /** A broker that leads one topic, and answers what is published to it when it is told to. */
 async function broker(topic: string) {
-  const requests: { readonly id: number; readonly socket: Socket }[] = [];
+  const requests: { readonly id: number; readonly socket: Socket; readonly frame: Buffer }[] = [];
   let arrived = Promise.withResolvers<void>();
   const server = createServer((socket) => {
     sockets.push(socket);
@@ -28,7 +28,7 @@ async function broker(topic: string) {
     socket.on("data", (chunk: Buffer) => {
       bytes = Buffer.concat([bytes, chunk]);
       while (bytes.length >= 4 && bytes.length >= 4 + bytes.readInt32BE(0)) {
-        requests.push({ id: bytes.readInt32BE(8), socket });
+        requests.push({ id: bytes.readInt32BE(8), socket, frame: bytes.subarray(4, 4 + bytes.readInt32BE(0)) });
         bytes = bytes.subarray(4 + bytes.readInt32BE(0));
         arrived.resolve();
       }
@@ -45,6 +45,10 @@ async function broker(topic: string) {
         await arrived.promise;
         arrived = Promise.withResolvers();
       }
+    },
+    /** What was asked last. */
+    get last(): Buffer {
+      return (requests.at(-1) as (typeof requests)[number]).frame;
     },
     /** The oldest request that has no answer. */
     answer(): void {
@@ -82,12 +86,12 @@ async function clusterOf(...topics: readonly string[]) {
   return { publishing: new Publishing(cluster as unknown as Cluster), brokers, connections };
 }
 
-function message(topic: string, also: () => void = () => undefined) {
+function message(topic: string, also: () => void = () => undefined, attributes: Outgoing["attributes"] = {}) {
   const outcome = Promise.withResolvers<PubSubError | undefined>();
   const outgoing: Outgoing = {
     topic,
     data: Buffer.from("x"),
-    attributes: {},
+    attributes,
     done(error) {
       also();
       outcome.resolve(error);
@@ -142,4 +146,15 @@ test("a broker that is slow, and answers what came before, keeps its connection 
   brokers[0]?.answer();
   brokers[0]?.answer();
   expect(await behind.outcome).toBeUndefined();
+});
+
+test("a key may be said as Dapr's apps say it", async () => {
+  const { publishing, brokers } = await clusterOf("a");
+  const keyed = message("a", undefined, { __key: "customer7" });
+  publishing.publish([keyed.outgoing], new AbortController().signal);
+  await brokers[0]?.asked(1);
+  // As a header, and as the record's key.
+  expect(brokers[0]?.last.toString("latin1").split("customer7")).toHaveLength(3);
+  brokers[0]?.answer();
+  expect(await keyed.outcome).toBeUndefined();
 });

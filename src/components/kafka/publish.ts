@@ -14,6 +14,7 @@ const DOING = "Produce";
 const ALL_REPLICAS = -1;
 /** Longer than any publish waits: it is given up by its signal. */
 const BROKER_MS = 30_000;
+const KEY = "__key";
 const REQUEST_BYTES = 512;
 /** Of a record beside its data. */
 const RECORD_BYTES = 128;
@@ -43,7 +44,8 @@ export class Publishing {
     this.#turn += 1;
     const call = new Call(this.#cluster, signal, batch.length);
     let late: Map<string, Outgoing[]> | undefined;
-    for (const message of batch) {
+    for (const given of batch) {
+      const message = keyed(given);
       const topic = this.#cluster.known(message.topic);
       if (topic) call.add(topic, message, this.#turn);
       else {
@@ -71,6 +73,14 @@ export class Publishing {
     for (const message of messages) call.add(topic, message, turn);
     call.send();
   }
+}
+
+/** The key may also come as Dapr's apps say it. */
+function keyed(message: Outgoing): Outgoing {
+  const key = message.attributes[KEY];
+  if (message.key !== undefined || key === undefined || key === "") return message;
+  const { topic, data, attributes } = message;
+  return { topic, data, attributes, key, done: (error, position) => message.done(error, position) };
 }
 
 /** What `work` comes to, or that it was given up before anything was sent. */
