@@ -53,6 +53,21 @@ withRedis("redis: a cluster that changes", () => {
     expect(await first.cli("XLEN", topic)).toBe("1");
   }, 60_000);
 
+  test("a master that is silent keeps no message for another waiting", async () => {
+    const [first, second] = await startPair(server);
+    const [bench, pubsub] = await open(first);
+    const [there, here] = [topicOn("second", bench.topic), topicOn("first", bench.topic)];
+    await published(pubsub, there);
+    await published(pubsub, here);
+    second.freeze();
+    cleanups.push(() => second.thaw());
+    expect(pubsub.capabilities.slowCalls).toBeGreaterThan(0);
+    const silent = publish(pubsub, there);
+    expect(await publish(pubsub, here)).toBeUndefined();
+    second.thaw();
+    expect(await silent).toBeUndefined();
+  }, 60_000);
+
   test("a server that belongs to no cluster any more, or not yet, knows no layout: another is asked", async () => {
     const empty = await startMember(server);
     const alone = await startAlone(server);

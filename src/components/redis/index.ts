@@ -42,10 +42,11 @@ const capabilities: Capabilities = {
   maxBatchBytes: 4 * 2 ** 20,
   maxBytes: 500 * 2 ** 20,
   publishPipeline: 1,
+  slowCalls: 64,
 };
 
 class RedisStreams implements PubSub {
-  readonly capabilities = capabilities;
+  readonly capabilities: Capabilities;
   readonly admin: Admin;
   readonly #options: RedisOptions;
   readonly #context: ComponentContext;
@@ -58,6 +59,8 @@ class RedisStreams implements PubSub {
   constructor(options: RedisOptions, context: ComponentContext) {
     const { name, clock } = context;
     const [host = { host: "localhost", port: options.redisPort }] = options.hosts;
+    // One server that is silent is all there is; of a cluster the others go on.
+    this.capabilities = options.redisType === "cluster" ? capabilities : { ...capabilities, slowCalls: 0 };
     this.#options = options;
     this.#context = context;
     this.#servers = options.redisType === "cluster" ? new Cluster(options, name, clock) : new OneServer(options, host, name, clock);
