@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { crypto } from "../../pubsub/crypto.ts";
 import { bytes, count, duration, flag, ignored, oneOf, orDefault, text } from "../../pubsub/options.ts";
 import { COMPRESSIONS } from "./wire/compression.ts";
 
@@ -12,7 +13,7 @@ const refused = (what: string, instead: string) =>
     })
     .describe(`Must be absent or false: ${what} is not supported.`);
 
-const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "SHA-256", "SHA-512"] as const;
+const MECHANISMS = ["PLAIN", "PLAINTEXT", "SCRAM-SHA-256", "SCRAM-SHA-512", "SHA-256", "SHA-512"] as const;
 const AUTH_TYPES = ["none", "password", "mtls", "oidc", "certificate"] as const;
 
 /** The keys of `metadata`: Layotto's and Dapr's with their defaults, then our own. */
@@ -21,14 +22,16 @@ export const kafkaOptions = z
     brokers: text().describe("`host:port`, or a comma list of some of the cluster's brokers."),
     consumerGroup: text().optional().describe("The group of subscriptions that name none. Default: consumerID, else the app's id."),
     clientID: text().optional().describe("How brokers name us in their logs and quotas. Default: the app's id."),
-    authType: orDefault(oneOf(AUTH_TYPES), "none").describe(
-      "`none` (default), `password` (SASL), `oidc` (SASL OAUTHBEARER), `mtls` or `certificate` (by clientCert).",
-    ),
-    authRequired: orDefault(flag(), false).describe("Layotto's older word: true means authType password."),
+    authType: z
+      .preprocess((value) => (value === "" ? undefined : value), oneOf(AUTH_TYPES).optional())
+      .describe(
+        "`none`, or by TLS `password` (SASL), `oidc` (SASL OAUTHBEARER), `mtls` (clientCert) or `certificate` (caCert alone). Absent: authRequired decides, and TLS comes with caCert, clientCert, skipVerify or enableTLS.",
+      ),
+    authRequired: orDefault(flag(), false).describe("Layotto's older word, where there is no authType: true means a sign-in by password."),
     saslUsername: text().optional().describe("User, with authType password."),
     saslPassword: text().optional().describe("Password, with authType password."),
-    saslMechanism: orDefault(oneOf(MECHANISMS), "PLAIN").describe("PLAIN (default), SCRAM-SHA-256 or SCRAM-SHA-512."),
-    oidcTokenEndpoint: text().optional().describe("URL that gives tokens, with authType oidc."),
+    saslMechanism: orDefault(oneOf(MECHANISMS), "PLAIN").describe("PLAIN (default; Dapr: PLAINTEXT), SCRAM-SHA-256 or SCRAM-SHA-512."),
+    oidcTokenEndpoint: text().optional().describe("URL that gives tokens, with authType oidc. caCert and skipVerify count for it too."),
     oidcClientID: text().optional().describe("Client id at that URL."),
     oidcClientSecret: text().optional().describe("Client secret at that URL."),
     oidcScopes: orDefault(text(), "openid").describe("Comma list of scopes. Default openid."),
@@ -38,7 +41,7 @@ export const kafkaOptions = z
     clientKey: text().optional().describe("PEM text of our own key."),
     skipVerify: orDefault(flag(), false).describe("Accept any certificate of a broker. Default false."),
     disableTls: orDefault(flag(), false).describe("Without TLS, also where authType is not none. Default false."),
-    enableTLS: orDefault(flag(), false).describe("By TLS, also where authType is none. Default false; else TLS comes with an authType."),
+    enableTLS: orDefault(flag(), false).describe("By TLS, whatever authType is. Default false: see authType."),
     maxMessageBytes: bytes()
       .optional()
       .describe("Most bytes of one message. Default: what the broker takes (Layotto's default of 1024 is not kept to)."),
@@ -54,8 +57,12 @@ export const kafkaOptions = z
     producerRequiredAcks: orDefault(oneOf(["all", "-1", "1", "0", "local", "none"]), "all").describe(
       "Must be `all` (default): with less a message that was acknowledged may be lost, and the component is not used.",
     ),
-    escapeHeaders: orDefault(flag(), false).describe("Header names and values are escaped as in a URL, as with Dapr. Default false."),
-    excludeHeaderMetaRegex: text().optional().describe("Headers whose name matches are not delivered as metadata."),
+    escapeHeaders: orDefault(flag(), false).describe(
+      "Header values are delivered escaped as in a URL, as with Dapr: `a b` as `a+b`. Default false.",
+    ),
+    excludeHeaderMetaRegex: text()
+      .optional()
+      .describe("Metadata whose name matches is neither published as a header nor delivered from one."),
     clientConnectionTopicMetadataRefreshInterval: orDefault(duration(), 60_000).describe(
       "How often we look for new partitions and moved leaders unasked. Default 1m (Dapr: 8m). Health's question, every 5s, does so too.",
     ),
@@ -99,21 +106,34 @@ export const kafkaOptions = z
   .transform((options) => ({
     ...options,
     hosts: parseHosts(options.brokers),
-    authType: options.authRequired && options.authType === "none" ? ("password" as const) : options.authType,
+    authType: options.authType ?? (options.authRequired ? ("password" as const) : ("none" as const)),
+    saslMechanism: options.saslMechanism === "PLAINTEXT" ? ("PLAIN" as const) : options.saslMechanism,
+    tls: wantsTls(options),
     extensions: parseExtensions(options.oidcExtensions),
     exclude: parsePattern(options.excludeHeaderMetaRegex),
   }))
   .superRefine((options, context) => {
     const refuse = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message, input: undefined });
     if (options.hosts.length === 0) refuse("brokers", "expected host:port, or a comma list of them");
-    if (!options.clientCert !== !options.clientKey) refuse("clientCert", "clientCert and clientKey belong together");
-    if ((options.authType === "mtls" || options.authType === "certificate") && !options.clientCert) {
-      refuse("clientCert", `authType ${options.authType} needs clientCert and clientKey`);
+    if (!options.clientCert !== !options.clientKey) {
+      // Told at the one that is missing: the other may hold the key.
+      refuse(options.clientCert ? "clientKey" : "clientCert", "clientCert and clientKey belong together");
     }
+    if (options.authType === "mtls" && !options.clientCert) refuse("clientCert", "authType mtls needs clientCert and clientKey");
+    if (options.authType === "certificate" && !options.caCert) refuse("caCert", "authType certificate needs it");
+    if (!options.tls && !options.disableTls && (options.caCert || options.clientCert)) {
+      const unused = options.caCert ? "caCert" : "clientCert";
+      refuse("authType", `expected none to come with enableTLS, or no authType: without TLS ${unused} has no effect`);
+    }
+    // Told at no key: what stands there may be a secret.
+    for (const problem of problemsOf(options)) context.addIssue({ code: "custom", message: problem, input: undefined });
     if (options.authType === "password" && !options.saslUsername) refuse("saslUsername", "authType password needs it");
     if (options.authType === "oidc") {
       for (const key of ["oidcTokenEndpoint", "oidcClientID", "oidcClientSecret"] as const) {
         if (!options[key]) refuse(key, "authType oidc needs it");
+      }
+      if (options.oidcTokenEndpoint && !/^https?:$/.test(URL.parse(options.oidcTokenEndpoint)?.protocol ?? "")) {
+        refuse("oidcTokenEndpoint", "expected a URL with http or https");
       }
     }
     if (options.extensions === INVALID) refuse("oidcExtensions", "expected a JSON object of texts");
@@ -135,6 +155,43 @@ export interface Host {
 
 const DEFAULT_PORT = 9092;
 const INVALID = "invalid";
+
+interface Security {
+  readonly authType?: (typeof AUTH_TYPES)[number] | undefined;
+  readonly enableTLS: boolean;
+  readonly disableTls: boolean;
+  readonly skipVerify: boolean;
+  readonly caCert?: string | undefined;
+  readonly clientCert?: string | undefined;
+  readonly clientKey?: string | undefined;
+}
+
+/** Layotto's files have no authType: there it is what TLS needs that switches it on. */
+function wantsTls({ authType, enableTLS, disableTls, skipVerify, caCert, clientCert }: Security): boolean {
+  if (disableTls) return false;
+  return enableTLS || (authType === undefined ? skipVerify || !!caCert || !!clientCert : authType !== "none");
+}
+
+/** What is wrong with texts of PEM, without a letter of them. OpenSSL takes an authority that it cannot read for none. */
+function problemsOf({ caCert, clientCert, clientKey }: Security): readonly string[] {
+  const problems: string[] = [];
+  const read = <T>(key: string, pem: string | undefined, what: string, make: (pem: string) => T): T | undefined => {
+    try {
+      return pem ? make(pem) : undefined;
+    } catch {
+      problems.push(`expected ${key} to be the PEM text of ${what}, not a file's name`);
+      return undefined;
+    }
+  };
+  const certificate = (pem: string) => new (crypto().X509Certificate)(pem);
+  read("caCert", caCert, "a certificate (-----BEGIN CERTIFICATE-----)", certificate);
+  const ours = read("clientCert", clientCert, "a certificate (-----BEGIN CERTIFICATE-----)", certificate);
+  const key = read("clientKey", clientKey, "a private key (-----BEGIN PRIVATE KEY-----) without a passphrase", (pem) =>
+    crypto().createPrivateKey(pem),
+  );
+  if (ours && key && !ours.checkPrivateKey(key)) problems.push("expected clientKey to be the key of clientCert");
+  return problems;
+}
 
 /** `localhost:9092`, `10.0.0.1`, `[::1]:9092`, and lists of them. */
 function parseHosts(list: string): readonly Host[] {

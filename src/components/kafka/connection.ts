@@ -3,6 +3,7 @@ import { type ConnectionOptions, connect as connectByTls } from "node:tls";
 import type { Clock } from "../../pubsub/clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import { FreshMap } from "../../pubsub/fresh-map.ts";
+import { reasonOf } from "./errors.ts";
 import type { Api } from "./wire/api.ts";
 import { Reader, WireError } from "./wire/reader.ts";
 import { Writer } from "./wire/writer.ts";
@@ -29,6 +30,17 @@ export interface Dialing {
 const KEEPALIVE_MS = 5_000;
 /** How often requests are looked at whose time may be over. */
 const LOOK_MS = 100;
+
+/** Throws a PubSubError when it cannot even be tried. */
+function socketTo({ host, port, tls }: Dialing): Socket {
+  try {
+    return tls ? connectByTls({ ...tls, host, port }) : connect({ host, port });
+  } catch (error) {
+    // A port that is none is a broker's word; certificates and keys are the configuration's.
+    const permanent = (error as NodeJS.ErrnoException).code !== "ERR_SOCKET_BAD_PORT";
+    throw new PubSubError(permanent ? "invalid_argument" : "unavailable", `${host}:${port}: ${reasonOf(error as Error)}`, { permanent });
+  }
+}
 
 /**
  * One connection to one broker. It carries requests and gives each its answer, once; when it ends, what it owes fails. It is not made
@@ -61,7 +73,7 @@ export class Connection {
     const { host, port, tls, clock } = dialing;
     const where = `${host}:${port}`;
     return new Promise((resolve, reject) => {
-      const socket = tls ? connectByTls({ ...tls, host, port }) : connect({ host, port });
+      const socket = socketTo(dialing);
       const connection = new Connection(dialing, socket);
       const cancel = clock.after(dialing.dialTimeoutMs, () => connection.drop(`${where} did not answer in ${dialing.dialTimeoutMs} ms`));
       connection.#onEnd = (error) => {
@@ -71,7 +83,7 @@ export class Connection {
       socket.setNoDelay(true);
       socket.setKeepAlive(true, KEEPALIVE_MS);
       socket.on("data", (chunk: Buffer) => connection.#data(chunk));
-      socket.on("error", (error) => connection.drop(error.message));
+      socket.on("error", (error) => connection.drop(reasonOf(error)));
       socket.on("close", () => connection.drop("closed by the broker"));
       socket.once(tls ? "secureConnect" : "connect", () => {
         cancel();

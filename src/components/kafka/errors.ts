@@ -25,7 +25,7 @@ export const KAFKA = {
   memberIdRequired: 79,
   fencedInstance: 82,
   fencedLeaderEpoch: 74,
-  unknownLeaderEpoch: 76,
+  unknownLeaderEpoch: 75,
   groupSubscribed: 86,
   unknownTopicId: 100,
   inconsistentTopicId: 103,
@@ -78,7 +78,8 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
   68: { name: "NON_EMPTY_GROUP", code: "failed_precondition" },
   69: { name: "GROUP_ID_NOT_FOUND", code: "not_found" },
   74: { name: "FENCED_LEADER_EPOCH", code: "unavailable" },
-  76: { name: "UNKNOWN_LEADER_EPOCH", code: "unavailable" },
+  75: { name: "UNKNOWN_LEADER_EPOCH", code: "unavailable" },
+  76: { name: "UNSUPPORTED_COMPRESSION_TYPE", code: "unimplemented", permanent: true },
   79: { name: "MEMBER_ID_REQUIRED", code: "failed_precondition" },
   81: { name: "GROUP_MAX_SIZE_REACHED", code: "resource_exhausted" },
   82: { name: "FENCED_INSTANCE_ID", code: "failed_precondition" },
@@ -152,6 +153,11 @@ const OUT: ReadonlySet<number | undefined> = new Set<number>([KAFKA.unknownMembe
 /** The group goes on without us. */
 export function isOut(error: unknown): boolean {
   return OUT.has(numberOf(error));
+}
+
+/** A name with several addresses fails with an error for each, and none of its own. */
+export function reasonOf(error: Error): string {
+  return error instanceof AggregateError ? error.errors.map((one: Error) => one.message).join(", ") : error.message;
 }
 
 export const closedError = (): PubSubError => new PubSubError("unavailable", "the component is closed", { permanent: true });

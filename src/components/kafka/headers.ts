@@ -5,31 +5,40 @@ import type { StoredRecord } from "./wire/record-batch.ts";
 /** How headers are turned into attributes, where that is not as they are. */
 export function headersOf({ escapeHeaders, exclude }: KafkaOptions): ((record: StoredRecord) => StoredRecord) | undefined {
   if (!escapeHeaders && !(exclude instanceof RegExp)) return undefined;
-  const read = escapeHeaders ? unescaped : (text: string) => text;
   return (record) => {
-    const kept = Object.entries(record.attributes).filter(([name]) => !(exclude instanceof RegExp && exclude.test(name)));
-    return { ...record, attributes: Object.fromEntries(kept.map(([name, value]) => [read(name), read(value)])) };
+    const kept = keptOf(record.attributes, exclude);
+    const shown = escapeHeaders ? kept.map(([name, value]) => [name, isOurs(name) ? value : queryEscaped(value)]) : kept;
+    return { ...record, attributes: Object.fromEntries(shown) };
   };
 }
 
-/** A message whose headers are written as in a URL. */
-export function escaped(message: Outgoing): Outgoing {
-  const attributes = Object.entries(message.attributes).map(([name, value]) => [encodeURIComponent(name), encodeURIComponent(value)]);
-  return {
-    topic: message.topic,
-    data: message.data,
-    attributes: Object.fromEntries(attributes),
-    ...(message.key !== undefined && { key: message.key }),
-    done: (error, position) => message.done(error, position),
+/** How attributes are turned into headers, where that is not as they are. */
+export function outgoingOf({ exclude }: KafkaOptions): ((message: Outgoing) => Outgoing) | undefined {
+  if (!(exclude instanceof RegExp)) return undefined;
+  return (message) => {
+    // What is no header may be the key all the same, as with Dapr.
+    const key = message.key ?? (message.attributes.__key || undefined);
+    return {
+      topic: message.topic,
+      data: message.data,
+      attributes: Object.fromEntries(keptOf(message.attributes, exclude)),
+      ...(key !== undefined && { key }),
+      done: (error, position) => message.done(error, position),
+    };
   };
 }
 
-/** What another program did not escape is left as it is. */
-function unescaped(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch (error) {
-    if (error instanceof URIError) return text;
-    throw error;
-  }
+function keptOf(attributes: StoredRecord["attributes"], exclude: KafkaOptions["exclude"]): readonly (readonly [string, string])[] {
+  const entries = Object.entries(attributes);
+  return exclude instanceof RegExp ? entries.filter(([name]) => isOurs(name) || !exclude.test(name)) : entries;
+}
+
+/** The engine's own, which it must find as it wrote them. */
+const isOurs = (name: string): boolean => name.startsWith("layotto-");
+
+/** As Go's url.QueryEscape. */
+function queryEscaped(text: string): string {
+  return encodeURIComponent(text.toWellFormed())
+    .replaceAll("%20", "+")
+    .replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
 }

@@ -1,5 +1,6 @@
 import type { Finding } from "../../pubsub/pubsub.ts";
 import type { Cluster } from "./cluster.ts";
+import type { KafkaOptions } from "./config.ts";
 import { describeConfigs } from "./wire/cluster-apis.ts";
 
 const KEYS = [
@@ -36,7 +37,7 @@ export async function inspect(cluster: Cluster, oldestMs: number): Promise<Inspe
   const connection = await cluster.connection(name, "control");
   const asked = { kind: "broker", name: String(name), keys: KEYS } as const;
   const { error, values } = await connection.call(describeConfigs, asked, ground.options.readTimeout);
-  const findings: Finding[] = [...ofAcks(ground.options.producerRequiredAcks)];
+  const findings: Finding[] = [...ofAcks(ground.options.producerRequiredAcks), ...ofPassword(ground.options)];
   if (error !== 0) findings.push(UNREADABLE);
   const number = (key: (typeof KEYS)[number]): number | undefined => (values.get(key) ? Number(values.get(key)) : undefined);
   const retentionMs = retention(number("log.retention.ms"), number("log.retention.minutes"), number("log.retention.hours"));
@@ -109,6 +110,19 @@ function ofAcks(acks: string): readonly Finding[] {
       id: "kafka.acks",
       found: `producerRequiredAcks is ${acks}: a publish would succeed before the replicas have the message.`,
       remedy: "Set producerRequiredAcks to all, or leave it out.",
+    },
+  ];
+}
+
+/** With SCRAM it does not travel. */
+function ofPassword({ authType, saslMechanism, tls }: KafkaOptions): readonly Finding[] {
+  if (authType !== "password" || saslMechanism !== "PLAIN" || tls) return [];
+  return [
+    {
+      level: "warn",
+      id: "kafka.plaintext-password",
+      found: "saslMechanism is PLAIN without TLS: whoever is on the way to the brokers reads the password.",
+      remedy: "Set enableTLS to true, not disableTls, and brokers to a listener of SASL_SSL; or saslMechanism to SCRAM-SHA-512.",
     },
   ];
 }

@@ -114,7 +114,7 @@ export class Link {
 }
 
 function tlsOf(options: KafkaOptions, { host }: Host): ConnectionOptions | undefined {
-  if (options.disableTls || (options.authType === "none" && !options.enableTLS)) return undefined;
+  if (!options.tls) return undefined;
   return {
     ...(isIP(host) === 0 ? { servername: host } : {}),
     ...(options.skipVerify ? { rejectUnauthorized: false } : {}),

@@ -64,7 +64,7 @@ withKafka("kafka: who we are, and whom we trust", () => {
         "ssl.keystore.location": both,
         "ssl.truststore.type": "PEM",
         "ssl.truststore.location": cert,
-        "ssl.client.auth": "required",
+        "ssl.client.auth": "requested",
       },
     });
     [sasl = 0, ssl = 0] = kafka.securedPorts;
@@ -102,6 +102,24 @@ withKafka("kafka: who we are, and whom we trust", () => {
     () => works(sasl, { ...password, ...USER }, 8),
     60_000,
   );
+
+  test("by Dapr's PLAINTEXT", () => works(sasl, { ...password, ...USER, saslMechanism: "PLAINTEXT" }));
+
+  test("as Layotto's files say it, without TLS, which is warned of", async () => {
+    const risks = async (metadata: Readonly<Record<string, unknown>>) => {
+      const pubsub = await openKafka(sasl, metadata);
+      try {
+        return (await pubsub.inspect(AbortSignal.timeout(10_000))).map(({ level, id }) => `${level} ${id}`);
+      } finally {
+        await pubsub.close(AbortSignal.timeout(5_000));
+      }
+    };
+    const finding = "warn kafka.plaintext-password";
+    expect(await risks({ authRequired: "true", ...USER })).toContain(finding);
+    expect(await risks({ ...password, ...USER })).toContain(finding);
+    const scram = { authRequired: "true", ...USER, saslUsername: "scram", saslMechanism: "SCRAM-SHA-256" };
+    expect(await risks(scram)).not.toContain(finding);
+  });
 
   test.each([
     ["SCRAM-SHA-256", USER.saslPassword],
@@ -147,6 +165,14 @@ withKafka("kafka: who we are, and whom we trust", () => {
     await refused(ssl, { ...mutual, caCert: pem(other) }).toThrow(/self-signed|certificate/i);
     await refused(ssl, { ...mutual, clientCert: pem(other), clientKey: pem(join(directory, "other-key.pem")) }).toThrow();
     await works(ssl, { ...mutual, caCert: "", skipVerify: true });
+    await works(ssl, { ...mutual, authType: "" });
+  });
+
+  test("by nobody's certificate, over TLS", async () => {
+    await works(ssl, { authType: "certificate", caCert: pem(cert) });
+    await works(ssl, { authRequired: "false", caCert: pem(cert) });
+    await works(ssl, { authRequired: "false", skipVerify: "true" });
+    await refused(ssl, { authType: "certificate", caCert: pem(other) }).toThrow(/self-signed|certificate/i);
   });
 
   test("a broker that wants another way in is told apart from one that is away", async () => {

@@ -1,13 +1,21 @@
 import { createHash, createHmac, pbkdf2, randomBytes } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { RequestOptions } from "node:https";
 import { promisify } from "node:util";
 import type { Clock } from "../../pubsub/clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import type { KafkaOptions } from "./config.ts";
 import type { Connection } from "./connection.ts";
-import { ensureNone } from "./errors.ts";
+import { ensureNone, reasonOf } from "./errors.ts";
 import { saslAuthenticate, saslHandshake } from "./wire/cluster-apis.ts";
 
 const derive = promisify(pbkdf2);
+const LEAST_ROUNDS = 4_096;
+/** More would keep us busy for seconds. */
+const MOST_ROUNDS = 1_000_000;
+const MOST_TOKEN_BYTES = 65_536;
+/** How long a token holds whose endpoint does not say. */
+const TOKEN_SECONDS = 60;
 
 /** Signs a new connection in, as the options say. */
 export class SignIn {
@@ -50,7 +58,7 @@ export class SignIn {
     const bare = `n=${user.replaceAll("=", "=3D").replaceAll(",", "=2C")},r=${nonce}`;
     const challenge = (await this.#say(connection, `n,,${bare}`)).text;
     const { r: joined = "", s: salt = "", i: rounds = "" } = fieldsOf(challenge);
-    if (!joined.startsWith(nonce) || joined === nonce || salt === "" || !(Number(rounds) >= 4_096)) {
+    if (!joined.startsWith(nonce) || joined === nonce || salt === "" || !areRounds(Number(rounds))) {
       throw new PubSubError("unauthenticated", `${connection.where}: its answer to the sign-in is not one of SCRAM`);
     }
     const hmac = (key: Buffer, text: string) => createHmac(hash, key).update(text).digest();
@@ -72,38 +80,87 @@ export class SignIn {
     const token = await this.#fresh();
     const extensions = Object.entries(this.#options.extensions as Readonly<Record<string, string>>);
     const fields = [`auth=Bearer ${token}`, ...extensions.map(([name, value]) => `${name}=${value}`)];
-    const { text, lifetimeMs } = await this.#say(connection, `n,,\x01${fields.join("\x01")}\x01\x01`);
-    // Without an error of the protocol, a refusal is what stands here (RFC 7628, 3.2.2).
-    if (text !== "") throw new PubSubError("unauthenticated", `${connection.where}: the token is refused: ${text}`);
-    return lifetimeMs;
+    try {
+      const { text, lifetimeMs } = await this.#say(connection, `n,,\x01${fields.join("\x01")}\x01\x01`);
+      // Without an error of the protocol, a refusal is what stands here (RFC 7628, 3.2.2).
+      if (text !== "") throw new PubSubError("unauthenticated", `${connection.where}: the token is refused: ${text}`);
+      return lifetimeMs;
+    } catch (error) {
+      if (error instanceof PubSubError && error.code === "unauthenticated" && this.#token?.text === token) this.#token = undefined;
+      throw error;
+    }
   }
 
   /** A token that holds for a while yet. */
   async #fresh(): Promise<string> {
     if (this.#token && this.#token.until > this.#clock.elapsed()) return this.#token.text;
-    const { oidcTokenEndpoint = "", oidcClientID = "", oidcClientSecret = "", oidcScopes, readTimeout } = this.#options;
-    const body = new URLSearchParams({
+    const { oidcTokenEndpoint = "", oidcClientID = "", oidcClientSecret = "", oidcScopes } = this.#options;
+    const form = new URLSearchParams({
       grant_type: "client_credentials",
       client_id: oidcClientID,
       client_secret: oidcClientSecret,
       scope: oidcScopes.split(",").join(" "),
     });
-    const signal = AbortSignal.timeout(readTimeout);
-    let answer: { readonly access_token?: string; readonly expires_in?: number };
+    const { access_token: text, expires_in: seconds } = fieldsIn(await this.#post(oidcTokenEndpoint, form.toString()));
+    if (typeof text !== "string" || text === "") {
+      throw new PubSubError("unauthenticated", `${oidcTokenEndpoint} answered without access_token`);
+    }
+    const holdsMs = (Number(seconds) > 0 ? Number(seconds) : TOKEN_SECONDS) * 1_000;
+    this.#token = { text, until: this.#clock.elapsed() + (holdsMs * 4) / 5 };
+    return text;
+  }
+
+  async #post(url: string, form: string): Promise<string> {
+    const { readTimeout } = this.#options;
+    const late = new AbortController();
+    const { signal } = late;
+    const cancel = this.#clock.after(readTimeout, () => late.abort());
+    const headers = { "content-type": "application/x-www-form-urlencoded", "content-length": Buffer.byteLength(form) };
     try {
-      const response = await fetch(oidcTokenEndpoint, { method: "POST", body, signal });
-      if (!response.ok) throw new PubSubError("unauthenticated", `${oidcTokenEndpoint} answered ${response.status} instead of a token`);
-      answer = (await response.json()) as typeof answer;
+      // Loaded when it is needed: most sign in without tokens.
+      const { request } = process.getBuiltinModule(new URL(url).protocol === "https:" ? "node:https" : "node:http");
+      const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+        request(url, { method: "POST", headers, signal, ...this.#trust() }, resolve)
+          .on("error", reject)
+          .end(form);
+      });
+      const chunks: Buffer[] = [];
+      let size = 0;
+      for await (const chunk of answer as AsyncIterable<Buffer>) {
+        size += chunk.length;
+        if (size > MOST_TOKEN_BYTES) throw new Error(`its answer has more than ${MOST_TOKEN_BYTES} bytes`);
+        chunks.push(chunk);
+      }
+      const { statusCode = 0 } = answer;
+      if (statusCode >= 200 && statusCode < 300) return Buffer.concat(chunks).toString();
+      throw new PubSubError("unauthenticated", `${url} answered ${statusCode} instead of a token`);
     } catch (error) {
       if (error instanceof PubSubError) throw error;
-      throw new PubSubError(
-        "unavailable",
-        `${oidcTokenEndpoint} gives no token: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      const why = signal.aborted ? `no answer in ${readTimeout} ms` : reasonOf(error as Error);
+      throw new PubSubError("unavailable", `${url} gives no token: ${why}`);
+    } finally {
+      cancel();
     }
-    if (!answer.access_token) throw new PubSubError("unauthenticated", `${oidcTokenEndpoint} answered without access_token`);
-    this.#token = { text: answer.access_token, until: this.#clock.elapsed() + ((answer.expires_in ?? 60) * 1_000 * 4) / 5 };
-    return answer.access_token;
+  }
+
+  /** As Dapr: whom we trust for the brokers we trust for the tokens, beside the system's. */
+  #trust(): RequestOptions {
+    const { caCert, skipVerify } = this.#options;
+    return {
+      ...(caCert ? { ca: [...process.getBuiltinModule("node:tls").getCACertificates("default"), caCert] } : {}),
+      ...(skipVerify ? { rejectUnauthorized: false } : {}),
+    };
+  }
+}
+
+const areRounds = (rounds: number): boolean => Number.isInteger(rounds) && rounds >= LEAST_ROUNDS && rounds <= MOST_ROUNDS;
+
+/** What is no object has none; a parser's error would repeat the token. */
+function fieldsIn(json: string): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(json));
+  } catch {
+    return {};
   }
 }
 
