@@ -3,7 +3,7 @@ import { type ConnectionOptions, connect as connectByTls } from "node:tls";
 import type { Clock } from "../../pubsub/clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import { FreshMap } from "../../pubsub/fresh-map.ts";
-import { reasonOf } from "./errors.ts";
+import { reasonOf } from "../reason.ts";
 import type { Api } from "./wire/api.ts";
 import { Reader, WireError } from "./wire/reader.ts";
 import { Writer } from "./wire/writer.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { AnsweredError, livesElsewhere, reasonOf } from "./errors.ts";
+import { AnsweredError, livesElsewhere } from "./errors.ts";
 
 test.each([
   [74, "FENCED_LEADER_EPOCH", "unavailable", true],
@@ -9,9 +9,4 @@ test.each([
   const error = new AnsweredError("Fetch", number);
   expect(error).toMatchObject({ message: `Fetch: ${name}`, code, permanent: !elsewhere });
   expect(livesElsewhere(error)).toBe(elsewhere);
-});
-
-test("of several errors each is told", () => {
-  expect(reasonOf(new AggregateError([new Error("a"), new Error("b")]))).toBe("a, b");
-  expect(reasonOf(new Error("a"))).toBe("a");
 });

@@ -155,9 +155,4 @@ export function isOut(error: unknown): boolean {
   return OUT.has(numberOf(error));
 }
 
-/** A name with several addresses fails with an error for each, and none of its own. */
-export function reasonOf(error: Error): string {
-  return error instanceof AggregateError ? error.errors.map((one: Error) => one.message).join(", ") : error.message;
-}
-
 export const closedError = (): PubSubError => new PubSubError("unavailable", "the component is closed", { permanent: true });

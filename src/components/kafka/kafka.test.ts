@@ -3,7 +3,7 @@ import { type KafkaServer, startKafka } from "../../../test/brokers/kafka.ts";
 import { withKafka } from "../../../test/brokers/with.ts";
 import { type Bench, textOf } from "../../conformance/bench.ts";
 import type { Delivery } from "../../pubsub/delivery.ts";
-import { benchOn, openKafka, PARTITIONS, TIMES } from "./bench.fixture.ts";
+import { benchOn, openKafka, PARTITIONS } from "./bench.fixture.ts";
 import { clusterAt } from "./cluster.fixture.ts";
 import { partitionOf } from "./partitioner.ts";
 import type { Api } from "./wire/api.ts";

@@ -4,9 +4,10 @@ import type { RequestOptions } from "node:https";
 import { promisify } from "node:util";
 import type { Clock } from "../../pubsub/clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
+import { reasonOf } from "../reason.ts";
 import type { KafkaOptions } from "./config.ts";
 import type { Connection } from "./connection.ts";
-import { ensureNone, reasonOf } from "./errors.ts";
+import { ensureNone } from "./errors.ts";
 import { saslAuthenticate, saslHandshake } from "./wire/cluster-apis.ts";
 
 const derive = promisify(pbkdf2);

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../../pubsub/clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import { waitMs } from "../../resiliency/backoff.ts";
+import { reasonOf } from "../reason.ts";
 import type { Host } from "./config.ts";
 import { replyError, wordOf } from "./errors.ts";
 import { Pipeline, type ReplyCallback } from "./pipeline.ts";
@@ -229,8 +230,3 @@ export class Connection {
 }
 
 const NOTHING = (): void => undefined;
-
-/** A name with several addresses fails with an error for each, and none of its own. */
-function reasonOf(error: Error): string {
-  return error instanceof AggregateError ? error.errors.map((one: Error) => one.message).join(", ") : error.message;
-}
