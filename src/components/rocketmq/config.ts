@@ -3,6 +3,7 @@ import { count, duration, flag, ignored, oneOf, orDefault, text } from "../../pu
 
 /** The proxy's own least. */
 const LEAST_LEASE_MS = 10_000;
+const LAST_PORT = 65_535;
 
 const pull = () => ignored("the window of the subscription decides how much is fetched");
 const only = <T extends string>(word: T, why: string) =>
@@ -93,9 +94,10 @@ export const rocketmqOptions = z
     const refuse = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message, input: undefined });
     if (options.proxies.length === 0) {
       const only = options.nameServer === "" ? "" : ": messages go through RocketMQ 5's proxy, which the nameServer does not tell";
-      refuse("endpoints", `expected host:port of the gRPC proxy (port 8081)${only}`);
+      refuse("endpoints", `expected host:port of the gRPC proxy (port 8081, or another from 1 to ${LAST_PORT})${only}`);
     }
-    if (options.nameServer !== "" && options.nameServers.length === 0) refuse("nameServer", "expected host:port");
+    if (options.nameServer !== "" && options.nameServers.length === 0)
+      refuse("nameServer", `expected host:port, the port from 1 to ${LAST_PORT}`);
     if (options.lease < LEAST_LEASE_MS) refuse("lease", "expected at least 10s, the least that RocketMQ's proxy takes");
     if (options.pollTimeout < 5_000) refuse("pollTimeout", "expected at least 5s, the least that RocketMQ's proxy takes");
     // The lease counts from the request on, since nobody tells when the message was given.
@@ -120,8 +122,9 @@ function parseAddresses(list: string, defaultPort: number): readonly HostPort[] 
     if (item.trim() === "") continue;
     const match = /^\s*(?:https?:\/\/)?(?:\[([^\]]+)\]|([^\s:/]+))(?::(\d+))?\/?\s*$/.exec(item);
     const host = match?.[1] ?? match?.[2];
-    if (host === undefined) return [];
-    addresses.push({ host, port: match?.[3] === undefined ? defaultPort : Number(match[3]) });
+    const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
+    if (host === undefined || port < 1 || port > LAST_PORT) return [];
+    addresses.push({ host, port });
   }
   return addresses;
 }

@@ -235,28 +235,6 @@ describe("a broker that comes later", () => {
   });
 });
 
-test("why the proxy does not let a reader in is told, and it is asked again", async () => {
-  const played = new PlayedReader("none");
-  played.proxy.refusal = "group not found: g";
-  const late = new AbortController();
-  const opening = played.reader.open(played.brokers, late.signal);
-  await played.pass();
-  played.proxy.refusal = undefined;
-  await played.pass(1_000);
-  await opening;
-  expect(played.told).toEqual(["Telemetry: group not found: g", undefined]);
-});
-
-test("why the proxy does not let a reader in is the error of one that has waited in vain", async () => {
-  const played = new PlayedReader("none");
-  played.proxy.refusal = "group not found: g";
-  const late = new AbortController();
-  const opening = played.reader.open(played.brokers, late.signal);
-  await played.pass();
-  late.abort();
-  await expect(opening).rejects.toMatchObject({ permanent: false, message: "Telemetry: group not found: g" });
-});
-
 test("two messages that another program sent with one id are two, each until it is settled", async () => {
   const played = await new PlayedReader("none").open();
   played.reader.window(10, 100_000);
@@ -267,13 +245,4 @@ test("two messages that another program sent with one id are two, each until it 
   expect(played.proxy.asked.filter((one) => one === "AckMessage m1")).toHaveLength(1);
   played.proxy.poll?.gives(given("m1", { checksum: "c" }));
   expect(played.positions).toEqual(["m1", "m1", "m1"]);
-});
-
-test("a reader whose group is gone ends, so that it is made again with the next; one that was never taken goes on trying", async () => {
-  const played = await new PlayedReader("none").open();
-  played.proxy.refusal = "the group is not there";
-  played.proxy.lose(gone);
-  played.proxy.connect();
-  for (let seconds = 0; seconds < 12; seconds++) await played.pass(1_000);
-  expect(await played.reader.closed).toMatchObject({ message: expect.stringContaining("the group is not there"), permanent: false });
 });

@@ -7,6 +7,7 @@ import { Batches, queueOf } from "./batches.ts";
 import type { RocketmqOptions } from "./config.ts";
 import { Done } from "./done.ts";
 import { unfit } from "./entities.ts";
+import { isBusy } from "./errors.ts";
 import { filterOf } from "./filter.ts";
 import { ClientType, Language, type Settings, type SettingsSchema } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { Lease, type LeaseKeeper } from "./lease.ts";
@@ -67,10 +68,11 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
     this.#member = { topic: request.topic, group, clientId, ordered, filter: filterOf(request.options), options, proxies, clock };
     this.#sink = sink;
     this.#ground = ground;
-    this.#batches = ordered ? new Batches() : undefined;
     this.#lending = new Lending(ordered, { deliver: (batch) => sink.deliver(batch), giveBack: (lease) => this.giveBack(lease) });
     this.#leases = new Leases(this.#member, this);
     this.#settlements = new Settlements(this.#member, this);
+    const settler = { settle: (lease: Lease) => this.#settlements.add(lease), past: (lease: Lease) => this.over(lease, false) };
+    this.#batches = ordered ? new Batches(settler) : undefined;
     this.#polls = new Polls(this.#member, this, ground);
     this.#session = new Session(proxies, clock, this);
     if (ground.unread) this.backlog = (signal) => this.#backlog(signal);
@@ -128,7 +130,8 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
   /** A group that is gone is made again with the next reader. */
   unwelcome(error: PubSubError): void {
     this.#unwelcome = error;
-    this.#refusals += 1;
+    // One that has too much to do says nothing about us.
+    if (!isBusy(error)) this.#refusals += 1;
     if (this.#known && this.#refusals >= MOST_REFUSALS) this.refused(error);
     else this.troubled(error);
   }
@@ -177,14 +180,15 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
 
   settled(lease: Lease): void {
     this.#lending.back(lease);
-    this.#settlements.add(lease);
-    if (lease.state === "returned") this.#lending.broken(lease);
+    if (lease.state === "returned") this.giveBack(lease);
+    else this.#ack(lease);
     this.#goOn();
   }
 
   giveBack(lease: Lease): void {
     lease.state = "returned";
     this.#settlements.add(lease);
+    this.#batches?.back(lease);
     this.#lending.broken(lease);
   }
 
@@ -193,19 +197,17 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
   }
 
   lost(lent: readonly Lease[], held: readonly Lease[], error: PubSubError): void {
-    for (const lease of lent) {
-      this.#lending.back(lease);
+    for (const lease of lent) this.#lending.back(lease);
+    for (const lease of [...lent, ...held]) {
       this.#batches?.back(lease);
+      this.#lending.broken(lease);
     }
-    for (const lease of [...lent, ...held]) this.#lending.broken(lease);
     if (lent.length > 0) this.#sink.lost(lent, error);
     this.#goOn();
   }
 
   over(lease: Lease, stands: boolean): void {
-    if (lease.state === "returned") this.#batches?.back(lease);
-    else if (stands) this.#batches?.acked(lease);
-    else this.#done.add(lease.identity);
+    if (lease.state !== "returned" && !stands) this.#done.add(lease.identity);
     this.#leases.remove(lease);
     this.#polls.again();
   }
@@ -242,8 +244,9 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
 
   #take(queue: string, message: Received, safeUntil: number): void {
     const known = this.#leases.get(message.identity);
-    if (known && (known.state === "lent" || known.state === "held")) {
+    if (known && (known.state === "lent" || known.state === "held" || known.state === "waiting")) {
       known.givenAgain(message.handle, safeUntil);
+      if (known.queue !== queue) this.#batches?.elsewhere(queue, message.identity);
       return;
     }
     const lease = new Lease(this.#member.topic, queue, message, safeUntil, this);
@@ -252,9 +255,15 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
     if (this.#batches?.isDone(queue, message.identity) || this.#done.has(message.identity) || known?.state === "acked") {
       this.#done.delete(message.identity);
       lease.state = "acked";
-      this.#settlements.add(lease);
+      this.#ack(lease);
     } else if (this.#over) this.giveBack(lease);
     else this.#lending.hold(lease);
+  }
+
+  /** In an ordered group when it is its turn. */
+  #ack(lease: Lease): void {
+    if (this.#batches) this.#batches.acked(this.#leases.lighten(lease));
+    else this.#settlements.add(lease);
   }
 
   #goOn(): void {

@@ -55,21 +55,35 @@ export class Entities {
   }
 
   async #onEach<T>(brokers: readonly HostPort[], signal: AbortSignal, work: (broker: Remoting) => Promise<T>): Promise<readonly T[]> {
-    const done = await Promise.allSettled(brokers.map((broker) => withRemoting(broker, this.#credentials, signal, work)));
-    return done.map((one) => {
-      if (one.status === "rejected") throw one.reason;
-      return one.value;
-    });
+    return allOf(await this.#tryEach(brokers, signal, work));
   }
 
-  /** Makes the topic where it is missing. */
+  #tryEach<T>(
+    brokers: readonly HostPort[],
+    signal: AbortSignal,
+    work: (broker: Remoting) => Promise<T>,
+  ): Promise<readonly PromiseSettledResult<T>[]> {
+    return Promise.allSettled(brokers.map((broker) => withRemoting(broker, this.#credentials, signal, work)));
+  }
+
+  /**
+   * Makes the topic if no broker that answers has it. One that some have is not made at the others: whatever its shape, more queues would move its
+   * keys.
+   */
   async ensureTopic(topic: string, ordered: boolean, signal: AbortSignal): Promise<void> {
     const type = ordered ? "FIFO" : (this.#options.topicType.toUpperCase() as TopicType);
-    await this.eachBroker(signal, async (broker) => {
-      const found = await topicShape(broker, topic);
-      if (found === undefined) await this.#makeTopic(broker, topic, type);
-      else if (ordered && found.type !== "FIFO" && found.type !== "MIXED") throw notFifo(topic, found.type);
-    });
+    const brokers = await this.#brokers(signal);
+    // One that is silent leaves time to make it at the others.
+    const late = AbortSignal.timeout(this.#options.requestTimeout / 2);
+    const asked = await this.#tryEach(brokers, AbortSignal.any([signal, late]), (broker) => topicShape(broker, topic));
+    const found = asked.flatMap((one) => (one.status === "fulfilled" && one.value) || []);
+    const other = found.find((shape) => shape.type !== "FIFO" && shape.type !== "MIXED");
+    if (ordered && other) throw notFifo(topic, other.type);
+    if (found.length === 0) {
+      const answering = brokers.filter((_, index) => asked[index]?.status === "fulfilled");
+      await this.#onEach(answering, signal, (broker) => this.#makeTopic(broker, topic, type));
+    }
+    allOf(asked);
   }
 
   /**
@@ -112,19 +126,29 @@ export class Entities {
     await broker.request(Request.updateTopic, { topic, defaultTopic: "TBW102", ...shape, order: String(type === "FIFO"), attributes });
   }
 
+  /** All name servers are asked at once: one that is silent would use up the time of the others. */
   async #brokers(signal: AbortSignal): Promise<readonly HostPort[]> {
-    let failure: unknown;
-    for (const nameServer of this.#options.nameServers) {
-      try {
-        const { body } = await withRemoting(nameServer, this.#credentials, signal, (server) => server.request(Request.brokerCluster, {}));
-        return masters(body);
-      } catch (error) {
-        if (!(error instanceof PubSubError)) throw error;
-        failure = error;
-      }
+    const known = new AbortController();
+    const enough = AbortSignal.any([signal, known.signal]);
+    const ask = async (nameServer: HostPort) =>
+      masters((await withRemoting(nameServer, this.#credentials, enough, (server) => server.request(Request.brokerCluster, {}))).body);
+    try {
+      return await Promise.any(this.#options.nameServers.map(ask));
+    } catch (error) {
+      const { errors } = error as AggregateError;
+      throw errors.find((one) => !(one instanceof PubSubError)) ?? errors.at(-1);
+    } finally {
+      known.abort();
     }
-    throw failure;
   }
+}
+
+/** What all came to, or the first error. */
+function allOf<T>(done: readonly PromiseSettledResult<T>[]): readonly T[] {
+  return done.map((one) => {
+    if (one.status === "rejected") throw one.reason;
+    return one.value;
+  });
 }
 
 interface ClusterInfo {

@@ -61,6 +61,8 @@ const answered = (error: unknown, ...codes: readonly number[]): boolean => error
 /** There is nothing to receive at the moment. */
 export const isNothing = (error: unknown): boolean => answered(error, Code.MESSAGE_NOT_FOUND);
 export const isNoTopic = (error: unknown): boolean => answered(error, Code.TOPIC_NOT_FOUND);
+/** It takes no more for now. */
+export const isBusy = (error: unknown): boolean => answered(error, Code.TOO_MANY_REQUESTS);
 /** The lease has ended. */
 export const isNoLease = (error: unknown): boolean => answered(error, Code.INVALID_RECEIPT_HANDLE);
 /** The topic is of another type than the message, or than we thought. */

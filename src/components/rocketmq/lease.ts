@@ -2,10 +2,13 @@ import type { Delivery } from "../../pubsub/delivery.ts";
 import type { Received } from "./message.ts";
 
 /**
- * `held`: received, not lent yet. `lent`: with the engine. `acked` and `returned`: settled, and on the way to the broker. `over`: settled there, or
- * lost.
+ * `held`: received, not lent yet. `lent`: with the engine. `waiting`: done by the app, behind one of its queue that is not. `acked` and `returned`:
+ * settled, and on the way to the broker. `over`: settled there, or lost.
  */
-export type LeaseState = "held" | "lent" | "acked" | "returned" | "over";
+export type LeaseState = "held" | "lent" | "waiting" | "acked" | "returned" | "over";
+
+const NOTHING = new Uint8Array(0);
+const NONE = {};
 
 export interface LeaseKeeper {
   /** The lease was settled. */
@@ -59,6 +62,16 @@ export class Lease implements Delivery {
     this.older.push(this.handle);
     this.handle = handle;
     this.safeUntil = Math.max(this.safeUntil, safeUntil);
+  }
+
+  /** The same without what only the app needs. */
+  withoutData(): Lease {
+    const { topic, queue, position, identity, publishedAt, deliveries, handle, size, safeUntil } = this;
+    const received = { position, identity, publishedAt, deliveries, handle, size, queue: 0, data: NOTHING, attributes: NONE };
+    const rest = new Lease(topic, queue, received, safeUntil, this.#keeper);
+    rest.older.push(...this.older);
+    rest.state = this.state;
+    return rest;
   }
 
   ack(): boolean {

@@ -12,6 +12,9 @@ const AT_ONCE = 32;
 /** Parts of a lease between two looks at all of them. */
 const LOOKS = 6;
 
+/** The broker is to hide it for longer. */
+const isKept = ({ state }: Lease): boolean => state === "held" || state === "lent" || state === "waiting";
+
 export interface LeaseOwner {
   /** Nothing may be lent: what is only held is better given back than renewed. */
   readonly paused: boolean;
@@ -51,6 +54,14 @@ export class Leases {
     this.#soonest = Math.min(this.#soonest, lease.safeUntil);
   }
 
+  /** It was settled, and may have to wait before the broker can hear of that: its bytes do not. */
+  lighten(lease: Lease): Lease {
+    if (lease.renewing) return lease;
+    const rest = lease.withoutData();
+    this.#byIdentity.set(rest.identity, rest);
+    return rest;
+  }
+
   remove(lease: Lease): void {
     lease.state = "over";
     if (this.#byIdentity.get(lease.identity) === lease) this.#byIdentity.delete(lease.identity);
@@ -75,7 +86,7 @@ export class Leases {
     this.#soonest = Number.POSITIVE_INFINITY;
     const ended: Lease[] = [];
     for (const lease of this.#byIdentity.values()) {
-      if (lease.state !== "held" && lease.state !== "lent") continue;
+      if (!isKept(lease)) continue;
       if (lease.safeUntil <= now) ended.push(lease);
       else this.#soonest = Math.min(this.#soonest, lease.safeUntil);
     }
@@ -88,7 +99,7 @@ export class Leases {
     const soon = clock.elapsed() + (options.lease * (LOOKS - 2)) / LOOKS;
     this.#due = [];
     for (const lease of this.#byIdentity.values()) {
-      if ((lease.state !== "held" && lease.state !== "lent") || lease.renewing || lease.safeUntil > soon) continue;
+      if (!isKept(lease) || lease.renewing || lease.safeUntil > soon) continue;
       if (lease.state === "held" && this.#owner.paused) this.#owner.giveBack(lease);
       else this.#due.push(lease);
     }
@@ -99,7 +110,7 @@ export class Leases {
     while (this.#renewing < AT_ONCE && this.#member.proxies.up) {
       const lease = this.#due.shift();
       if (!lease) return;
-      if (lease.state !== "held" && lease.state !== "lent") continue;
+      if (!isKept(lease)) continue;
       this.#renewing += 1;
       lease.renewing = true;
       void this.#renewOne(lease).finally(() => {
@@ -138,8 +149,9 @@ export class Leases {
   #lose(leases: readonly Lease[]): void {
     const lent = leases.filter(({ state }) => state === "lent");
     const held = leases.filter(({ state }) => state === "held");
+    for (const lease of leases.filter(isKept)) this.remove(lease);
+    // One that waits was settled: it is nobody's loss.
     if (lent.length + held.length === 0) return;
-    for (const lease of [...lent, ...held]) this.remove(lease);
     const what = `the lease on ${lent.length} messages of ${this.#member.topic} ended`;
     this.#owner.lost(lent, held, new PubSubError("failed_precondition", what));
   }

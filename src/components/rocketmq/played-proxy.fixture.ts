@@ -99,6 +99,8 @@ export class PlayedProxy extends Proxies {
   settings: MessageInitShape<typeof SettingsSchema> = { pubSub: { case: "subscription", value: { fifo: true } } };
   /** Why it wants no client. */
   refusal: string | undefined;
+  /** The same, said as proxies say it of rights and of limits: a status, and the end of the stream. */
+  refusedBy: Code | undefined;
   /** Its answers by the method's name; of the others it says OK. A promise that never resolves is a proxy that never answers. */
   readonly answers: Record<string, (request: Message) => Answer | Promise<Answer>> = {};
   readonly #told = new Set<ProxyUser>();
@@ -166,6 +168,7 @@ export class PlayedProxy extends Proxies {
       const command = create(TelemetryCommandSchema, { status: OK, command: { case: "settings", value: this.settings } });
       queueMicrotask(() => {
         if (open && this.refusal !== undefined) receiver.failed(new RpcError(Status.INVALID_ARGUMENT, this.refusal, "peer"));
+        else if (open && this.refusedBy !== undefined) this.#refuse(receiver, this.refusedBy);
         else if (open) receiver.message(toBinary(TelemetryCommandSchema, command));
       });
       return true;
@@ -174,6 +177,12 @@ export class PlayedProxy extends Proxies {
       open = false;
     };
     return { ...unheard, send, cancel };
+  }
+
+  #refuse(receiver: StreamReceiver, code: Code): void {
+    const command = create(TelemetryCommandSchema, { status: { code, message: "as played" } });
+    receiver.message(toBinary(TelemetryCommandSchema, command));
+    receiver.ended(Metadata.EMPTY);
   }
 
   #receive(receiver: StreamReceiver): ClientStream {

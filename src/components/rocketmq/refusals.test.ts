@@ -14,6 +14,9 @@ describe("options", () => {
   test.each([
     [{}, /^endpoints: expected host:port of the gRPC proxy/],
     [{ nameServer: "127.0.0.1:9876" }, /^endpoints: .* which the nameServer does not tell/],
+    [{ endpoints: "a:65536" }, /^endpoints: expected host:port .* from 1 to 65535/],
+    [{ endpoints: "a:1", nameServer: "b:9876;c:99999" }, /^nameServer: expected host:port, the port from 1 to 65535/],
+    [{ endpoints: "a:1", nameServer: "b:0" }, /^nameServer: expected host:port, the port from 1 to 65535/],
     [{ endpoints: "a:1", lease: "9s" }, /^lease: expected at least 10s/],
     [{ endpoints: "a:1", lease: "10s", pollTimeout: "6s" }, /^pollTimeout: expected at most half of the lease, /],
     [{ endpoints: "a:1", accessKey: "a" }, /^secretKey: accessKey and secretKey belong together/],

@@ -2,7 +2,7 @@ import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/p
 import type { ClientStream, RpcError } from "layotto-transport";
 import type { Clock } from "../../pubsub/clock.ts";
 import { asPubSubError, type PubSubError } from "../../pubsub/error.ts";
-import { callError, isStranger } from "./errors.ts";
+import { callError, failureOf, isStranger } from "./errors.ts";
 import { Code, type ResourceSchema, type Settings, type SettingsSchema } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { MessagingService, type TelemetryCommand, TelemetryCommandSchema } from "./gen/apache/rocketmq/v2/service_pb.ts";
 import type { Proxies, ProxyUser } from "./proxies.ts";
@@ -10,6 +10,7 @@ import type { Proxies, ProxyUser } from "./proxies.ts";
 /** The proxy forgets a client that it does not hear of for two minutes. */
 const BEAT_MS = 10_000;
 const AGAIN_MS = 1_000;
+const DOING = "Telemetry";
 
 export interface Introduced {
   readonly clientId: string;
@@ -33,6 +34,8 @@ export class Session implements ProxyUser {
   #stream: ClientStream | undefined;
   #cancelBeat: () => void = () => undefined;
   #cancelAgain: () => void = () => undefined;
+  /** Why the proxy does not want us: some reasons it tells on the stream, which then ends as if all were well. */
+  #refusal: PubSubError | undefined;
   #over = false;
   #ready = false;
 
@@ -82,9 +85,11 @@ export class Session implements ProxyUser {
 
   #introduce(): void {
     if (this.#over || !this.#proxies.up) return;
+    this.#refusal = undefined;
     const over = (error?: RpcError): void => {
       if (this.#stream !== stream) return;
-      if (error?.from === "peer") this.#client.unwelcome(callError("Telemetry", error));
+      const refusal = this.#refusal ?? (error?.from === "peer" ? callError(DOING, error) : undefined);
+      if (refusal) this.#client.unwelcome(refusal);
       this.#drop();
       this.#cancelAgain = this.#clock.after(AGAIN_MS, () => this.#introduce());
     };
@@ -105,9 +110,14 @@ export class Session implements ProxyUser {
   }
 
   #command({ command, status }: TelemetryCommand): void {
+    const failure = failureOf(DOING, status);
+    if (failure) {
+      this.#refusal = failure;
+      return;
+    }
     switch (command.case) {
       case "settings": {
-        if (status !== undefined && status.code !== Code.OK) return;
+        this.#refusal = undefined;
         if (!this.#ready) this.#beatLater();
         this.#ready = true;
         this.#client.ready(command.value);
