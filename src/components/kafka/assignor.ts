@@ -1,4 +1,5 @@
-import { Reader } from "./wire/reader.ts";
+import { PubSubError } from "../../pubsub/error.ts";
+import { Reader, WireError } from "./wire/reader.ts";
 import { Writer } from "./wire/writer.ts";
 
 /** The name of the strategy: Java's clients and librdkafka's share a group with us by it. */
@@ -27,8 +28,19 @@ export function writeSubscription({ topics, owned, generation }: MemberSubscript
   return writer.int32(generation).written;
 }
 
+const NO_TOPICS: MemberSubscription = { topics: [], owned: [], generation: -1 };
+
+/** A member whose bytes cannot be decoded reads no topics: it must not keep the others from theirs. */
 export function readSubscription(bytes: Buffer): MemberSubscription {
-  const reader = new Reader(bytes);
+  try {
+    return decodeSubscription(new Reader(bytes));
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    return NO_TOPICS;
+  }
+}
+
+function decodeSubscription(reader: Reader): MemberSubscription {
   const version = reader.int16();
   const topics = reader.array(() => reader.string());
   const own = reader.bytes();
@@ -43,11 +55,17 @@ export function writeAssignment(assigned: readonly TopicPartitions[]): Buffer {
   return writer.int32(-1).written;
 }
 
+/** What the group's leader has written. Throws a PubSubError when it cannot be decoded. */
 export function readAssignment(bytes: Buffer): readonly TopicPartitions[] {
   if (bytes.length === 0) return [];
   const reader = new Reader(bytes);
-  reader.int16();
-  return readOwned(reader);
+  try {
+    reader.int16();
+    return readOwned(reader);
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    throw new PubSubError("internal", `what the group's leader assigned: ${error.message}`);
+  }
 }
 
 function writeOwned(writer: Writer, owned: readonly TopicPartitions[]): void {

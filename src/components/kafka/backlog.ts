@@ -17,13 +17,17 @@ export async function backlogOf(cluster: Cluster, group: string, name: string, o
   let messages = 0;
   let oldest = Number.POSITIVE_INFINITY;
   for (const [index, end] of ends.entries()) {
-    const stand = committed.get(index) ?? { offset: starts[index] ?? 0, metadata: "" };
+    const start = starts[index] ?? 0;
+    const stand = committed.get(index) ?? { offset: start, metadata: "" };
     const progress =
       own.find((one) => one.index === index)?.progress ?? new Progress(stand.offset, readMarks(stand.offset, stand.metadata));
-    const waiting = progress.unsettled(end);
+    // What was deleted before it was read waits no more.
+    const deleted = progress.unsettled(start) - progress.open.length;
+    const waiting = progress.unsettled(end) - deleted;
     if (waiting === 0) continue;
     messages += waiting;
-    const timestamp = progress.oldest?.publishedAt ?? (await recordsAt(cluster, topic, index, progress.first)).records[0]?.timestamp;
+    const timestamp =
+      progress.oldest?.publishedAt ?? (await recordsAt(cluster, topic, index, Math.max(progress.first, start))).records[0]?.timestamp;
     if (timestamp !== undefined) oldest = Math.min(oldest, timestamp);
   }
   return { messages, oldestMs: oldest === Number.POSITIVE_INFINITY ? undefined : Math.max(0, cluster.ground.clock.now() - oldest) };

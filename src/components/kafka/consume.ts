@@ -10,9 +10,9 @@ import { headersOf } from "./headers.ts";
 import { Lending } from "./lending.ts";
 import { Member } from "./member.ts";
 import type { Partition } from "./partition.ts";
-import { leftOf, whereToGoOn } from "./relocation.ts";
+import { cutOff, leftOf, type Relocation, whereToGoOn } from "./relocation.ts";
 import { Remembered } from "./remembered.ts";
-import { take } from "./taking.ts";
+import { Taking } from "./taking.ts";
 import { TopicWatch } from "./topic-watch.ts";
 import { Troubles } from "./troubles.ts";
 import { type Commit, offsetCommit, type PartitionError } from "./wire/group-apis.ts";
@@ -28,6 +28,7 @@ export class Reader implements Subscription {
   readonly #lending: Lending;
   readonly #committing: Committing;
   readonly #fetching: Fetching;
+  readonly #taking: Taking;
   readonly #member: Member;
   readonly #left: (reader: Reader) => void;
   readonly #end = Promise.withResolvers<PubSubError | undefined>();
@@ -39,8 +40,6 @@ export class Reader implements Subscription {
   #cancelLeave: (() => void) | undefined;
   #joined = false;
   #over = false;
-  /** How often we lost all that we had. What was asked for before that is not ours any more. */
-  #losses = 0;
   /** The generation in which the last commit was sent. */
   #sentIn: number | undefined;
 
@@ -80,23 +79,35 @@ export class Reader implements Subscription {
       lending: this.#lending,
       fetched: () => this.#fetched(),
       failed: (error) => this.#troubles.begin("reading", error),
-      misplaced: (partition) => this.#relocate(partition),
+      misplaced: (partition) => this.#relocate(partition, (topic) => whereToGoOn(cluster, topic, partition)),
+      unsure: (partition, connection) => this.#relocate(partition, (topic) => cutOff(cluster, topic, partition, connection)),
     });
     this.#troubles = new Troubles((gravest) => {
       if (!this.#over) sink.interrupted(gravest);
     });
-    const lending = this.#lending;
+    this.#taking = new Taking({
+      cluster,
+      group: request.group,
+      topic: request.topic,
+      remembered: this.#remembered,
+      has: (index) => this.#lending.partition(index) !== undefined,
+      begin: (partitions) => this.#begin(partitions),
+      failed: (error) => this.#troubles.begin("reading", error),
+      recovered: () => this.#readable(),
+      refused: (error) => this.#die(error),
+    });
+    const taking = this.#taking;
     this.#member = new Member(
       {
         cluster,
         group: request.group,
         topic: request.topic,
         get owned() {
-          return lending.partitions.filter(({ leaving }) => !leaving).map(({ index }) => index);
+          return taking.mine;
         },
         assigned: (partitions) => this.#assigned(partitions),
         out: (error) => {
-          this.#losses += 1;
+          taking.assign([]);
           this.#lose(this.#lending.partitions, error);
         },
         refused: (error) => this.#die(error),
@@ -106,7 +117,7 @@ export class Reader implements Subscription {
     );
     this.#watch = new TopicWatch(cluster, request.topic, {
       resized: () => this.#member.rejoin(),
-      changed: (topic) => void this.#topicChanged(topic),
+      changed: (topic) => this.#topicChanged(topic),
       missing: (error) => this.#missing(error),
     });
   }
@@ -163,8 +174,12 @@ export class Reader implements Subscription {
   }
 
   #fetched(): void {
-    if (!this.#fetching.troubled) this.#troubles.end("reading");
+    this.#readable();
     this.#goOn();
+  }
+
+  #readable(): void {
+    if (!this.#fetching.troubled && !this.#taking.troubled) this.#troubles.end("reading");
   }
 
   /** Whoever may not read and holds nothing must not keep others from reading. */
@@ -179,11 +194,11 @@ export class Reader implements Subscription {
 
   async #standBy(): Promise<void> {
     this.#joined = false;
-    this.#losses += 1;
-    const { partitions } = this.#lending;
-    this.#lending.leave(partitions);
+    this.#lending.leave(this.#lending.partitions);
     await this.#committing.flushed();
-    this.#drop(partitions);
+    // Some may have come meanwhile.
+    this.#taking.assign([]);
+    this.#lose(this.#lending.partitions, new PubSubError("unavailable", `the reader of ${this.topic} is paused: others read for it`));
     await this.#member.stop();
     // It may be wanted again meanwhile.
     if (!this.#over && !this.#lending.window.closed) {
@@ -194,24 +209,20 @@ export class Reader implements Subscription {
 
   async #assigned(indexes: readonly number[]): Promise<boolean> {
     const revoked = this.#lending.partitions.filter(({ index }) => !indexes.includes(index));
+    // Before anything is waited for: what is ours now may not be ours then.
+    this.#taking.assign(indexes);
     if (revoked.length > 0) await this.#revoke(revoked);
-    const added = indexes.filter((index) => !this.#lending.partition(index));
-    if (added.length > 0) await this.#take(added);
-    this.#fetching.changed();
     return revoked.length > 0;
   }
 
-  async #take(indexes: readonly number[]): Promise<void> {
-    const losses = this.#losses;
-    const taken = await take(this.#cluster, this.group, this.topic, indexes, this.#remembered);
-    if (this.#over || losses !== this.#losses) return;
-    for (const partition of taken) if (!this.#lending.partition(partition.index)) this.#begin(partition);
-  }
-
-  #begin(partition: Partition): void {
-    this.#remembered.forget(partition.index);
-    this.#lending.add(partition);
-    if (partition.elsewhere) this.#committing.touch(partition);
+  #begin(partitions: readonly Partition[]): void {
+    if (this.#over) return;
+    for (const partition of partitions) {
+      this.#remembered.forget(partition.index);
+      this.#lending.add(partition);
+      if (partition.elsewhere) this.#committing.touch(partition);
+    }
+    this.#fetching.changed();
   }
 
   async #revoke(partitions: readonly Partition[]): Promise<void> {
@@ -224,26 +235,20 @@ export class Reader implements Subscription {
   }
 
   #lose(partitions: readonly Partition[], error: PubSubError): void {
-    const lost = this.#drop(partitions);
+    for (const partition of partitions) this.#remembered.keep(partition);
+    const lost = this.#lending.remove(partitions);
+    this.#committing.drop(partitions);
     if (lost.length > 0 && !this.#over) this.#sink.lost(lost, error);
     this.#goOn();
   }
 
-  #drop(partitions: readonly Partition[]) {
-    for (const partition of partitions) this.#remembered.keep(partition);
-    const lost = this.#lending.remove(partitions);
-    this.#committing.drop(partitions);
-    return lost;
-  }
-
-  async #relocate(partition: Partition): Promise<void> {
-    const topic = await this.#cluster.topic(this.topic);
-    const where = await whereToGoOn(this.#cluster, topic, partition);
+  async #relocate(partition: Partition, ask: (topic: Topic) => Promise<Relocation | undefined>): Promise<void> {
+    const where = await ask(await this.#cluster.topic(this.topic));
     if (!where || partition.leaving || this.#lending.partition(partition.index) !== partition) return;
     if (where.back) {
       const left = partition.from(leftOf(partition, where.offset));
       this.#lose([partition], where.error);
-      this.#begin(left);
+      this.#begin([left]);
     } else {
       partition.progress.readTo(where.offset);
       this.#troubles.begin("reading", where.error);
@@ -252,24 +257,17 @@ export class Reader implements Subscription {
 
   #missing(error: PubSubError | undefined): void {
     if (error) this.#troubles.begin("reading", error);
-    else if (!this.#fetching.troubled) this.#troubles.end("reading");
+    else this.#readable();
   }
 
-  async #topicChanged({ id }: Topic): Promise<void> {
+  #topicChanged({ id }: Topic): void {
     const replaced = this.#lending.partitions.filter(({ topicId, leaving }) => topicId !== id && !leaving);
-    if (replaced.length > 0) await this.#startAnew(replaced);
-    this.#fetching.changed();
-  }
-
-  /** The topic was made anew: nothing of what we know of it holds. */
-  async #startAnew(replaced: readonly Partition[]): Promise<void> {
-    this.#lose(replaced, new PubSubError("unavailable", `the topic ${this.topic} was deleted, and made anew`));
-    try {
-      await this.#take(replaced.map(({ index }) => index).filter((index) => !this.#lending.partition(index)));
-    } catch (error) {
-      this.#troubles.begin("reading", asPubSubError(error));
-      this.#member.rejoin();
+    if (replaced.length > 0) {
+      // Nothing of what we know of it holds.
+      this.#lose(replaced, new PubSubError("unavailable", `the topic ${this.topic} was deleted, and made anew`));
+      this.#taking.again();
     }
+    this.#fetching.changed();
   }
 
   #commit(commits: readonly Commit[]): Promise<readonly PartitionError[]> | undefined {
@@ -296,6 +294,7 @@ export class Reader implements Subscription {
 
   #finish(error: PubSubError | undefined): void {
     this.#fetching.stop();
+    this.#taking.assign([]);
     this.#committing.stop();
     this.#lending.remove(this.#lending.partitions);
     this.#cancelLeave?.();

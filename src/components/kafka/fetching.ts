@@ -29,6 +29,8 @@ export interface Fetcher {
   failed(error: PubSubError): void;
   /** The partition has no such offset: it was trimmed beyond it, or cut off before it. Resolves when it is known where to go on. */
   misplaced(partition: Partition): Promise<void>;
+  /** The connection is another one than before: the log may have been cut off. Resolves when what was read is known to be there, or given up. */
+  unsure(partition: Partition, connection: Connection): Promise<void>;
 }
 
 /** Asks each broker for what it has of our partitions, one question at a time, as long as there is room. */
@@ -110,6 +112,11 @@ export class Fetching {
   }
 
   #fetch(connection: Connection, leader: number, topic: Topic, partitions: readonly Partition[], room: number): void {
+    const unsure = partitions.filter(({ sureOver }) => sureOver !== connection);
+    if (unsure.length > 0) {
+      void this.#ensure(connection, leader, unsure);
+      return;
+    }
     const { consumerFetchDefault, consumerFetchMin, readTimeout } = this.#fetcher.cluster.ground.options;
     const api = fetchApi(connection.speaks, topic.id);
     const query = {
@@ -133,6 +140,21 @@ export class Fetching {
         } else this.#answered(leader, partitions, api.read(reader as Reader));
       },
     );
+  }
+
+  async #ensure(connection: Connection, leader: number, partitions: readonly Partition[]): Promise<void> {
+    await Promise.all(
+      partitions.map(async (partition) => {
+        try {
+          await this.#fetcher.unsure(partition, connection);
+          partition.sureOver = connection;
+        } catch (error) {
+          this.#judge(partition, asPubSubError(error));
+        }
+      }),
+    );
+    this.#free(leader);
+    this.pump();
   }
 
   #answered(
@@ -201,6 +223,8 @@ export class Fetching {
       this.#bad.delete(partition);
       return;
     }
+    // Its leader may be another one for a moment, and come back shorter.
+    partition.sureOver = undefined;
     const failures = (this.#bad.get(partition) ?? 0) + 1;
     this.#bad.set(partition, failures);
     this.#aside.add(partition);

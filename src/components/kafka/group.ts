@@ -1,11 +1,12 @@
 import { within } from "../../pubsub/abort.ts";
-import { PubSubError } from "../../pubsub/error.ts";
-import type { SubscribeRequest } from "../../pubsub/subscription.ts";
-import type { Cluster, Lane } from "./cluster.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
+import type { Start, SubscribeRequest } from "../../pubsub/subscription.ts";
+import type { Cluster, Lane, Topic } from "./cluster.ts";
 import { answered, coordinatedElsewhere, ensureNone, KAFKA, numberOf } from "./errors.ts";
 import { Member } from "./member.ts";
-import { committedOf, offsetsOf } from "./offsets.ts";
+import { byLeader, committedOf, offsetsOf, offsetsOn } from "./offsets.ts";
 import { type Commit, offsetCommit } from "./wire/group-apis.ts";
+import { EARLIEST } from "./wire/log-apis.ts";
 
 const NOBODY = { generation: -1, member: "" };
 const LOOK_MS = 50;
@@ -21,8 +22,7 @@ export async function ensureGroup(
   await untilCoordinated(cluster, group, signal, async () => {
     const committed = await committedOf(cluster, group, topic);
     if (committed.size > 0) return;
-    const offsets = await offsetsOf(cluster, topic, start);
-    const commits = offsets.map((offset, index): Commit => ({ index, offset, epoch: -1, metadata: "" }));
+    const commits = await beginnings(cluster, topic, start);
     const busy = await commitAlone(cluster, group, name, commits);
     // The group has readers, of other topics: only one of them may commit. Who begins at the oldest message need not.
     if (!busy || start === "earliest") return;
@@ -31,6 +31,32 @@ export async function ensureGroup(
       if ((await committedOf(cluster, group, topic)).size === 0) await commitAs(cluster, member, name, commits);
     });
   });
+}
+
+/**
+ * Where a new group begins. At the oldest message it begins also in a partition of which nothing is committed: those whose leader is away keep
+ * it from none of the others. At another place it begins in all of them, or it would get what it was not to have.
+ */
+async function beginnings(cluster: Cluster, topic: Topic, start: Start): Promise<readonly Commit[]> {
+  const begin = (offset: number, index: number): Commit => ({ index, offset, epoch: -1, metadata: "" });
+  if (start !== "earliest") return (await offsetsOf(cluster, topic, start)).map(begin);
+  const commits: Commit[] = [];
+  let failed: PubSubError | undefined;
+  await Promise.all(
+    [...byLeader(topic, topic.leaders.keys())].map(async ([leader, indexes]) => {
+      try {
+        for (const { index, error, offset } of await offsetsOn(cluster, leader, topic, EARLIEST, indexes)) {
+          if (error === KAFKA.none) commits.push(begin(offset, index));
+          else failed = answered(`where ${topic.name} begins, partition ${index}`, error);
+        }
+      } catch (error) {
+        failed = asPubSubError(error);
+      }
+    }),
+  );
+  if (failed) cluster.stale();
+  if (failed && commits.length === 0) throw failed;
+  return commits;
 }
 
 /** Commits for a group without readers. Resolves to whether it has some. */

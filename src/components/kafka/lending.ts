@@ -68,7 +68,7 @@ export class Lending implements LeaseKeeper {
       this.#held += 1;
     });
     progress.readTo(next);
-    if (epoch >= 0) partition.epoch = epoch;
+    if (epoch > partition.epoch) partition.epoch = epoch;
     // Everything in it may have been settled before.
     if (held.length === 0 && progress.first > partition.committed.offset) this.#lender.touched(partition);
   }

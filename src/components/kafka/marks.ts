@@ -1,5 +1,5 @@
 import { DONE, type Mark } from "./progress.ts";
-import { Reader } from "./wire/reader.ts";
+import { Reader, WireError } from "./wire/reader.ts";
 import { Writer } from "./wire/writer.ts";
 
 /** Before what we write, so that what others wrote is never taken for ours. */
@@ -52,11 +52,19 @@ export function isOfAnother(topicId: string, text: string): boolean {
   return isOurs(text) && text.slice(PREFIX.length, MARKS_AT - 1) !== topicId;
 }
 
-/** What `writeMarks` wrote. Nothing, if it was written by another program. */
+/** What `writeMarks` wrote. Nothing, if it was written by another program, or was damaged: then what is settled may come again. */
 export function readMarks(first: number, text: string): readonly Mark[] {
   if (!isOurs(text)) return [];
+  try {
+    return decodeMarks(first, new Reader(Buffer.from(text.slice(MARKS_AT), "base64")));
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    return [];
+  }
+}
+
+function decodeMarks(first: number, reader: Reader): readonly Mark[] {
   const marks: Mark[] = [];
-  const reader = new Reader(Buffer.from(text.slice(MARKS_AT), "base64"));
   let at = first;
   while (reader.left > 0) {
     const number = reader.uvarint();

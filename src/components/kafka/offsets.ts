@@ -4,7 +4,7 @@ import type { Cluster, Topic } from "./cluster.ts";
 import { ensureNone } from "./errors.ts";
 import { isOfAnother } from "./marks.ts";
 import { type Committed, offsetFetch } from "./wire/group-apis.ts";
-import { EARLIEST, type FetchQuery, fetch, fetchByName, LATEST, listOffsets } from "./wire/log-apis.ts";
+import { EARLIEST, type FetchQuery, fetch, fetchByName, LATEST, type ListedOffset, listOffsets } from "./wire/log-apis.ts";
 import { WireError } from "./wire/reader.ts";
 import { readBatches, type StoredRecord } from "./wire/record-batch.ts";
 
@@ -32,23 +32,40 @@ export async function offsetsAt(
   time: number,
   wanted: Iterable<number> = topic.leaders.keys(),
 ): Promise<readonly number[]> {
-  const byLeader = new Map<number, number[]>();
-  for (const index of wanted) {
-    const leader = topic.leaders[index] ?? -1;
-    byLeader.set(leader, [...(byLeader.get(leader) ?? []), index]);
-  }
   const offsets: number[] = [];
   await Promise.all(
-    [...byLeader].map(async ([leader, partitions]) => {
-      const connection = await cluster.connection(leader, "control");
-      const listed = await connection.call(listOffsets, { topic: topic.name, partitions, time }, cluster.ground.options.readTimeout);
-      for (const { index, error, offset } of listed) {
+    [...byLeader(topic, wanted)].map(async ([leader, partitions]) => {
+      for (const { index, error, offset } of await offsetsOn(cluster, leader, topic, time, partitions)) {
         cluster.ensureRight(`the offsets of ${topic.name}`, error);
         offsets[index] = offset;
       }
     }),
   );
   return offsets;
+}
+
+/** The same of partitions that one broker leads, each with an error of its own. */
+export async function offsetsOn(
+  cluster: Cluster,
+  leader: number,
+  topic: Topic,
+  time: number,
+  partitions: readonly number[],
+): Promise<readonly ListedOffset[]> {
+  const connection = await cluster.connection(leader, "control");
+  return connection.call(listOffsets, { topic: topic.name, partitions, time }, cluster.ground.options.readTimeout);
+}
+
+/** Which of some partitions each broker leads; -1: nobody does. */
+export function byLeader({ leaders }: Topic, wanted: Iterable<number>): ReadonlyMap<number, readonly number[]> {
+  const partitions = new Map<number, number[]>();
+  for (const index of wanted) {
+    const leader = leaders[index] ?? -1;
+    const led = partitions.get(leader);
+    if (led) led.push(index);
+    else partitions.set(leader, [index]);
+  }
+  return partitions;
 }
 
 /** Where a group begins in each partition. */

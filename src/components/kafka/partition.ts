@@ -1,3 +1,4 @@
+import type { Connection } from "./connection.ts";
 import type { Lease } from "./lease.ts";
 import { readMarks, writeMarks } from "./marks.ts";
 import { Progress } from "./progress.ts";
@@ -28,8 +29,10 @@ export class Partition {
   leaving = false;
   /** It was given up. */
   gone = false;
-  /** Of the batch that was read last. */
+  /** The highest of the batches that were read: up to it all must be there that is settled, also beyond the one that was read last. */
   epoch: number;
+  /** Over this connection its leader has shown that it has what was read. Another one may lead to a log that was cut off meanwhile. */
+  sureOver: Connection | undefined;
   /** What the broker knows. */
   committed: Stand;
   /** All that is to be recorded fits. */

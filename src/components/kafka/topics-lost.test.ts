@@ -26,20 +26,22 @@ withKafka("kafka: topics, messages and logs that are lost", () => {
     return bench;
   };
   /** A log that loses the third of its messages, when the first and the third are settled and the second is not. */
-  const logCutOff = async (when: "while it is read" | "while nobody reads it") => {
-    const b = on({ partitions: 1 });
+  const logCutOff = async (when: "while it is read" | "while its reader is paused" | "while nobody reads it") => {
+    // A reader that is paused, and has something, keeps its partition for a session, and asks for nothing.
+    const b = on({ partitions: 1, ...(when === "while its reader is paused" ? { sessionTimeout: "60s" } : {}) });
     const pubsub = await b.open();
     const reading = await b.read(pubsub);
     for (const data of ["1", "2", "3"]) await b.publish(pubsub, data);
-    const [first, , third] = await reading.sink.next(3);
+    const [first, second, third] = await reading.sink.next(3);
     first?.ack();
     third?.ack();
     await b.flush(reading);
     if (when === "while nobody reads it") await b.leave(reading);
+    if (when === "while its reader is paused") reading.subscription.window(0, 0);
     await kafka.kill();
     cutOffAfter(join(kafka.directory, "data", `${b.topic}-0`), 2);
     await kafka.restart();
-    return { b, pubsub, reading };
+    return { b, pubsub, reading, second };
   };
 
   test("readers whose topics are deleted ask for them now and then, and not without end", async () => {
@@ -133,6 +135,16 @@ withKafka("kafka: topics, messages and logs that are lost", () => {
     await b.publish(pubsub, "newer");
     const after = await b.read(pubsub);
     expect((await after.sink.next(3)).map(textOf)).toEqual(["2", "new", "newer"]);
+  });
+
+  test("a log that was cut off, and has grown again before its reader came back, is noticed by who has kept its partition", async () => {
+    const { b, pubsub, reading, second } = await logCutOff("while its reader is paused");
+    await expect.poll(async () => (await b.tryToPublish(pubsub, ["new"]))[0]?.error, { timeout: 20_000 }).toBeUndefined();
+    await b.publish(pubsub, "newer", "newest");
+    expect(reading.sink.lostOnes).toEqual([]);
+    reading.subscription.window(10, 1_000_000);
+    expect((await reading.sink.next(4)).map(textOf)).toEqual(["2", "new", "newer", "newest"]);
+    expect(reading.sink.lostOnes).toEqual([second]);
   });
 
   test("a log that is shorter than what was read of it is read on from its end, or from its beginning", async () => {
