@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { systemClock } from "../../pubsub/clock.ts";
+import { SteppedClock } from "../../conformance/stepped-clock.ts";
+import { type Clock, systemClock } from "../../pubsub/clock.ts";
 import { Aws } from "./client.ts";
 import { snsSqsOptions } from "./config.ts";
 
@@ -18,12 +19,12 @@ afterEach(() => {
 });
 
 /** The SDK's own clients against a server that answers so. */
-async function against(answer: RequestListener, more: Readonly<Record<string, unknown>> = {}): Promise<Aws> {
+async function against(answer: RequestListener, more: Readonly<Record<string, unknown>> = {}, clock: Clock = systemClock): Promise<Aws> {
   server = createServer((request, response) => request.resume().on("end", () => answer(request, response)));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  aws = new Aws(snsSqsOptions.parse({ ...ACCOUNT, endpoint, ...more }), "test", systemClock);
+  aws = new Aws(snsSqsOptions.parse({ ...ACCOUNT, endpoint, ...more }), "test", clock);
   return aws;
 }
 
@@ -88,4 +89,23 @@ test.each([
     permanent: true,
     message,
   });
+});
+
+test.each([
+  ["its own limit", 2_500, 2_500],
+  ["that of all calls", 60_000, 5_000],
+  ["that of all calls, without one of its own", undefined, 5_000],
+])("a change of visibility that hangs is given up after %s", async (_, own, ms) => {
+  const clock = new SteppedClock();
+  const client = await against(() => undefined, {}, clock);
+  const changing = client.changeVisibility("http://localhost/123456789012/q", [{ Id: "0", ReceiptHandle: "r", VisibilityTimeout: 1 }], own);
+  const given = expect(changing).rejects.toMatchObject({
+    code: "unavailable",
+    outcome: "unknown",
+    message: expect.stringContaining(`${ms} ms`),
+  });
+  clock.advance(ms - 1);
+  expect(clock.timers).toBe(1);
+  clock.advance(1);
+  await given;
 });

@@ -81,7 +81,7 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     return this.#queue.raw;
   }
 
-  get renewal(): Promise<void> | undefined {
+  get renewal(): Promise<unknown> | undefined {
     return this.#leases.renewal;
   }
 

@@ -118,9 +118,9 @@ export class Directory {
     return topic === undefined || group === undefined ? undefined : { topic, group };
   }
 
-  async attributes(aws: Aws, QueueUrl: string): Promise<Attributes> {
+  async attributes(aws: Aws, QueueUrl: string, signal?: AbortSignal): Promise<Attributes> {
     const input = { QueueUrl, AttributeNames: ["All" as const] };
-    const { Attributes = {} } = await aws.call("GetQueueAttributes", (options) => aws.sqs.getQueueAttributes(input, options));
+    const { Attributes = {} } = await aws.call("GetQueueAttributes", (options) => aws.sqs.getQueueAttributes(input, options), signal);
     return Attributes;
   }
 

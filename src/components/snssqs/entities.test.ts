@@ -103,6 +103,55 @@ withAws("topics, queues and subscriptions", () => {
     await lenient.closeAll();
   });
 
+  test("a reader ends with the remedy when its queue gets a redrive policy, and can read again once that is gone", {
+    timeout: TEST_MS,
+  }, async () => {
+    // What a reader's last call may still bring is nobody's for a lease.
+    bench = benchOn(metadata(server.url, { messageVisibilityTimeout: 2 }));
+    const pubsub = await bench.open();
+    const { QueueUrl: dead } = await sqs.createQueue({ QueueName: `${queueOf(bench.topic)}-dead` });
+    const { Attributes } = await sqs.getQueueAttributes({ QueueUrl: dead, AttributeNames: ["QueueArn"] });
+    const own = await bench.read(pubsub);
+    const named = await bench.read(pubsub, { group: "named", options: { queueName: queueOf(bench.topic) } });
+    assert.deepEqual(await pubsub.inspect(bench.patience), []);
+    const { QueueUrl } = await sqs.getQueueUrl({ QueueName: queueOf(bench.topic) });
+    const redrive = JSON.stringify({ deadLetterTargetArn: Attributes?.QueueArn, maxReceiveCount: "3" });
+    await sqs.setQueueAttributes({ QueueUrl, Attributes: { RedrivePolicy: redrive } });
+    const found = await pubsub.inspect(bench.patience);
+    assert.deepEqual(
+      found.map(({ id }) => id),
+      ["snssqs.redrive-policy"],
+    );
+    const ended = { code: "failed_precondition", permanent: true, message: expect.stringContaining("It is not read.") };
+    for (const { subscription } of [own, named]) expect(await subscription.closed).toMatchObject(ended);
+    await sqs.setQueueAttributes({ QueueUrl, Attributes: { RedrivePolicy: "" } });
+    assert.deepEqual(await pubsub.inspect(bench.patience), []);
+    const reading = await bench.read(pubsub);
+    await bench.publish(pubsub, "a");
+    assert.equal(textOf(await reading.sink.one()), "a");
+  });
+
+  test("a queue that SNS cannot write to is refused: encrypted by a key of AWS, or with a policy that only forbids", {
+    timeout: TEST_MS,
+  }, async () => {
+    const Policy = JSON.stringify({
+      Version: "2012-10-17",
+      Statement: [
+        { Effect: "Deny", Principal: "*", Action: "sqs:*", Resource: "*", Condition: { Bool: { "aws:SecureTransport": "false" } } },
+      ],
+    });
+    await sqs.createQueue({ QueueName: queueOf(bench.topic, "kms"), Attributes: { KmsMasterKeyId: "alias/aws/sqs" } });
+    await sqs.createQueue({ QueueName: queueOf(bench.topic, "tls"), Attributes: { Policy } });
+    const pubsub = await bench.open();
+    for (const group of ["kms", "tls"]) {
+      const refused = { code: "failed_precondition", permanent: true };
+      await expect(pubsub.subscribe(bench.request({ group }), bench.recorder())).rejects.toMatchObject(refused);
+    }
+    const ids = (await pubsub.inspect(bench.patience)).map(({ id }) => id);
+    assert.deepEqual(ids, ["snssqs.kms-key", "snssqs.queue-policy"]);
+    assert.deepEqual(JSON.parse((await attributesOf(queueOf(bench.topic, "tls"))).Policy ?? ""), JSON.parse(Policy));
+  });
+
   test("a dead-letter queue that SQS fills can be read as a group of the topic", { timeout: TEST_MS }, async () => {
     const dead = `${queueOf(bench.topic)}-dead`;
     const { QueueUrl: deadUrl } = await sqs.createQueue({ QueueName: dead });

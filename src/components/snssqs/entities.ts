@@ -1,14 +1,17 @@
+import { within } from "../../pubsub/abort.ts";
 import type { Clock } from "../../pubsub/clock.ts";
 import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Finding } from "../../pubsub/pubsub.ts";
 import type { SubscribeRequest } from "../../pubsub/subscription.ts";
+import { Admission } from "./admission.ts";
 import type { Aws } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
-import { Directory, queueArn } from "./directory.ts";
+import { type Attributes, Directory, queueArn } from "./directory.ts";
 import { isMissing } from "./errors.ts";
-import { findings, refusal } from "./findings.ts";
+import { type Candidate, findings } from "./findings.ts";
 import { Making } from "./making.ts";
 import { queueName } from "./names.ts";
+import { Routes } from "./routes.ts";
 
 /** The queue of a group, and how the topic's messages come into it. */
 export interface Queue {
@@ -18,14 +21,22 @@ export interface Queue {
   readonly raw: boolean;
   /** The ARN of the subscription that fills it. Undefined: whoever fills it. */
   readonly subscription?: string;
-  readonly findings: readonly Finding[];
 }
 
 type Request = Pick<SubscribeRequest, "topic" | "group">;
 
-/** That a topic has a queue is believed so long. */
-const BELIEVED_MS = 60_000;
+/** A group's queue, and what was seen of it last. */
+interface Known {
+  readonly queue: Queue;
+  readonly candidate: Required<Candidate>;
+  /** The attributes of its subscription. */
+  readonly subscription: Attributes;
+  readonly findings: readonly Finding[];
+}
+
 const USUAL_RETENTION_S = 345_600;
+/** How many queues are asked at once for what they are set to: settling goes on beside that. */
+const MOST_INSPECTING = 8;
 
 /** Topics, queues and the subscriptions between them: found or made once, and remembered until AWS says that they are gone. Never changed. */
 export class Entities {
@@ -34,18 +45,15 @@ export class Entities {
   readonly #clock: Clock;
   readonly #directory: Directory;
   readonly #making: Making;
+  readonly #admission: Admission;
+  readonly #routes: Routes;
   /** Those that have all their wanted groups. */
   readonly #topics = new Map<string, string>();
-  readonly #queues = new Map<string, Queue>();
-  /** Queues that are there and must not be read, by name. */
-  readonly #refused = new Map<string, Finding>();
+  readonly #queues = new Map<string, Known>();
   /** What is being made or looked up, by topic: one after the other. */
   readonly #working = new Map<string, Promise<unknown>>();
   /** The groups that were asked for. Should their topic vanish, it is made again with them. */
   readonly #wanted = new Map<string, Map<string, Request>>();
-  /** Until when, by the monotonic clock, a topic is believed to have a queue. */
-  readonly #routable = new Map<string, number>();
-
   #retentionMs: number | undefined;
 
   constructor(aws: () => Promise<Aws>, options: SnsSqsOptions, clock: Clock) {
@@ -54,11 +62,13 @@ export class Entities {
     this.#clock = clock;
     this.#directory = new Directory(options);
     this.#making = new Making(options, this.#directory, clock);
+    this.#admission = new Admission(options);
+    this.#routes = new Routes(this.#directory, clock);
   }
 
   /** What is known of the queues that are read, were made, or are refused. */
   get findings(): readonly Finding[] {
-    return [...this.#refused.values(), ...[...this.#queues.values()].flatMap((queue) => queue.findings)];
+    return [...this.#admission.findings, ...[...this.#queues.values()].flatMap((known) => known.findings)];
   }
 
   /** The shortest time that a queue which is read keeps a message, in milliseconds. Undefined: none is read yet. */
@@ -68,7 +78,7 @@ export class Entities {
 
   /** The topic's ARN, if it is known that it is there and has a queue: without a promise for what is published again and again. */
   ready(topic: string): string | undefined {
-    const believed = this.#options.onUnroutable === "accept" || (this.#routable.get(topic) ?? 0) > this.#clock.elapsed();
+    const believed = this.#options.onUnroutable === "accept" || this.#routes.isBelieved(topic);
     return believed ? this.#topics.get(topic) : undefined;
   }
 
@@ -87,17 +97,44 @@ export class Entities {
   /** The group's queue, subscribed to the topic. */
   group(request: Request): Promise<Queue> {
     const known = this.#queues.get(keyOf(request));
-    return known ? Promise.resolve(known) : this.#inTurn(request.topic, () => this.#group(request));
+    return known ? Promise.resolve(known.queue) : this.#inTurn(request.topic, () => this.#group(request));
   }
 
   /** A queue that a subscription names itself, whoever fills it: an older redrive policy, or another program. */
-  async named(name: string): Promise<Queue> {
+  async named(name: string, order: SubscribeRequest["order"]): Promise<Queue> {
     const aws = await this.#aws();
     const url = await this.#directory.queueUrl(aws, name);
     if (url === undefined) throw new PubSubError("not_found", `the queue ${name} is not there`, { permanent: true });
     const attributes = await this.#directory.attributes(aws, url);
-    this.#admit(name, url, attributes);
-    return { url, arn: attributes.QueueArn ?? "", raw: false, findings: [] };
+    const refused = this.#admission.refusal({ name, url }, attributes);
+    if (refused) throw refused;
+    if ((order !== "none" || this.#options.fifo) && attributes.FifoQueue !== "true") {
+      const what = `the queue ${name} is not FIFO, and so keeps no order`;
+      throw new PubSubError("failed_precondition", `${what}: read it without order, by a component without fifo`, { permanent: true });
+    }
+    return { url, arn: attributes.QueueArn ?? "", raw: false };
+  }
+
+  /**
+   * Asks every queue once what it is set to now: others may have changed that. One that must not be read any more is not known any more; one
+   * that may be read again is. What a queue does not tell, for whatever reason, stays as it was.
+   */
+  async inspect(signal: AbortSignal): Promise<void> {
+    const aws = await this.#aws();
+    const queues = [...this.#admission.refused, ...[...this.#queues.values()].map(({ candidate }) => candidate)].values();
+    const one = async () => {
+      for (const candidate of queues) {
+        await this.#inspect(aws, candidate, signal).catch((error: unknown) => {
+          if (isMissing(asPubSubError(error))) this.#admission.forget(candidate.name);
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: MOST_INSPECTING }, one));
+  }
+
+  /** It is the queue of a group, and may be read. */
+  knows(request: Request): boolean {
+    return this.#queues.has(keyOf(request));
   }
 
   /** The topics whose groups were asked for. */
@@ -122,7 +159,7 @@ export class Entities {
   /** AWS says that it is not there. */
   forget(topic: string): void {
     this.#topics.delete(topic);
-    this.#routable.delete(topic);
+    this.#routes.forget(topic);
     for (const request of this.#wanted.get(topic)?.values() ?? []) this.#queues.delete(keyOf(request));
   }
 
@@ -168,7 +205,7 @@ export class Entities {
 
   async #group(request: Request): Promise<Queue> {
     const known = this.#queues.get(keyOf(request));
-    if (known) return known;
+    if (known) return known.queue;
     const { topic, group } = request;
     const aws = await this.#aws();
     // The topic's other groups are no business of this one.
@@ -178,32 +215,55 @@ export class Entities {
     const { url, made } = await this.#making.queue(aws, named, arn, topicArn, request);
     if (made) await this.#making.settled();
     const attributes = await this.#directory.attributes(aws, url);
-    this.#admit(named.name, url, attributes);
+    const candidate = { name: named.name, url, group: { request: { topic, group }, arn, topicArn } };
+    const refused = this.#admission.refusal(candidate, attributes);
+    if (refused) throw refused;
     const allows = !attributes.Policy;
     if (allows && this.#options.disableEntityManagement) throw this.#directory.missingPolicy(url, arn, topicArn, request);
     if (allows) await this.#making.allow(aws, url, arn, topicArn);
     const subscription = await this.#making.subscription(aws, topicArn, arn, request);
     if (allows || (!made && this.#isYoung(attributes))) await this.#making.settled();
-    const queue: Queue = {
-      url,
-      arn,
-      raw: subscription.attributes.RawMessageDelivery === "true",
-      subscription: subscription.arn,
-      findings: findings({ name: named.name, url, topicArn, attributes, subscription: subscription.attributes, allowed: allows }),
-    };
+    const queue: Queue = { url, arn, raw: subscription.attributes.RawMessageDelivery === "true", subscription: subscription.arn };
+    this.#see({ queue, candidate, subscription: subscription.attributes }, attributes, allows);
+    this.#want(request);
+    this.#routes.believe(topic);
+    return queue;
+  }
+
+  #see(seen: Omit<Known, "findings">, attributes: Attributes, allowed: boolean): void {
+    const { candidate, subscription } = seen;
+    const { name, url, group } = candidate;
+    const found = findings({ name, url, topicArn: group.topicArn, attributes, subscription, allowed });
     this.#retentionMs = Math.min(
       this.#retentionMs ?? Number.POSITIVE_INFINITY,
       Number(attributes.MessageRetentionPeriod ?? USUAL_RETENTION_S) * 1_000,
     );
-    this.#queues.set(keyOf(request), queue);
-    this.#want(request);
-    this.#routable.set(topic, this.#clock.elapsed() + BELIEVED_MS);
-    return queue;
+    this.#queues.set(keyOf(group.request), { ...seen, findings: found });
   }
 
+  async #inspect(aws: Aws, candidate: Candidate, signal: AbortSignal): Promise<void> {
+    const { url, group } = candidate;
+    const attributes = await this.#directory.attributes(aws, url, signal);
+    const refused = this.#admission.refusal(candidate, attributes);
+    if (!group) return;
+    const key = keyOf(group.request);
+    const known = this.#queues.get(key);
+    if (known && attributes.Policy && !refused) {
+      this.#see(known, attributes, false);
+      return;
+    }
+    this.#queues.delete(key);
+    // It may be read again, or has no policy any more.
+    if (!refused && this.wants(group.request)) await within(this.group(group.request), signal, "looking up a queue");
+  }
+
+  /** One that is refused is as it was: nobody subscribes it anew until it may be read. */
   async #stands(topic: string, arn: string): Promise<boolean> {
-    const needed = [...(this.#wanted.get(topic)?.values() ?? [])].map((request) => this.#queues.get(keyOf(request))?.subscription);
-    return this.#directory.subscribed(await this.#aws(), arn, needed);
+    const { fifo } = this.#options;
+    const wanted = [...(this.#wanted.get(topic)?.values() ?? [])];
+    const needed = wanted.filter(({ group }) => !this.#admission.refuses(queueName(topic, group, fifo).name));
+    const subscriptions = needed.map((request) => this.#queues.get(keyOf(request))?.queue.subscription);
+    return this.#directory.subscribed(await this.#aws(), arn, subscriptions);
   }
 
   /** Another one has made it just now, or we have, before a call failed. */
@@ -211,28 +271,14 @@ export class Entities {
     return this.#clock.now() - Number(CreatedTimestamp) * 1_000 < this.#options.createWait;
   }
 
-  #admit(name: string, url: string, attributes: Readonly<Record<string, string>>): void {
-    const refused = refusal(url, attributes, this.#options);
-    this.#refused.delete(name);
-    if (!refused) return;
-    this.#refused.set(name, refused);
-    throw new PubSubError("failed_precondition", `${refused.found} ${refused.remedy}`, { permanent: true });
-  }
-
   async #checkRoute(topic: string, topicArn: string): Promise<void> {
     if (this.ready(topic) !== undefined) return;
-    const aws = await this.#aws();
     try {
-      if (await this.#directory.hasQueue(aws, topicArn)) {
-        this.#routable.set(topic, this.#clock.elapsed() + BELIEVED_MS);
-        return;
-      }
+      await this.#routes.check(await this.#aws(), topic, topicArn);
     } catch (error) {
       if (isMissing(asPubSubError(error))) this.forget(topic);
       throw error;
     }
-    const what = `no queue is subscribed to the topic ${topic} (${topicArn}): SNS would drop the message`;
-    throw new PubSubError("failed_precondition", `${what}. Subscribe first, or set onUnroutable to accept`, { permanent: true });
   }
 
   #want(request: Request): void {

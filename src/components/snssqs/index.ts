@@ -126,6 +126,9 @@ class SnsSqs implements PubSub {
 
   async inspect(signal: AbortSignal): Promise<readonly Finding[]> {
     await ping(await this.#aws(), signal);
+    await this.#entities.inspect(signal);
+    // Who reads a queue that must not be read any more ends, with the remedy.
+    for (const reader of this.#readers) if (!this.#entities.knows(reader)) void reader.look();
     return [...unheeded(this.#options), ...this.#entities.findings];
   }
 
@@ -146,7 +149,7 @@ class SnsSqs implements PubSub {
 
   #queueOf(request: SubscribeRequest): Promise<Queue> {
     const name = request.options[QUEUE_NAME];
-    return name ? this.#entities.named(name) : this.#entities.group(request);
+    return name ? this.#entities.named(name, request.order) : this.#entities.group(request);
   }
 
   /** The SDK is loaded, and its clients are made, on first use. */

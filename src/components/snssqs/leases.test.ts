@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import { SteppedClock } from "../../conformance/stepped-clock.ts";
+import { PubSubError } from "../../pubsub/error.ts";
 import type { Aws } from "./client.ts";
 import type { Lease } from "./lease.ts";
 import { Leases, type Member } from "./leases.ts";
@@ -20,10 +21,20 @@ class Played {
   /** How it says so. */
   refusal = "ReceiptHandleIsInvalid";
   reachable = true;
+  /** What happens to each call, the next first: it is not answered within its time, or fails at once. */
+  readonly trouble: ("hangs" | "fails")[] = [];
+  /** When each call was made, from the start, and the time that it was given. */
+  readonly calls: [at: number, ms: number | undefined][] = [];
+  readonly failed: PubSubError[] = [];
   readonly leases: Leases;
 
   constructor() {
-    const changeVisibility: Aws["changeVisibility"] = async (_, entries) => {
+    const start = this.clock.elapsed();
+    const changeVisibility: Aws["changeVisibility"] = async (_, entries, ms) => {
+      this.calls.push([this.clock.elapsed() - start, ms]);
+      const trouble = this.trouble.shift();
+      if (trouble === "hangs") await new Promise<void>((resolve) => this.clock.after(ms ?? 0, resolve));
+      if (trouble) throw new PubSubError("unavailable", trouble, { outcome: "unknown" });
       if (!this.reachable) await new Promise(() => undefined);
       this.asked.push(entries.map(({ VisibilityTimeout }) => VisibilityTimeout ?? Number.NaN));
       const failed = entries.filter(({ ReceiptHandle }) => this.refused.has(ReceiptHandle ?? ""));
@@ -39,9 +50,7 @@ class Played {
       leaseMs: LEASE_MS,
       lost: (lent) => this.lost.push(...lent),
       gone: () => undefined,
-      failed: (error) => {
-        throw error;
-      },
+      failed: (error) => this.failed.push(error),
       isOurs: ({ until }) => until > this.clock.elapsed(),
       settled: (lease) => this.settled.push(lease),
     };
@@ -164,4 +173,68 @@ test("what was given back and comes again is lent anew", () => {
   const again = played.receive("m", "r2");
   expect(again).not.toBe(lease);
   expect(again?.ack()).toBe(true);
+});
+
+/** What was begun goes as far as it can without the clock. */
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+async function beat(): Promise<void> {
+  played.clock.advance(LEASE_MS / 3);
+  void played.leases.renew();
+  await turn();
+}
+
+/** Time goes by, a twenty-fourth of a lease after the other. */
+async function wait(steps: number): Promise<void> {
+  for (let step = 0; step < steps; step++) {
+    played.clock.advance(LEASE_MS / 24);
+    await turn();
+  }
+}
+
+test("a renewal that hangs is given up after a quarter of the lease, and tried again at once: nothing is lost by one or two", async () => {
+  const lease = played.receive("m", "r");
+  played.trouble.push("hangs", "hangs");
+  await beat();
+  await wait(24);
+  expect(played.calls).toEqual([
+    [10_000, 7_500],
+    [17_500, 7_500],
+    [25_000, 7_500],
+  ]);
+  expect(played.lost).toEqual([]);
+  // Of the third: it was made 15 s before now.
+  expect(played.leases.all[0]?.until).toBe(played.clock.elapsed() - 15_000 + LEASE_MS);
+  expect(lease?.ack()).toBe(true);
+});
+
+test.each(["a call", "an entry"])(
+  "when %s fails at once, it is tried again at most eight times in the time of a lease, until it stands",
+  async (what) => {
+    played.receive("m", "r");
+    if (what === "a call") played.trouble.push("fails", "fails", "fails");
+    else {
+      played.refused.add("r");
+      played.refusal = "InternalError";
+    }
+    await beat();
+    await wait(8);
+    played.refused.clear();
+    await wait(16);
+    expect(played.calls.map(([at]) => at)).toEqual([10_000, 13_750, 17_500, 21_250]);
+    expect(played.lost).toEqual([]);
+    expect(played.leases.all[0]?.until).toBe(played.clock.elapsed() - 18_750 + LEASE_MS);
+  },
+);
+
+test("when all is over nothing is tried again", async () => {
+  for (const clear of ["while it waits", "while a call is under way"]) {
+    played = new Played();
+    played.receive("m", "r");
+    played.trouble.push(clear === "while it waits" ? "fails" : "hangs");
+    await beat();
+    played.leases.clear();
+    await wait(24);
+    expect([played.calls.length, played.clock.timers]).toEqual([1, 0]);
+  }
 });

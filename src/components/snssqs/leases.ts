@@ -27,11 +27,18 @@ export interface Member extends LeaseKeeper {
   settled(lease: Lease): void;
 }
 
+/** What a call that hangs costs of a lease: there must be time left to try again, more than once. */
+const CALL_SHARE = 4;
+/** The most tries in the time of a lease. */
+const TRIES = 8;
+
 /** Everything that was received and does not stand settled yet, and the time for which it is ours. */
 export class Leases {
   readonly #member: Member;
   readonly #byId = new FreshMap<string, Lease>();
-  #renewal: Promise<void> | undefined;
+  #renewal: Promise<boolean> | undefined;
+  #cancelAgain: () => void = () => undefined;
+  #over = false;
 
   constructor(member: Member) {
     this.#member = member;
@@ -66,56 +73,70 @@ export class Leases {
 
   /** Everything is over. Returns what was with the engine. */
   clear(): readonly Lent[] {
+    this.#over = true;
+    this.#cancelAgain();
     const lent = lentOf(this.all);
     for (const lease of this.all) this.remove(lease);
     return lent;
   }
 
-  /** Prolongs what is half over, and drops what is over: to whom it goes now is not ours to say. */
+  /** Prolongs what is half over, and drops what is over: to whom it goes now is not ours to say. What SQS did not prolong is tried again soon. */
   async renew(): Promise<void> {
     this.#expire();
     if (this.#renewal) return;
+    this.#cancelAgain();
+    const { clock, leaseMs } = this.#member;
+    const since = clock.elapsed();
     this.#renewal = this.#prolongOld();
-    await this.#renewal;
+    const prolonged = await this.#renewal;
     this.#renewal = undefined;
+    if (prolonged || this.#over) return;
+    const wait = Math.max(0, since + leaseMs / TRIES - clock.elapsed());
+    this.#cancelAgain = clock.after(wait, () => void this.renew());
   }
 
   /** The renewal under way. */
-  get renewal(): Promise<void> | undefined {
+  get renewal(): Promise<unknown> | undefined {
     return this.#renewal;
   }
 
-  async #prolongOld(): Promise<void> {
+  /** False: it failed for some, and may pass. */
+  async #prolongOld(): Promise<boolean> {
     const { clock, leaseMs } = this.#member;
     const soon = clock.elapsed() + (leaseMs * 3) / 4;
     const old = this.all.filter(({ state, until }) => (state === "held" || state === "lent" || state === "acked") && until < soon);
-    await Promise.all(chunks(old).map((chunk) => this.#prolong(chunk)));
+    const prolonged = await Promise.all(chunks(old).map((chunk) => this.#prolong(chunk)));
+    return prolonged.every(Boolean);
   }
 
-  async #prolong(chunk: readonly Lease[]): Promise<void> {
+  async #prolong(chunk: readonly Lease[]): Promise<boolean> {
     const { clock, aws, queueUrl, leaseMs } = this.#member;
     const sentAt = clock.elapsed();
     const seconds = (lease: Lease) => Math.min(leaseMs, Math.floor((lease.last - sentAt) / 1_000) * 1_000) / 1_000;
     const able = chunk.filter((lease) => seconds(lease) >= 1);
-    if (able.length === 0) return;
+    if (able.length === 0) return true;
     const entries = able.map((lease, index) => ({ Id: String(index), ReceiptHandle: lease.receipt, VisibilityTimeout: seconds(lease) }));
     const asked = able.map(({ receipt }) => receipt);
     try {
-      const { Failed = [] } = await aws.changeVisibility(queueUrl, entries);
+      const { Failed = [] } = await aws.changeVisibility(queueUrl, entries, leaseMs / CALL_SHARE);
       const refused = new Map(
         Failed.map(({ Id, Code = "?", Message = "", SenderFault }) => [Id, entryError(DOING, Code, Message, SenderFault !== true)]),
       );
       const gone: Lease[] = [];
+      let prolonged = true;
       for (const [index, lease] of able.entries()) {
         const error = refused.get(String(index));
         // It was received again meanwhile: what was said of the older receipt is of no interest.
         if (lease.receipt !== asked[index]) continue;
         if (!error) lease.until = Math.max(lease.until, sentAt + seconds(lease) * 1_000);
         else if (isLost(error)) gone.push(lease);
+        else prolonged = false;
       }
       this.#lose(gone);
+      return prolonged;
     } catch (error) {
       this.#member.failed(asPubSubError(error));
+      return false;
     }
   }
 

@@ -1,9 +1,11 @@
 import type { Clock } from "../../pubsub/clock.ts";
 import { asPubSubError } from "../../pubsub/error.ts";
+import { type Backoff, waitMs } from "../../resiliency/backoff.ts";
 import type { Reader } from "./consume.ts";
 import type { Entities } from "./entities.ts";
 
-const LOOK_MS = 60_000;
+/** Spread: sidecars that started together must not ask together. */
+const LOOK: Backoff = { firstMs: 60_000, mostMs: 60_000 };
 
 /** Looks once a minute whether the subscriptions of all groups still stand: their queues stay, and nothing else tells. */
 export class Lookout {
@@ -22,7 +24,7 @@ export class Lookout {
   /** From now on. May be called more than once. */
   start(): void {
     if (this.#stopped) return;
-    this.#cancel ??= this.#clock.after(LOOK_MS, () => void this.#lookAtAll());
+    this.#cancel ??= this.#clock.after(waitMs(LOOK, 1, this.#clock.random()), () => void this.#lookAtAll());
   }
 
   stop(): void {

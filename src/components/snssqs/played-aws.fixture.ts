@@ -58,7 +58,18 @@ export class PlayedAws {
       this.queues.set(QueueName, Attributes);
       return { QueueUrl: `https://sqs/${QueueName}` };
     },
-    getQueueAttributes: ({ QueueUrl }: { QueueUrl: string }) => ({ Attributes: this.queues.get(QueueUrl.slice("https://sqs/".length)) }),
+    getQueueAttributes: ({ QueueUrl }: { QueueUrl: string }) => {
+      const name = nameOf(QueueUrl);
+      this.#called("GetQueueAttributes", name);
+      const attributes = this.queues.get(name);
+      if (!attributes) throw answer("QueueDoesNotExist");
+      return { Attributes: attributes };
+    },
+    setQueueAttributes: ({ QueueUrl, Attributes }: { QueueUrl: string; Attributes: Attributes }) => {
+      this.#called("SetQueueAttributes", nameOf(QueueUrl));
+      this.set(nameOf(QueueUrl), Attributes);
+      return {};
+    },
   };
 
   async call<T>(doing: string, send: (options: object) => T): Promise<T> {
@@ -77,6 +88,11 @@ export class PlayedAws {
     const SubscriptionArn = `${TopicArn}:${++this.#subscribed}`;
     subscriptions.push({ SubscriptionArn, Protocol, Endpoint, raw });
     return SubscriptionArn;
+  }
+
+  /** As its owner would. */
+  set(queue: string, attributes: Attributes): void {
+    this.queues.set(queue, { ...this.queues.get(queue), ...attributes });
   }
 
   /** Another program deletes the topic, and makes it again: it has the same ARN, and nobody is subscribed to it. */
@@ -105,5 +121,7 @@ export class PlayedAws {
 
 export const topicArn = (name: string): string => `arn:aws:sns:${PLACE}:${name}`;
 export const queueArn = (name: string): string => `arn:aws:sqs:${PLACE}:${name}`;
+
+const nameOf = (queueUrl: string): string => queueUrl.slice("https://sqs/".length);
 
 const answer = (name: string): Error => Object.assign(new Error("played"), { name, $fault: "client" as const });

@@ -117,3 +117,38 @@ test("without order what is too large keeps nothing else from being sent", async
   expect(bodies(calls)).toEqual([["a1", "a3"]]);
   expect(results).toMatchObject([undefined, TOO_LARGE, undefined]);
 });
+
+test.each([
+  ["a key", "k"],
+  ["no key", undefined],
+])("on FIFO a message with %s that may be stored, and is tried again, is the same to SNS; another message is not", async (_, key) => {
+  const failing = new Set(["a"]);
+  const { calls, publisher } = played((entries) => ({
+    Successful: all(entries).Successful.filter((_, index) => !failing.has(entries[index]?.Message ?? "")),
+    Failed: entries
+      .filter(({ Message = "" }) => failing.has(Message))
+      .map(({ Id }) => ({ Id, Code: "InternalError", SenderFault: false, Message: "oops" })),
+  }));
+  const once = (message: Omit<Outgoing, "done">) => {
+    const { promise, resolve } = Promise.withResolvers<[outcome: string | undefined, position: string | undefined]>();
+    const done = (error?: PubSubError, position?: string) => resolve([error?.outcome, position]);
+    return { message: Object.assign(message, { done }), promise };
+  };
+  const data = Buffer.from("a");
+  const content = { topic: "t", data, attributes: {}, ...(key !== undefined && { key }) };
+  const first = { ...content };
+  for (const outcome of ["unknown", "unknown", undefined]) {
+    if (outcome === undefined) failing.clear();
+    const { message, promise } = once(first);
+    publisher.publish([message], AbortSignal.timeout(10_000));
+    expect(await promise).toEqual([outcome, outcome === undefined ? "p1" : undefined]);
+  }
+  const { message, promise } = once({ ...content });
+  publisher.publish([message], AbortSignal.timeout(10_000));
+  await promise;
+  const sent = calls.flat().map(({ MessageDeduplicationId, MessageGroupId }) => [MessageDeduplicationId, MessageGroupId]);
+  const [original, other] = [sent[0], sent[3]];
+  expect(sent).toEqual([original, original, original, other]);
+  expect(original?.[0]).not.toBe(other?.[0]);
+  expect(original?.[1] === other?.[1]).toBe(key !== undefined);
+});

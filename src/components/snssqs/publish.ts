@@ -16,6 +16,8 @@ export class Publisher {
   readonly #entities: Entities;
   readonly #options: SnsSqsOptions;
   readonly #nextPosition: () => string;
+  /** Those of messages that may be stored: tried again, they keep it, and so the de-duplication id that tells SNS. */
+  readonly #unknown = new WeakMap<Outgoing, string>();
 
   constructor(aws: () => Promise<Aws>, entities: Entities, options: SnsSqsOptions, nextPosition: () => string) {
     this.#aws = aws;
@@ -28,7 +30,8 @@ export class Publisher {
   publish(batch: readonly Outgoing[], signal: AbortSignal): void {
     const topics = new Map<string, Encoded[]>();
     for (const message of batch) {
-      const encoded = encode(message, this.#nextPosition(), this.#options.fifo ? this.#options.fifoMessageGroupID : undefined);
+      const position = this.#unknown.get(message) ?? this.#nextPosition();
+      const encoded = encode(message, position, this.#options.fifo ? this.#options.fifoMessageGroupID : undefined);
       const others = topics.get(message.topic);
       if (others) others.push(encoded);
       else topics.set(message.topic, [encoded]);
@@ -89,6 +92,7 @@ export class Publisher {
     const errors = new Map<Encoded, PubSubError>();
     const fail = (one: Encoded, error: PubSubError) => {
       errors.set(one, error);
+      if (error.outcome === "unknown") this.#unknown.set(one.message, one.position);
       one.message.done(error);
     };
     try {

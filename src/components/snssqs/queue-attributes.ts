@@ -11,17 +11,16 @@ export function queueAttributes({ retention, fifo }: SnsSqsOptions, queueArn: st
 
 /** Lets SNS put there what is published to the topic. Without it SNS drops it, and tells nobody. */
 export function policyFor(queueArn: string, topicArn: string): string {
-  return JSON.stringify({
-    Version: "2012-10-17",
-    Statement: [
-      {
-        Sid: "layotto",
-        Effect: "Allow",
-        Principal: { Service: "sns.amazonaws.com" },
-        Action: "sqs:SendMessage",
-        Resource: queueArn,
-        Condition: { ArnEquals: { "aws:SourceArn": topicArn } },
-      },
-    ],
-  });
+  return JSON.stringify({ Version: "2012-10-17", Statement: [statementFor(queueArn, topicArn)] });
+}
+
+export function statementFor(queueArn: string, topicArn: string) {
+  return {
+    Sid: "layotto",
+    Effect: "Allow",
+    Principal: { Service: "sns.amazonaws.com" },
+    Action: "sqs:SendMessage",
+    Resource: queueArn,
+    Condition: { ArnEquals: { "aws:SourceArn": topicArn } },
+  };
 }

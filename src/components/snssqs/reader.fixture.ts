@@ -8,7 +8,7 @@ import { Reader } from "./consume.ts";
 import type { Queue } from "./entities.ts";
 
 const REQUEST: SubscribeRequest = { topic: "t", group: "g", start: "earliest", order: "none", options: {} };
-const QUEUE: Queue = { url: "https://sqs/q", arn: "arn:aws:sqs:us-east-1:123456789012:q", raw: true, findings: [] };
+const QUEUE: Queue = { url: "https://sqs/q", arn: "arn:aws:sqs:us-east-1:123456789012:q", raw: true };
 const PATIENCE_MS = 5_000;
 
 type Entries = Parameters<Aws["changeVisibility"]>[1];

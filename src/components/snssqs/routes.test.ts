@@ -2,6 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 import { SteppedClock } from "../../conformance/stepped-clock.ts";
 import { snsSqsOptions } from "./config.ts";
 import { Entities } from "./entities.ts";
+import { Lookout } from "./lookout.ts";
 import { PlayedAws, queueArn, topicArn } from "./played-aws.fixture.ts";
 
 const A = { topic: "t", group: "a" };
@@ -78,4 +79,54 @@ test("one queue among others is enough, and one that cannot be asked for now is 
   await expect(entities.publishable("t")).rejects.toMatchObject({ code: "resource_exhausted", permanent: false });
   aws.failing.clear();
   expect(await entities.publishable("t")).toBe(topicArn("t"));
+});
+
+test.each(["ThrottledException", "InternalError"])(
+  "a topic that had a queue is believed to have it while SNS does not tell: %s",
+  async (failure) => {
+    await entities.topic("t");
+    await entities.group(A);
+    const look = `ListSubscriptionsByTopic ${topicArn("t")}`;
+    aws.failing.set(look, failure);
+    clock.advance(61_000);
+    expect(entities.ready("t")).toBeUndefined();
+    expect(await entities.publishable("t")).toBe(topicArn("t"));
+    clock.advance(9_000);
+    expect(entities.ready("t")).toBe(topicArn("t"));
+    aws.failing.clear();
+    aws.remake("t");
+    clock.advance(2_000);
+    const none = { code: "failed_precondition", permanent: true };
+    await expect(entities.publishable("t")).rejects.toMatchObject(none);
+    aws.failing.set(look, failure);
+    await expect(entities.publishable("t")).rejects.toMatchObject({ permanent: false });
+  },
+);
+
+test.each([
+  ["NotFoundException", "not_found"],
+  ["AuthorizationErrorException", "permission_denied"],
+])("a topic that had a queue is not believed to have it any more: %s", async (failure, code) => {
+  await entities.topic("t");
+  await entities.group(A);
+  aws.failing.set(`ListSubscriptionsByTopic ${topicArn("t")}`, failure);
+  clock.advance(61_000);
+  await expect(entities.publishable("t")).rejects.toMatchObject({ code });
+});
+
+test.each([
+  [0, 48_000],
+  [0.999_999, 72_000],
+])("sidecars that started together ask at different times: %d", async (random, ms) => {
+  clock = Object.assign(new SteppedClock(), { random: () => random });
+  entities = new Entities(aws.client, snsSqsOptions.parse({ createWait: 0 }), clock);
+  await entities.topic("t");
+  await entities.group(A);
+  const lookout = new Lookout(entities, new Set(), clock);
+  lookout.start();
+  clock.advance(ms - 10);
+  expect([entities.ready("t"), clock.timers]).toEqual([topicArn("t"), 1]);
+  clock.advance(10);
+  expect([entities.ready("t"), clock.timers]).toEqual([undefined, 0]);
+  lookout.stop();
 });

@@ -15,7 +15,7 @@ export interface Settler {
   readonly aws: Aws;
   readonly queueUrl: string;
   /** The renewal of leases under way. */
-  readonly renewal: Promise<void> | undefined;
+  readonly renewal: Promise<unknown> | undefined;
   /** It stands, or need not any more. */
   done(lease: Lease): void;
   /** Fewer wait than before. */

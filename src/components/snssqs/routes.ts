@@ -1,0 +1,55 @@
+import type { Clock } from "../../pubsub/clock.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
+import { type Backoff, waitMs } from "../../resiliency/backoff.ts";
+import type { Aws } from "./client.ts";
+import type { Directory } from "./directory.ts";
+import { isMissing } from "./errors.ts";
+
+/** That a topic has a queue is believed so long. Spread: sidecars that started together must not ask together, of what AWS answers 30 times a second. */
+const BELIEVED: Backoff = { firstMs: 60_000, mostMs: 60_000 };
+/** And so long when SNS does not tell just then. */
+const UNTOLD: Backoff = { firstMs: 10_000, mostMs: 10_000 };
+
+/** Which topics have a queue: SNS drops what no queue is subscribed to. */
+export class Routes {
+  readonly #directory: Directory;
+  readonly #clock: Clock;
+  /** Until when, by the monotonic clock, a topic is believed to have one. */
+  readonly #until = new Map<string, number>();
+
+  constructor(directory: Directory, clock: Clock) {
+    this.#directory = directory;
+    this.#clock = clock;
+  }
+
+  isBelieved(topic: string): boolean {
+    return (this.#until.get(topic) ?? 0) > this.#clock.elapsed();
+  }
+
+  believe(topic: string, time = BELIEVED): void {
+    this.#until.set(topic, this.#clock.elapsed() + waitMs(time, 1, this.#clock.random()));
+  }
+
+  forget(topic: string): void {
+    this.#until.delete(topic);
+  }
+
+  /** Rejects when no queue would get what is published. */
+  async check(aws: Aws, topic: string, topicArn: string): Promise<void> {
+    try {
+      if (await this.#directory.hasQueue(aws, topicArn)) {
+        this.believe(topic);
+        return;
+      }
+    } catch (thrown) {
+      const error = asPubSubError(thrown);
+      // It had one, and nothing says that it has none now: publishing does not wait for what is only asked to be sure.
+      if (!this.#until.has(topic) || isMissing(error) || error.permanent) throw error;
+      this.believe(topic, UNTOLD);
+      return;
+    }
+    this.forget(topic);
+    const what = `no queue is subscribed to the topic ${topic} (${topicArn}): SNS would drop the message`;
+    throw new PubSubError("failed_precondition", `${what}. Subscribe first, or set onUnroutable to accept`, { permanent: true });
+  }
+}
