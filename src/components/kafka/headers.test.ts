@@ -1,13 +1,8 @@
-import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { type KafkaServer, startKafka } from "../../../test/brokers/kafka.ts";
-import { withKafka } from "../../../test/brokers/with.ts";
-import type { Bench } from "../../conformance/bench.ts";
-import { benchOn, openKafka, TIMES } from "./bench.fixture.ts";
+import { expect, test, vi } from "vitest";
+import { onKafka } from "../../../test/brokers/on-kafka.ts";
+import { openKafka, TIMES } from "./bench.fixture.ts";
 import { kafkaOptions } from "./config.ts";
 import { headersOf, outgoingOf } from "./headers.ts";
-
-const START_MS = 300_000;
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const options = (more: Readonly<Record<string, unknown>>) => kafkaOptions.parse({ brokers: "localhost", ...more });
 const shown = (metadata: Readonly<Record<string, unknown>>, attributes: Readonly<Record<string, string>>) => {
@@ -49,21 +44,13 @@ test("without a need for it nothing is touched", () => {
   expect(outgoingOf(options({ escapeHeaders: true }))).toBeUndefined();
 });
 
-withKafka("kafka: headers", () => {
-  let kafka: KafkaServer;
-  let bench: Bench;
-  beforeAll(async () => {
-    kafka = await startKafka();
-  }, START_MS);
-  afterAll(() => kafka?.stop());
-  afterEach(() => bench.closeAll());
-
+onKafka("kafka: headers", ({ kafka, on }) => {
   test("they are escaped for the app alone, and what nobody wants is neither published nor delivered", async () => {
-    bench = benchOn(kafka.port, { escapeHeaders: true, excludeHeaderMetaRegex: "^trace" });
+    const bench = on({ escapeHeaders: true, excludeHeaderMetaRegex: "^trace" });
     const pubsub = await bench.open();
     const reading = await bench.read(pubsub);
     await bench.publish(pubsub, { data: "a", attributes: { "my key": "ü 1\ud800", traceparent: "00", ...OURS } });
-    const plain = await openKafka(kafka.port, TIMES);
+    const plain = await openKafka(kafka().port, TIMES);
     try {
       const [raw] = (await plain.admin?.browse?.(bench.topic, undefined, 1)) ?? [];
       expect({ ...raw?.attributes }).toEqual({ "my key": "ü 1\ufffd", ...OURS });

@@ -1,29 +1,13 @@
-import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { type KafkaServer, startKafka } from "../../../test/brokers/kafka.ts";
-import { withKafka } from "../../../test/brokers/with.ts";
-import { type Bench, textOf } from "../../conformance/bench.ts";
+import { expect, test } from "vitest";
+import { onKafka } from "../../../test/brokers/on-kafka.ts";
+import { textOf } from "../../conformance/bench.ts";
 import type { Delivery } from "../../pubsub/delivery.ts";
-import { benchOn, openKafka, PARTITIONS } from "./bench.fixture.ts";
+import { openKafka, PARTITIONS } from "./bench.fixture.ts";
 import { clusterAt } from "./cluster.fixture.ts";
 import { partitionOf } from "./partitioner.ts";
 import type { Api } from "./wire/api.ts";
 
-const START_MS = 300_000;
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
-
-withKafka("kafka: what only Kafka does", () => {
-  let kafka: KafkaServer;
-  let bench: Bench;
-  beforeAll(async () => {
-    kafka = await startKafka();
-  }, START_MS);
-  afterAll(() => kafka?.stop());
-  afterEach(() => bench.closeAll());
-
-  const on = (metadata: Readonly<Record<string, unknown>> = {}): Bench => {
-    bench = benchOn(kafka.port, metadata);
-    return bench;
-  };
+onKafka("kafka: what only Kafka does", ({ kafka, on }) => {
   /** So many messages for each of some keys, in their order. */
   const keyed = (keys: number, each: number) =>
     Array.from({ length: keys * each }, (_, index) => ({ data: `${index % keys}:${Math.floor(index / keys)}`, key: `k${index % keys}` }));
@@ -199,7 +183,7 @@ withKafka("kafka: what only Kafka does", () => {
     const reading = await b.read(pubsub, { start: "latest" });
     await b.publish(pubsub, "first");
     (await reading.sink.one()).ack();
-    const cluster = clusterAt(kafka.port);
+    const cluster = clusterAt(kafka().port);
     expect(await cluster.ask(createPartitions, { topic: b.topic, count: 3 })).toBe(0);
     cluster.close();
     const sent = keyed(20, 1);
@@ -247,11 +231,11 @@ withKafka("kafka: what only Kafka does", () => {
     expect(findings.map(({ id, level }) => [id, level])).toEqual([["kafka.one-replica", "warn"]]);
     expect(pubsub.capabilities.maxBytes).toBe(8_388_608 - 1_024);
     expect(pubsub.capabilities.retentionMs).toBe(7 * 24 * 3_600_000);
-    const large = await openKafka(kafka.port, { maxMessageBytes: "20MB", replicationFactor: 3 });
+    const large = await openKafka(kafka().port, { maxMessageBytes: "20MB", replicationFactor: 3 });
     expect((await large.inspect(b.patience)).map(({ id }) => id)).toEqual(["kafka.min-insync-replicas"]);
     expect(large.capabilities.maxBytes).toBe(20_000_000);
     await large.close(AbortSignal.timeout(5_000));
-    const careless = await openKafka(kafka.port, { producerRequiredAcks: "1" });
+    const careless = await openKafka(kafka().port, { producerRequiredAcks: "1" });
     expect((await careless.inspect(b.patience))[0]).toMatchObject({ id: "kafka.acks", level: "refuse" });
     await careless.close(AbortSignal.timeout(5_000));
   });

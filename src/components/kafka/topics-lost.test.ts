@@ -1,30 +1,14 @@
 import { readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { type KafkaServer, startKafka } from "../../../test/brokers/kafka.ts";
-import { withKafka } from "../../../test/brokers/with.ts";
-import { type Bench, textOf } from "../../conformance/bench.ts";
-import { benchOn, openKafka } from "./bench.fixture.ts";
+import { expect, test, vi } from "vitest";
+import { onKafka } from "../../../test/brokers/on-kafka.ts";
+import { textOf } from "../../conformance/bench.ts";
+import { openKafka } from "./bench.fixture.ts";
 import { clusterAt } from "./cluster.fixture.ts";
 import { Cluster } from "./cluster.ts";
 import type { Api } from "./wire/api.ts";
 
-const START_MS = 300_000;
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
-
-withKafka("kafka: topics, messages and logs that are lost", () => {
-  let kafka: KafkaServer;
-  let bench: Bench;
-  beforeAll(async () => {
-    kafka = await startKafka();
-  }, START_MS);
-  afterAll(() => kafka?.stop());
-  afterEach(() => bench.closeAll());
-
-  const on = (metadata: Readonly<Record<string, unknown>> = {}): Bench => {
-    bench = benchOn(kafka.port, metadata);
-    return bench;
-  };
+onKafka("kafka: topics, messages and logs that are lost", ({ kafka, on }) => {
   /** A log that loses the third of its messages, when the first and the third are settled and the second is not. */
   const logCutOff = async (when: "while it is read" | "while its reader is paused" | "while nobody reads it") => {
     // A reader that is paused, and has something, keeps its partition for a session, and asks for nothing.
@@ -38,9 +22,9 @@ withKafka("kafka: topics, messages and logs that are lost", () => {
     await b.flush(reading);
     if (when === "while nobody reads it") await b.leave(reading);
     if (when === "while its reader is paused") reading.subscription.window(0, 0);
-    await kafka.kill();
-    cutOffAfter(join(kafka.directory, "data", `${b.topic}-0`), 2);
-    await kafka.restart();
+    await kafka().kill();
+    cutOffAfter(join(kafka().directory, "data", `${b.topic}-0`), 2);
+    await kafka().restart();
     return { b, pubsub, reading, second };
   };
 
@@ -49,7 +33,7 @@ withKafka("kafka: topics, messages and logs that are lost", () => {
     const pubsub = await b.open();
     const topics = [`${b.topic}-1`, `${b.topic}-2`, `${b.topic}-3`];
     for (const topic of topics) await pubsub.ensure(topic, [b.request({ topic })], AbortSignal.timeout(10_000));
-    const strict = await openKafka(kafka.port, { createTopics: false, clientConnectionTopicMetadataRefreshInterval: "200ms" });
+    const strict = await openKafka(kafka().port, { createTopics: false, clientConnectionTopicMetadataRefreshInterval: "200ms" });
     const told = topics.map(() => 0);
     for (const [index, topic] of topics.entries()) {
       const recorder = b.recorder();
@@ -59,7 +43,7 @@ withKafka("kafka: topics, messages and logs that are lost", () => {
       await b.read(strict, { topic }, recorder);
     }
     const asked = vi.spyOn(Cluster.prototype, "ask");
-    const cluster = clusterAt(kafka.port);
+    const cluster = clusterAt(kafka().port);
     try {
       await cluster.ask(deleteTopics, topics);
       await expect.poll(() => Math.min(...told), { timeout: 20_000 }).toBeGreaterThan(0);
@@ -80,12 +64,12 @@ withKafka("kafka: topics, messages and logs that are lost", () => {
     const other = `${b.topic}-other`;
     await pubsub.ensure(other, [b.request({ topic: other })], b.patience);
     await b.ensure(pubsub);
-    const strict = await openKafka(kafka.port, { createTopics: false, clientConnectionTopicMetadataRefreshInterval: "200ms" });
+    const strict = await openKafka(kafka().port, { createTopics: false, clientConnectionTopicMetadataRefreshInterval: "200ms" });
     const gone = Promise.withResolvers<void>();
     const back = Promise.withResolvers<void>();
     const recorder = b.recorder();
     recorder.interrupted = (error) => (error?.code === "not_found" ? gone.resolve() : error === undefined && back.resolve());
-    const cluster = clusterAt(kafka.port);
+    const cluster = clusterAt(kafka().port);
     try {
       const reading = await b.read(strict, {}, recorder);
       await cluster.ask(deleteTopics, [b.topic]);
@@ -114,7 +98,7 @@ withKafka("kafka: topics, messages and logs that are lost", () => {
     const told: string[] = [];
     reading.sink.interrupted = (error) => void (error && told.push(error.message));
     await b.publish(pubsub, "1", "2", "3", "4", "5");
-    const cluster = clusterAt(kafka.port);
+    const cluster = clusterAt(kafka().port);
     expect(await cluster.ask(deleteRecords, { topic: b.topic, partition: 0, before: 3 })).toBe(0);
     cluster.close();
     reading.subscription.window(10, 1_000_000);
@@ -154,11 +138,11 @@ withKafka("kafka: topics, messages and logs that are lost", () => {
     await b.publish(pubsub, "1", "2", "3");
     for (const one of await reading.sink.next(3)) one.ack();
     await b.flush(reading);
-    await kafka.kill();
+    await kafka().kill();
     // As when a replica that has nothing becomes the leader.
-    const folder = join(kafka.directory, "data", `${b.topic}-0`);
+    const folder = join(kafka().directory, "data", `${b.topic}-0`);
     for (const file of readdirSync(folder)) if (file !== "partition.metadata") rmSync(join(folder, file));
-    await kafka.restart();
+    await kafka().restart();
     await expect.poll(async () => (await b.tryToPublish(pubsub, ["new"]))[0]?.error, { timeout: 20_000 }).toBeUndefined();
     expect(textOf(await reading.sink.one())).toBe("new");
   });
