@@ -46,7 +46,7 @@ const capabilities: Capabilities = {
 };
 
 class RedisStreams implements PubSub {
-  readonly capabilities: Capabilities;
+  readonly capabilities = capabilities;
   readonly admin: Admin;
   readonly #options: RedisOptions;
   readonly #context: ComponentContext;
@@ -59,8 +59,6 @@ class RedisStreams implements PubSub {
   constructor(options: RedisOptions, context: ComponentContext) {
     const { name, clock } = context;
     const [host = { host: "localhost", port: options.redisPort }] = options.hosts;
-    // One server that is silent is all there is; of a cluster the others go on.
-    this.capabilities = options.redisType === "cluster" ? capabilities : { ...capabilities, slowCalls: 0 };
     this.#options = options;
     this.#context = context;
     this.#servers = options.redisType === "cluster" ? new Cluster(options, name, clock) : new OneServer(options, host, name, clock);

@@ -116,7 +116,7 @@ class Reader implements Subscription {
   }
 
   lend(): void {
-    for (let slip = this.#group.peek(); slip && this.#room(slip); slip = this.#group.peek()) {
+    for (let slip = this.#group.peek(); slip && this.#room; slip = this.#group.peek()) {
       this.#group.take();
       const delivery = this.#delivery(slip);
       this.#lent.set(delivery, slip);
@@ -135,10 +135,10 @@ class Reader implements Subscription {
     this.#end.resolve(undefined);
   }
 
-  #room({ data }: Slip): boolean {
+  get #room(): boolean {
     const { messages, bytes } = this.#window;
     const used = [...this.#lent.values()].reduce((sum, one) => sum + one.data.length, 0);
-    return this.#group.readers.has(this) && this.#lent.size < messages && (this.#lent.size === 0 || used + data.length <= bytes);
+    return this.#group.readers.has(this) && this.#lent.size < messages && used < bytes;
   }
 
   #delivery(slip: Slip): Delivery {
