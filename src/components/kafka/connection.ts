@@ -51,8 +51,8 @@ export class Connection {
   readonly #socket: Socket;
   readonly #owed = new FreshMap<number, Request>();
   #correlation = 0;
-  /** How many answers it has given. */
-  heard = 0;
+  /** Since when it owes an answer and has given none, on the clock's monotonic scale. */
+  #silentSince = 0;
   #chunks: Buffer[] = [];
   #gathered = 0;
   #wanted = 4;
@@ -97,6 +97,11 @@ export class Connection {
     return `${this.#dialing.host}:${this.#dialing.port}`;
   }
 
+  /** For how many milliseconds it has owed an answer and given none. */
+  get silentMs(): number {
+    return this.#owed.size === 0 ? 0 : this.#dialing.clock.elapsed() - this.#silentSince;
+  }
+
   get up(): boolean {
     return this.#ended === undefined;
   }
@@ -127,6 +132,7 @@ export class Connection {
     if (flexible) writer.untagged();
     write(writer);
     writer.int32At(0, writer.length - 4);
+    if (this.#owed.size === 0) this.#silentSince = this.#dialing.clock.elapsed();
     this.#owed.set(this.#correlation, { name: api.name, flexible, deadline: this.#dialing.clock.elapsed() + timeoutMs, answered });
     this.#socket.write(writer.written);
     this.#lookLater();
@@ -209,7 +215,7 @@ export class Connection {
       return;
     }
     this.#owed.delete(id);
-    this.heard += 1;
+    this.#silentSince = this.#dialing.clock.elapsed();
     try {
       if (request.flexible) reader.tagged();
       request.answered(undefined, reader);

@@ -209,10 +209,12 @@ export class Reader implements Subscription {
 
   async #assigned(indexes: readonly number[]): Promise<boolean> {
     const revoked = this.#lending.partitions.filter(({ index }) => !indexes.includes(index));
+    // Also one that had not begun: the group waits to hear that it is given up.
+    const fewer = this.#taking.mine.some((index) => !indexes.includes(index));
     // Before anything is waited for: what is ours now may not be ours then.
     this.#taking.assign(indexes);
     if (revoked.length > 0) await this.#revoke(revoked);
-    return revoked.length > 0;
+    return fewer || revoked.length > 0;
   }
 
   #begin(partitions: readonly Partition[]): void {

@@ -15,6 +15,8 @@ const ALL_REPLICAS = -1;
 /** Longer than any publish waits: it is given up by its signal. */
 const BROKER_MS = 30_000;
 const KEY = "__key";
+/** An answer that takes so long may never come. */
+const SILENT_MS = 2_000;
 const REQUEST_BYTES = 512;
 /** Of a record beside its data. */
 const RECORD_BYTES = 128;
@@ -93,18 +95,12 @@ function raced<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-/** On which connection, and how many answers it had given by then. */
-interface Sent {
-  readonly connection: Connection;
-  readonly heard: number;
-}
-
 /** One call of `publish`: its messages by broker, and those that have no result yet. */
 class Call {
   readonly #cluster: Cluster;
   readonly #signal: AbortSignal;
   readonly #byLeader = new Map<number, Map<string, Share>>();
-  readonly #under = new Map<Share, Sent>();
+  readonly #under = new Map<Share, Connection>();
   #left: number;
   readonly #aborted = () => this.#giveUp();
 
@@ -155,8 +151,7 @@ class Call {
   #produce(connection: Connection, shares: readonly Share[]): void {
     const { compression } = this.#cluster.ground.options;
     const now = this.#cluster.ground.clock.now();
-    const sent = { connection, heard: connection.heard };
-    for (const share of shares) this.#under.set(share, sent);
+    for (const share of shares) this.#under.set(share, connection);
     connection.send(
       produce,
       (writer) => {
@@ -231,12 +226,12 @@ class Call {
     }
   }
 
-  /** A connection that has been silent since is made anew; one that speaks carries the calls of others. */
+  /** A connection that has been silent for long is made anew. One that has not carries the calls of others, who have more patience. */
   #giveUp(): void {
     const under = [...this.#under];
     this.#under.clear();
     // First, since what is sent from within `done` would end with it.
-    for (const [, { connection, heard }] of under) if (connection.heard === heard) connection.drop("a publish was given up");
+    for (const [, connection] of under) if (connection.silentMs >= SILENT_MS) connection.drop("a publish was given up");
     for (const [share] of under) this.#settle(share, abortError(DOING, this.#signal, "unknown"));
   }
 }

@@ -30,6 +30,16 @@ test("who is thrown out of the group while partitions are revoked begins none of
   expect([played.asked(offsetFetch).length, played.fetches.length]).toEqual([offsets, fetches]);
 });
 
+test("a partition that is taken from a reader before it could begin is given up as well: the group shares it anew", async () => {
+  const played = new PlayedReader(1, 2);
+  played.away.add(2);
+  await expect.poll(() => played.read).toEqual([0]);
+  played.assigns(0);
+  played.beat(KAFKA.rebalanceInProgress);
+  await expect.poll(() => played.asked(joinGroup).length).toBe(3);
+  expect(ownedOf(played)).toEqual([0]);
+});
+
 test("what is new to a reader does not wait for what is taken from it", async () => {
   const { played, settle } = await revoked(1);
   await expect.poll(() => played.read).toEqual([0, 1]);
