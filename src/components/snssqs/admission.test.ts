@@ -160,3 +160,28 @@ test("a policy that was taken away is given again", async () => {
   expect(aws.queues.get("t--g")?.Policy).toBe(POLICY);
   expect(entities.knows(GROUP)).toBe(true);
 });
+
+test("a queue that lost its policy, and is not given one, is told of and keeps nobody else from anything", async () => {
+  for (const request of [GROUP, OTHER]) await entities.group(request);
+  await entities.topic("t");
+  aws.set("t--g", { Policy: "" });
+  aws.failing.set("SetQueueAttributes t--g", "AccessDenied");
+  await entities.inspect(patience);
+  expect(found()).toEqual(["snssqs.queue-policy"]);
+  await entities.look("t");
+  expect([entities.knows(GROUP), entities.knows(OTHER), entities.ready("t")]).toEqual([true, true, topicArn("t")]);
+});
+
+test.each(CHANGES)("a queue that got %s keeps no other group's topic from being found again", async (_, change, id) => {
+  for (const request of [GROUP, OTHER]) await entities.group(request);
+  await entities.topic("t");
+  aws.set("t--g", change);
+  await entities.inspect(patience);
+  expect(found()).toEqual([id]);
+  aws.remake("t");
+  entities.forget("t");
+  expect(await entities.topic("t")).toBe(topicArn("t"));
+  // It is not read, but misses nothing: it may be mended.
+  expect([...aws.queuesOf("t")].sort()).toEqual(["t--g", "t--other"]);
+  expect([entities.knows(GROUP), entities.knows(OTHER)]).toEqual([false, true]);
+});

@@ -195,7 +195,10 @@ export class Entities {
     // It was there before, with these groups: nobody else would subscribe them again. One that fails is no reason for the others to miss anything.
     const failed: PubSubError[] = [];
     for (const request of this.#wanted.get(topic)?.values() ?? []) {
-      await this.#group(request).catch((error: unknown) => failed.push(asPubSubError(error)));
+      await this.#group(request).catch((error: unknown) => {
+        const why = asPubSubError(error);
+        if (!this.#refuses(request)) failed.push(why);
+      });
     }
     if (failed[0]) throw failed[0];
     // Not before: what is published to it must reach them all.
@@ -217,7 +220,11 @@ export class Entities {
     const attributes = await this.#directory.attributes(aws, url);
     const candidate = { name: named.name, url, group: { request: { topic, group }, arn, topicArn } };
     const refused = this.#admission.refusal(candidate, attributes);
-    if (refused) throw refused;
+    if (refused) {
+      // What was read until then is to be there when it may be read again.
+      if (this.wants(request)) await this.#making.subscription(aws, topicArn, arn, request);
+      throw refused;
+    }
     const allows = !attributes.Policy;
     if (allows && this.#options.disableEntityManagement) throw this.#directory.missingPolicy(url, arn, topicArn, request);
     if (allows) await this.#making.allow(aws, url, arn, topicArn);
@@ -248,20 +255,29 @@ export class Entities {
     if (!group) return;
     const key = keyOf(group.request);
     const known = this.#queues.get(key);
-    if (known && attributes.Policy && !refused) {
-      this.#see(known, attributes, false);
-      return;
-    }
-    this.#queues.delete(key);
-    // It may be read again, or has no policy any more.
-    if (!refused && this.wants(group.request)) await within(this.group(group.request), signal, "looking up a queue");
+    if (refused) this.#queues.delete(key);
+    else if (known) await this.#seeAgain(aws, known, attributes, signal);
+    // It may be read again.
+    else if (this.wants(group.request)) await within(this.group(group.request), signal, "looking up a queue");
+  }
+
+  /** One that has no policy any more is given one, where that may be. */
+  async #seeAgain(aws: Aws, known: Known, attributes: Attributes, signal: AbortSignal): Promise<void> {
+    const { url, group } = known.candidate;
+    const allows = !attributes.Policy && !this.#options.disableEntityManagement;
+    this.#see(known, attributes, false);
+    if (!allows) return;
+    await within(this.#making.allow(aws, url, group.arn, group.topicArn), signal, "allowing SNS to fill a queue");
+    this.#see(known, attributes, true);
+  }
+
+  #refuses({ topic, group }: Request): boolean {
+    return this.#admission.refuses(queueName(topic, group, this.#options.fifo).name);
   }
 
   /** One that is refused is as it was: nobody subscribes it anew until it may be read. */
   async #stands(topic: string, arn: string): Promise<boolean> {
-    const { fifo } = this.#options;
-    const wanted = [...(this.#wanted.get(topic)?.values() ?? [])];
-    const needed = wanted.filter(({ group }) => !this.#admission.refuses(queueName(topic, group, fifo).name));
+    const needed = [...(this.#wanted.get(topic)?.values() ?? [])].filter((request) => !this.#refuses(request));
     const subscriptions = needed.map((request) => this.#queues.get(keyOf(request))?.queue.subscription);
     return this.#directory.subscribed(await this.#aws(), arn, subscriptions);
   }
