@@ -2,6 +2,8 @@ import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { KafkaOptions } from "./config.ts";
 import type { StoredRecord } from "./wire/record-batch.ts";
 
+const KEY = "__key";
+
 /** How headers are turned into attributes, where that is not as they are. */
 export function headersOf({ escapeHeaders, exclude }: KafkaOptions): ((record: StoredRecord) => StoredRecord) | undefined {
   if (!escapeHeaders && !(exclude instanceof RegExp)) return undefined;
@@ -12,16 +14,16 @@ export function headersOf({ escapeHeaders, exclude }: KafkaOptions): ((record: S
   };
 }
 
-/** How attributes are turned into headers, where that is not as they are. */
-export function outgoingOf({ exclude }: KafkaOptions): ((message: Outgoing) => Outgoing) | undefined {
-  if (!(exclude instanceof RegExp)) return undefined;
+/** How a message goes out: the key may also come as Dapr's apps say it, and what nobody wants as a header may be the key all the same. */
+export function outgoingOf({ exclude }: KafkaOptions): (message: Outgoing) => Outgoing {
+  const excludes = exclude instanceof RegExp;
   return (message) => {
-    // What is no header may be the key all the same, as with Dapr.
-    const key = message.key ?? (message.attributes.__key || undefined);
+    const key = message.key ?? (message.attributes[KEY] || undefined);
+    if (!excludes && key === message.key) return message;
     return {
       topic: message.topic,
       data: message.data,
-      attributes: Object.fromEntries(keptOf(message.attributes, exclude)),
+      attributes: excludes ? Object.fromEntries(keptOf(message.attributes, exclude)) : message.attributes,
       ...(key !== undefined && { key }),
       done: (error, position) => message.done(error, position),
     };

@@ -12,7 +12,7 @@ import { type KafkaOptions, kafkaOptions } from "./config.ts";
 import { Reader } from "./consume.ts";
 import { closedError } from "./errors.ts";
 import { ensureGroup } from "./group.ts";
-import { headersOf, outgoingOf } from "./headers.ts";
+import { headersOf } from "./headers.ts";
 import { inspect } from "./inspect.ts";
 import { Publishing } from "./publish.ts";
 import { SignIn } from "./sign-in.ts";
@@ -56,14 +56,12 @@ class Kafka implements PubSub {
   readonly #cluster: Cluster;
   readonly #publishing: Publishing;
   readonly #readers = new Set<Reader>();
-  readonly #sent: ReturnType<typeof outgoingOf>;
   #lanes = 0;
   #closed = false;
 
   constructor(options: KafkaOptions, { appId, clock }: ComponentContext) {
     this.#cluster = new Cluster({ options, clientId: options.clientID || appId, clock, signIn: new SignIn(options, clock) });
     this.#publishing = new Publishing(this.#cluster);
-    this.#sent = outgoingOf(options);
     if (options.maxMessageBytes !== undefined) this.#capabilities = { ...capabilities, maxBytes: options.maxMessageBytes };
     this.admin = adminOf(this.#cluster, (topic, group) => this.#lent(topic, group), headersOf(options) ?? ((record) => record));
   }
@@ -74,7 +72,7 @@ class Kafka implements PubSub {
 
   publish(batch: readonly Outgoing[], signal: AbortSignal): void {
     if (this.#closed) for (const message of batch) message.done(closedError());
-    else this.#publishing.publish(this.#sent ? batch.map(this.#sent) : batch, signal);
+    else this.#publishing.publish(batch, signal);
   }
 
   async subscribe(request: SubscribeRequest, sink: Sink): Promise<Subscription> {

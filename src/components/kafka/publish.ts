@@ -5,6 +5,7 @@ import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { Cluster, Topic } from "./cluster.ts";
 import type { Connection } from "./connection.ts";
 import { KAFKA, livesElsewhere, producedError } from "./errors.ts";
+import { outgoingOf } from "./headers.ts";
 import { partitionOf } from "./partitioner.ts";
 import { produce } from "./wire/log-apis.ts";
 import { writeBatch } from "./wire/record-batch.ts";
@@ -14,7 +15,6 @@ const DOING = "Produce";
 const ALL_REPLICAS = -1;
 /** Longer than any publish waits: it is given up by its signal. */
 const BROKER_MS = 30_000;
-const KEY = "__key";
 /** An answer that takes so long may never come. */
 const SILENT_MS = 2_000;
 const REQUEST_BYTES = 512;
@@ -31,11 +31,13 @@ interface Share {
 /** Publishes with acks=all, a batch for each partition, and one request for each broker that leads some of them. */
 export class Publishing {
   readonly #cluster: Cluster;
+  readonly #outgoing: (message: Outgoing) => Outgoing;
   /** Messages without a key go to one partition a call, and to the next one with the next call. */
   #turn = 0;
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
+    this.#outgoing = outgoingOf(cluster.ground.options);
   }
 
   publish(batch: readonly Outgoing[], signal: AbortSignal): void {
@@ -47,7 +49,7 @@ export class Publishing {
     const call = new Call(this.#cluster, signal, batch.length);
     let late: Map<string, Outgoing[]> | undefined;
     for (const given of batch) {
-      const message = keyed(given);
+      const message = this.#outgoing(given);
       const topic = this.#cluster.known(message.topic);
       if (topic) call.add(topic, message, this.#turn);
       else {
@@ -75,14 +77,6 @@ export class Publishing {
     for (const message of messages) call.add(topic, message, turn);
     call.send();
   }
-}
-
-/** The key may also come as Dapr's apps say it. */
-function keyed(message: Outgoing): Outgoing {
-  const key = message.attributes[KEY];
-  if (message.key !== undefined || key === undefined || key === "") return message;
-  const { topic, data, attributes } = message;
-  return { topic, data, attributes, key, done: (error, position) => message.done(error, position) };
 }
 
 /** What `work` comes to, or that it was given up before anything was sent. */
