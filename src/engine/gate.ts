@@ -1,8 +1,8 @@
 import type { Clock } from "../pubsub/clock.ts";
-import type { PubSubError } from "../pubsub/error.ts";
 import { type BreakerState, CircuitBreaker } from "../resiliency/circuit-breaker.ts";
 import type { PublishPolicy } from "../resiliency/policy.ts";
 import { RateLimit } from "../resiliency/rate-limit.ts";
+import type { Call } from "./call.ts";
 import { BreakerOpen, RateExceeded } from "./refusals.ts";
 
 /** How a component's breaker stands, in the words that health shows. */
@@ -23,6 +23,8 @@ export class Gate {
   readonly #rate: RateLimit | undefined;
   readonly #clock: Pick<Clock, "elapsed" | "after">;
   readonly #heldBackMs: number;
+  /** Calls from before say nothing of how the broker is since. */
+  #openedAt = Number.NEGATIVE_INFINITY;
   /** When the rate let less pass than there was. */
   #heldBackAt = Number.NEGATIVE_INFINITY;
   #reason = "";
@@ -40,9 +42,9 @@ export class Gate {
     return this.#breaker && { state: this.#breaker.state, reason: this.#reason };
   }
 
-  /** Most messages of the next call, of so many that there is room for, beside so many calls under way. What is not used is given back. */
-  take(room: number, callsUnderWay: number): number {
-    if (this.#breaker?.halfOpen && callsUnderWay > 0) return 0;
+  /** Most messages of the next call, of so many that there is room for, beside the calls under way. What is not used is given back. */
+  take(room: number, underWay: Iterable<Call>): number {
+    if (this.#breaker?.halfOpen) for (const call of underWay) if (this.#isSince(call)) return 0;
     if (!this.#rate) return room;
     const taken = this.#rate.take(room);
     if (taken < room) this.#heldBackAt = this.#clock.elapsed();
@@ -54,19 +56,21 @@ export class Gate {
     this.#rate?.giveBack(messages);
   }
 
-  /** A call of the broker ended: with this error, and nothing stored, or well. Returns the refusal of all that waits, if the breaker opened. */
-  ended(error: PubSubError | undefined): BreakerOpen | undefined {
+  /** A call of the broker ended. Returns the refusal of all that waits, if the breaker opened. */
+  ended(call: Call): BreakerOpen | undefined {
     const breaker = this.#breaker;
-    if (!breaker) return undefined;
+    if (!breaker || !this.#isSince(call)) return undefined;
+    const error = call.failure;
     if (!error) {
       breaker.succeeded();
-      if (!breaker.open) this.#reason = "";
+      this.#reason = "";
       return undefined;
     }
     if (!breaker.failed()) return undefined;
     const { failures, pauseMs } = breaker.policy;
     this.#reason = `${failures} calls of the broker in a row failed, the last with: ${error.message}`;
     this.refusal = new BreakerOpen(this.#reason, pauseMs);
+    this.#openedAt = this.#clock.elapsed();
     this.#clock.after(pauseMs, () => {
       this.refusal = undefined;
       breaker.probe();
@@ -79,5 +83,9 @@ export class Gate {
     if (!this.#rate) return undefined;
     const heldBack = this.#rate.waiting || this.#clock.elapsed() - this.#heldBackAt < this.#heldBackMs;
     return heldBack ? new RateExceeded(this.#rate.perSecond) : undefined;
+  }
+
+  #isSince({ startedAt }: Call): boolean {
+    return startedAt > this.#openedAt;
   }
 }

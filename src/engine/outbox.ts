@@ -161,7 +161,7 @@ export class Outbox {
 
   /** Most messages that may go out in the next call. It is only asked for if there are any: who asks in vain is called later. */
   #passing(gate: Gate, room: number): number {
-    for (const lane of this.#lanes.values()) if (lane.takeable) return gate.take(room, this.#calls.size);
+    for (const lane of this.#lanes.values()) if (lane.takeable) return gate.take(room, this.#calls);
     return 0;
   }
 
@@ -198,7 +198,7 @@ export class Outbox {
     call.cancel();
     this.#calls.delete(call);
     if (this.#gate && !this.#closed && !call.cutOffSoon(now)) {
-      const refusal = this.#gate.ended(call.failure);
+      const refusal = this.#gate.ended(call);
       if (refusal) this.#turnAway(refusal);
     }
     this.#pump();

@@ -100,6 +100,22 @@ test("a probe that fails opens it again, and nobody waits for that in vain", () 
   expect([t.results.d, t.outbox.breaker?.state]).toEqual(["ok", "closed"]);
 });
 
+test("a call from before it opened is no probe, and keeps none from the broker", () => {
+  const t = setUp({ policy: { breaker: { failures: 1, pauseMs: 1_000 } }, capabilities: { publishPipeline: 3 } });
+  for (const name of "abc") t.publish(name, { topic: name });
+  t.answer(0, away);
+  t.clock.advance(1_000);
+  t.publish("d", { topic: "d" });
+  t.publish("e", { topic: "e" });
+  expect(t.names()).toEqual(["a", "b", "c", "d"]);
+  t.answer(1);
+  expect([t.names().length, t.outbox.breaker?.state]).toEqual([4, "half-open"]);
+  t.answer(3);
+  expect([t.names().at(-1), t.outbox.breaker]).toEqual(["e", { state: "closed", reason: "" }]);
+  t.answer(2, away);
+  expect([t.results.b, t.outbox.breaker?.state]).toEqual(["ok", "closed"]);
+});
+
 test("a call that stores something is none that failed, nor is one that only refuses a message for good", () => {
   const t = setUp({ policy: { breaker: { failures: 1, pauseMs: 1_000 } } });
   t.publish("a");
