@@ -1,4 +1,3 @@
-import { within } from "../../pubsub/abort.ts";
 import type { Clock } from "../../pubsub/clock.ts";
 import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { Finding } from "../../pubsub/pubsub.ts";
@@ -6,9 +5,8 @@ import type { SubscribeRequest } from "../../pubsub/subscription.ts";
 import { Admission } from "./admission.ts";
 import type { Aws } from "./client.ts";
 import type { SnsSqsOptions } from "./config.ts";
-import { type Attributes, Directory, queueArn } from "./directory.ts";
+import { Directory, queueArn } from "./directory.ts";
 import { isMissing } from "./errors.ts";
-import { type Candidate, findings } from "./findings.ts";
 import { Making } from "./making.ts";
 import { queueName } from "./names.ts";
 import { Routes } from "./routes.ts";
@@ -25,19 +23,6 @@ export interface Queue {
 
 type Request = Pick<SubscribeRequest, "topic" | "group">;
 
-/** A group's queue, and what was seen of it last. */
-interface Known {
-  readonly queue: Queue;
-  readonly candidate: Required<Candidate>;
-  /** The attributes of its subscription. */
-  readonly subscription: Attributes;
-  readonly findings: readonly Finding[];
-}
-
-const USUAL_RETENTION_S = 345_600;
-/** How many queues are asked at once for what they are set to: settling goes on beside that. */
-const MOST_INSPECTING = 8;
-
 /** Topics, queues and the subscriptions between them: found or made once, and remembered until AWS says that they are gone. Never changed. */
 export class Entities {
   readonly #aws: () => Promise<Aws>;
@@ -49,12 +34,10 @@ export class Entities {
   readonly #routes: Routes;
   /** Those that have all their wanted groups. */
   readonly #topics = new Map<string, string>();
-  readonly #queues = new Map<string, Known>();
   /** What is being made or looked up, by topic: one after the other. */
   readonly #working = new Map<string, Promise<unknown>>();
   /** The groups that were asked for. Should their topic vanish, it is made again with them. */
   readonly #wanted = new Map<string, Map<string, Request>>();
-  #retentionMs: number | undefined;
 
   constructor(aws: () => Promise<Aws>, options: SnsSqsOptions, clock: Clock) {
     this.#aws = aws;
@@ -62,18 +45,18 @@ export class Entities {
     this.#clock = clock;
     this.#directory = new Directory(options);
     this.#making = new Making(options, this.#directory, clock);
-    this.#admission = new Admission(options);
+    this.#admission = new Admission(options, this.#directory, this.#making);
     this.#routes = new Routes(this.#directory, clock);
   }
 
   /** What is known of the queues that are read, were made, or are refused. */
   get findings(): readonly Finding[] {
-    return [...this.#admission.findings, ...[...this.#queues.values()].flatMap((known) => known.findings)];
+    return this.#admission.findings;
   }
 
   /** The shortest time that a queue which is read keeps a message, in milliseconds. Undefined: none is read yet. */
   get retentionMs(): number | undefined {
-    return this.#retentionMs;
+    return this.#admission.retentionMs;
   }
 
   /** The topic's ARN, if it is known that it is there and has a queue: without a promise for what is published again and again. */
@@ -96,8 +79,8 @@ export class Entities {
 
   /** The group's queue, subscribed to the topic. */
   group(request: Request): Promise<Queue> {
-    const known = this.#queues.get(keyOf(request));
-    return known ? Promise.resolve(known.queue) : this.#inTurn(request.topic, () => this.#group(request));
+    const known = this.#admission.queueOf(request);
+    return known ? Promise.resolve(known) : this.#inTurn(request.topic, () => this.#group(request));
   }
 
   /** A queue that a subscription names itself, whoever fills it: an older redrive policy, or another program. */
@@ -115,26 +98,15 @@ export class Entities {
     return { url, arn: attributes.QueueArn ?? "", raw: false };
   }
 
-  /**
-   * Asks every queue once what it is set to now: others may have changed that. One that must not be read any more is not known any more; one
-   * that may be read again is. What a queue does not tell, for whatever reason, stays as it was.
-   */
+  /** Asks every queue once what it is set to now. One that may be read again is looked up, where its group is wanted. */
   async inspect(signal: AbortSignal): Promise<void> {
-    const aws = await this.#aws();
-    const queues = [...this.#admission.refused, ...[...this.#queues.values()].map(({ candidate }) => candidate)].values();
-    const one = async () => {
-      for (const candidate of queues) {
-        await this.#inspect(aws, candidate, signal).catch((error: unknown) => {
-          if (isMissing(asPubSubError(error))) this.#admission.forget(candidate.name);
-        });
-      }
-    };
-    await Promise.all(Array.from({ length: MOST_INSPECTING }, one));
+    const lookUp = async (request: Request) => this.wants(request) && this.group(request);
+    await this.#admission.inspect(await this.#aws(), lookUp, signal);
   }
 
   /** It is the queue of a group, and may be read. */
   knows(request: Request): boolean {
-    return this.#queues.has(keyOf(request));
+    return this.#admission.queueOf(request) !== undefined;
   }
 
   /** The topics whose groups were asked for. */
@@ -160,12 +132,12 @@ export class Entities {
   forget(topic: string): void {
     this.#topics.delete(topic);
     this.#routes.forget(topic);
-    for (const request of this.#wanted.get(topic)?.values() ?? []) this.#queues.delete(keyOf(request));
+    for (const request of this.#wanted.get(topic)?.values() ?? []) this.#admission.forget(request);
   }
 
   /** Nobody reads the group any more. It stays as long as it is left there, and is not made again. */
   leave(request: Request): void {
-    this.#queues.delete(keyOf(request));
+    this.#admission.forget(request);
     const groups = this.#wanted.get(request.topic);
     if (groups?.delete(request.group) && groups.size === 0) this.#wanted.delete(request.topic);
   }
@@ -207,8 +179,8 @@ export class Entities {
   }
 
   async #group(request: Request): Promise<Queue> {
-    const known = this.#queues.get(keyOf(request));
-    if (known) return known.queue;
+    const known = this.#admission.queueOf(request);
+    if (known) return known;
     const { topic, group } = request;
     const aws = await this.#aws();
     // The topic's other groups are no business of this one.
@@ -231,44 +203,10 @@ export class Entities {
     const subscription = await this.#making.subscription(aws, topicArn, arn, request);
     if (allows || (!made && this.#isYoung(attributes))) await this.#making.settled();
     const queue: Queue = { url, arn, raw: subscription.attributes.RawMessageDelivery === "true", subscription: subscription.arn };
-    this.#see({ queue, candidate, subscription: subscription.attributes }, attributes, allows);
+    this.#admission.admit({ queue, candidate, subscription: subscription.attributes }, attributes, allows);
     this.#want(request);
     this.#routes.believe(topic);
     return queue;
-  }
-
-  #see(seen: Omit<Known, "findings">, attributes: Attributes, allowed: boolean): void {
-    const { candidate, subscription } = seen;
-    const { name, url, group } = candidate;
-    const found = findings({ name, url, topicArn: group.topicArn, attributes, subscription, allowed });
-    this.#retentionMs = Math.min(
-      this.#retentionMs ?? Number.POSITIVE_INFINITY,
-      Number(attributes.MessageRetentionPeriod ?? USUAL_RETENTION_S) * 1_000,
-    );
-    this.#queues.set(keyOf(group.request), { ...seen, findings: found });
-  }
-
-  async #inspect(aws: Aws, candidate: Candidate, signal: AbortSignal): Promise<void> {
-    const { url, group } = candidate;
-    const attributes = await this.#directory.attributes(aws, url, signal);
-    const refused = this.#admission.refusal(candidate, attributes);
-    if (!group) return;
-    const key = keyOf(group.request);
-    const known = this.#queues.get(key);
-    if (refused) this.#queues.delete(key);
-    else if (known) await this.#seeAgain(aws, known, attributes, signal);
-    // It may be read again.
-    else if (this.wants(group.request)) await within(this.group(group.request), signal, "looking up a queue");
-  }
-
-  /** One that has no policy any more is given one, where that may be. */
-  async #seeAgain(aws: Aws, known: Known, attributes: Attributes, signal: AbortSignal): Promise<void> {
-    const { url, group } = known.candidate;
-    const allows = !attributes.Policy && !this.#options.disableEntityManagement;
-    this.#see(known, attributes, false);
-    if (!allows) return;
-    await within(this.#making.allow(aws, url, group.arn, group.topicArn), signal, "allowing SNS to fill a queue");
-    this.#see(known, attributes, true);
   }
 
   #refuses({ topic, group }: Request): boolean {
@@ -278,7 +216,7 @@ export class Entities {
   /** One that is refused is as it was: nobody subscribes it anew until it may be read. */
   async #stands(topic: string, arn: string): Promise<boolean> {
     const needed = [...(this.#wanted.get(topic)?.values() ?? [])].filter((request) => !this.#refuses(request));
-    const subscriptions = needed.map((request) => this.#queues.get(keyOf(request))?.queue.subscription);
+    const subscriptions = needed.map((request) => this.#admission.queueOf(request)?.subscription);
     return this.#directory.subscribed(await this.#aws(), arn, subscriptions);
   }
 
@@ -302,5 +240,3 @@ export class Entities {
     this.#wanted.set(request.topic, groups.set(request.group, { topic: request.topic, group: request.group }));
   }
 }
-
-const keyOf = ({ topic, group }: Request): string => JSON.stringify([topic, group]);
