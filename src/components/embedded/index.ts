@@ -10,7 +10,7 @@ import { Reader } from "./consume.ts";
 import { Link } from "./link.ts";
 import type { GroupSpec } from "./protocol.ts";
 import { Publish } from "./publish.ts";
-import { MAX_DELAY_MS } from "./store/group.ts";
+import { MAX_DELAY_MS } from "./store/redelivery.ts";
 
 const capabilities: Capabilities = {
   ordering: "topic",

@@ -6,9 +6,6 @@ import type { Reader } from "./reader.ts";
 import { Redelivery } from "./redelivery.ts";
 import { Strays } from "./strays.ts";
 
-/** The longest that a retry can be put off. */
-export const MAX_DELAY_MS = 30 * 86_400_000;
-
 /** Retention looks at each of them in each of its steps. */
 const MOST_PARKED = 10_000;
 
@@ -54,7 +51,7 @@ export class Group {
         continue;
       }
       this.#progress.park({ pos, turn: 0, size: 0, failures, due, reader: undefined, stored: true });
-      if (due > now) this.#again.addLater(elapsed + Math.min(due - now, MAX_DELAY_MS), pos);
+      if (due > now) this.#again.addDelayed(due, pos, now, elapsed);
       else this.#again.add(pos);
     }
   }
@@ -134,7 +131,7 @@ export class Group {
     for (const pos of this.#again.takeDelayed()) {
       const due = this.#progress.find(pos)?.due ?? 0;
       if (keepsPlace(pos)) this.#again.add(pos);
-      else this.#again.addLater(elapsed + Math.min(due - now, MAX_DELAY_MS), pos);
+      else this.#again.addDelayed(due, pos, now, elapsed);
     }
   }
 
@@ -172,7 +169,7 @@ export class Group {
     const waits = before.due > now && !reader.keepsPlace(key);
     const entry = { pos, turn: 0, size, ...before, reader: waits ? undefined : reader, stored: true };
     this.#progress.reach(entry);
-    if (waits) this.#again.addLater(elapsed + Math.min(before.due - now, MAX_DELAY_MS), pos);
+    if (waits) this.#again.addDelayed(before.due, pos, now, elapsed);
     return waits ? undefined : entry;
   }
 

@@ -1,5 +1,8 @@
 import { DueQueue } from "./due-queue.ts";
 
+/** The longest that a retry can be put off. */
+export const MAX_DELAY_MS = 30 * 86_400_000;
+
 /** What a group has to lend again: the lowest position first, a delayed one when its time has come. May name what was settled meanwhile. */
 export class Redelivery {
   readonly #waiting = new DueQueue();
@@ -19,6 +22,11 @@ export class Redelivery {
 
   addLater(due: number, pos: number): void {
     this.#waiting.push(due, pos);
+  }
+
+  /** One that was delayed before, until `due` by the wall clock. It waits from now, for at most as long as a retry can: clocks jump. */
+  addDelayed(due: number, pos: number, now: number, elapsed: number): void {
+    this.addLater(elapsed + Math.min(due - now, MAX_DELAY_MS), pos);
   }
 
   peek(elapsed: number): number | undefined {
