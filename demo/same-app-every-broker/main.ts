@@ -1,7 +1,14 @@
-// npm run demo: the quick start's subscriber and publisher on every broker that can be had here, by changing the configuration alone.
+// npm run demo -- --help
+import { parseArgs } from "node:util";
 import { BROKERS } from "../../test/faults/brokers/index.ts";
 import { Stage } from "../../test/faults/stage.ts";
 import { onBroker } from "./on-broker.ts";
+
+if (parseArgs({ options: { help: { type: "boolean", short: "h" } } }).values.help) {
+  console.log(`npm run demo: the quick start's subscriber and publisher on every broker that can be had here, by changing the configuration alone.
+It prints a table of what arrived, and ends with 1 if anything is missing, out of order or wrongly dead-lettered.`);
+  process.exit();
+}
 
 const HEAD = ["broker", "published", "delivered", "in order per key", "retried", "dead-lettered"];
 const rows: (readonly (string | number)[])[] = [];

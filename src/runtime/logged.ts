@@ -40,8 +40,10 @@ export function logged(log: Logger, remembered: Remembered): EngineEvents {
 function logBroker(log: Logger, pubsub: string, { state, reason, findings }: BrokerStatus, before: BrokerStatus): void {
   if (state !== before.state || reason !== before.reason) {
     if (state === "unreachable") log.warn({ pubsub, reason }, "the broker cannot be reached; trying again");
-    else if (state === "refused") log.error({ pubsub, reason }, "the broker is not used until this is mended");
-    else log.info({ pubsub }, "the broker is up");
+    else if (state === "refused") {
+      const ids = findings.filter(({ level }) => level === "refuse").map(({ id }) => id);
+      log.error({ pubsub, reason, findings: ids }, "the broker is not used until this is mended");
+    } else log.info({ pubsub }, "the broker is up");
   }
   const told = new Set(before.findings.map(({ found }) => found));
   for (const { level, id, found, remedy } of findings) if (level === "warn" && !told.has(found)) log.warn({ pubsub, id, remedy }, found);

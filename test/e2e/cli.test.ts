@@ -117,3 +117,13 @@ test("the demo's publisher and subscriber print the quick start's lines", async 
   subscriber.kill("SIGTERM");
   expect(await subscriber.ended()).toBe(0);
 });
+
+test.each([
+  ["demo/pubsub/redis/client/publisher.ts", "npm run publisher [-- OPTIONS]: "],
+  ["demo/pubsub/redis/server/subscriber.ts", "npm run subscriber [-- OPTIONS]: "],
+  ["demo/same-app-every-broker/main.ts", "npm run demo: "],
+])("%s --help tells its use, and does no more", async (script, usage) => {
+  const program = start(script, ["--help"]);
+  expect([await program.ended(), program.stderr]).toEqual([0, ""]);
+  expect(program.stdout.startsWith(usage)).toBe(true);
+});

@@ -1,4 +1,4 @@
-// Subscribes and prints what arrives: `subscriber [-s PUBSUB] [-t TOPIC]… [-r TEXT]`. With -r it asks for another try of data that has TEXT in it.
+// npm run subscriber -- --help
 import { parseArgs } from "node:util";
 import { createSubscriber } from "layotto-sdk";
 
@@ -7,8 +7,17 @@ const { values } = parseArgs({
     pubsub: { type: "string", short: "s", default: "redis" },
     topic: { type: "string", short: "t", multiple: true, default: ["topic1"] },
     retry: { type: "string", short: "r" },
+    help: { type: "boolean", short: "h" },
   },
 });
+if (values.help) {
+  console.log(`npm run subscriber [-- OPTIONS]: subscribes through the sidecar and prints what arrives, until Ctrl-C.
+  -s, --pubsub NAME   the pubsub's name in the sidecar's configuration (redis)
+  -t, --topic TOPIC   the topic (topic1); may be repeated
+  -r, --retry TEXT    asks for another try of data that has TEXT in it
+It listens on 127.0.0.1, port $appcallback_GRPC_PORT (9999).`);
+  process.exit();
+}
 
 const subscriber = createSubscriber();
 for (const topic of values.topic) {
