@@ -113,6 +113,7 @@ test.each([
   ],
   [{ authType: "awsiam" }, "authType: expected one of none, password, mtls, oidc, certificate"],
   [{ excludeHeaderMetaRegex: "(" }, "excludeHeaderMetaRegex: expected a regular expression"],
+  [{ excludeHeaderMetaRegex: "(?ii)a" }, "excludeHeaderMetaRegex: expected a regular expression"],
   [{ heartbeatInterval: "9s" }, "heartbeatInterval: expected at most a third of sessionTimeout"],
   [{ compression: "brotli" }, "compression: expected one of none, gzip, snappy, lz4, zstd"],
   [{ schemaRegistryURL: "http://x" }, "schemaRegistryURL: a schema registry is not supported: payloads travel as they are"],

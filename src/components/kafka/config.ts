@@ -217,10 +217,12 @@ function parseExtensions(json: string | undefined): Readonly<Record<string, stri
   }
 }
 
+/** Go has a pattern's flags before it, as in `(?i)^trace`. */
 function parsePattern(source: string | undefined): RegExp | undefined | typeof INVALID {
   if (!source) return undefined;
+  const [, flags, pattern = source] = /^\(\?([ims]+)\)(.*)$/s.exec(source) ?? [];
   try {
-    return new RegExp(source);
+    return new RegExp(pattern, flags);
   } catch {
     return INVALID;
   }

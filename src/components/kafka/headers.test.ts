@@ -31,6 +31,10 @@ test("what the engine wrote it finds as it wrote it", () => {
   expect(message.done).toHaveBeenCalledExactlyOnceWith(undefined, "0-1");
 });
 
+test.each(["(?i)^trace", "^(?i:trace)"])("the pattern %s is read as Go does", (excludeHeaderMetaRegex) => {
+  expect(shown({ excludeHeaderMetaRegex }, { Traceparent: "a", tracestate: "b", other: "c" })).toEqual({ other: "c" });
+});
+
 test("what is no header may be the key all the same", () => {
   const sent = outgoingOf(options({ excludeHeaderMetaRegex: "^__" }));
   const message = { topic: "t", data: Buffer.from("d"), attributes: { __key: "dapr", a: "b" }, done: vi.fn() };
