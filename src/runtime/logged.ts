@@ -7,6 +7,7 @@ import type { Remembered } from "./remembered.ts";
 /** Writes down what happens in the engine, and remembers what the app subscribed to. */
 export function logged(log: Logger, remembered: Remembered): EngineEvents {
   let canRemember = true;
+  let unanswered: string | undefined;
   const remember = (what: "add" | "remove", subscription: AppSubscription) => {
     try {
       remembered[what](subscription);
@@ -30,7 +31,12 @@ export function logged(log: Logger, remembered: Remembered): EngineEvents {
     },
     unknownPubSub: ({ pubsub, topic }) => log.error({ pubsub, topic }, "the app subscribes to a pubsub that is not configured"),
     broker: (pubsub, status, before) => logBroker(log, pubsub, status, before),
-    appUnanswered: (reason) => reason !== undefined && log.warn({ reason }, "the app does not say what it subscribes to; asking again"),
+    appUnanswered(reason) {
+      if (reason === unanswered) return;
+      if (reason === undefined) log.info("the app says what it subscribes to");
+      else log.warn({ reason }, "the app does not say what it subscribes to; asking until it does");
+      unanswered = reason;
+    },
     lost: ({ pubsub, topic }, messages, reason) =>
       log.warn({ pubsub, topic, messages, reason }, "leases were lost; the messages come again"),
     trouble: (what) => log.error(what),
