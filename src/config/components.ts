@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { aliases, components } from "../components/registry.ts";
 import { type ConfigProblem, problem } from "../errors/config-error.ts";
 import { text } from "../pubsub/options.ts";
+import { unkept } from "../pubsub/unkept.ts";
 import type { ConfiguredPubSub } from "../runtime/settings.ts";
 import { check, keysAt, nearest } from "./check.ts";
 import { child, describe, keyPlace, type MapNode, placeOf, plain, type ScalarNode, type Tree, textOf } from "./tree.ts";
@@ -56,7 +57,12 @@ async function configure(
   const own: MapNode = { ...metadata, entries: rest.entries };
   const options: unknown = check(definition.options as z.ZodType<unknown, unknown>, plain(own), own, problems);
   if (options === undefined) return undefined;
-  return { type, group: definition.groupOf?.(options) ?? group, open: (context) => definition.open(options, context) };
+  return {
+    type,
+    group: definition.groupOf?.(options) ?? group,
+    ordering: definition.orderingOf?.(options) ?? definition.capabilities.ordering,
+    open: (context) => definition.open(options, context),
+  };
 }
 
 /** `consumerID`, which the engine wants, and what is the component's own. */
@@ -82,8 +88,13 @@ function split(
   return consumerID ? { consumerID, entries } : { entries };
 }
 
-/** A subscription that names a component which is not there, or stands there twice, is a mistake. */
-export function checkSubscriptions(tree: Tree, names: readonly string[], problems: ConfigProblem[]): void {
+/** A subscription that names a component which is not there, wants an order that this one cannot keep, or stands there twice, is a mistake. */
+export function checkSubscriptions(
+  tree: Tree,
+  names: readonly string[],
+  pubsubs: ReadonlyMap<string, ConfiguredPubSub>,
+  problems: ConfigProblem[],
+): void {
   const list = child(tree, "subscriptions");
   const seen = new Set<string>();
   for (const node of list?.kind === "list" ? list.items : []) {
@@ -94,6 +105,7 @@ export function checkSubscriptions(tree: Tree, names: readonly string[], problem
       const expected = names.length === 0 ? "a component of pubsubs" : `one of ${names.join(", ")}${nearest(name, names)}`;
       problems.push(problem("CONFIG_UNKNOWN_PUBSUB", placeOf(pubsub), { pubsub: name }, expected));
     }
+    checkOrder(node, pubsubs.get(name), problems);
     if (textOf(child(node, "deadLetterTopic")) === String(topic.value))
       problems.push(problem("CONFIG_DEAD_LETTER_LOOP", placeOf(topic), { topic: String(topic.value) }, "another topic"));
     const key = JSON.stringify([name, topic.value]);
@@ -101,4 +113,15 @@ export function checkSubscriptions(tree: Tree, names: readonly string[], problem
       problems.push(problem("CONFIG_SUBSCRIPTION_TWICE", keyPlace(node), { topic: String(topic.value), pubsub: name }, "each topic once"));
     seen.add(key);
   }
+}
+
+function checkOrder(subscription: Tree, pubsub: ConfiguredPubSub | undefined, problems: ConfigProblem[]): void {
+  const node = child(subscription, "order") ?? child(child(subscription, "metadata"), "order");
+  const order = textOf(node);
+  // Another word than these was told by the schema.
+  const why = pubsub && (order === "key" || order === "topic") && unkept(order, pubsub.ordering);
+  if (!node || !why) return;
+  problems.push(
+    problem("CONFIG_VALUE", placeOf(node), { value: describe(node) }, `${pubsub.ordering === "none" ? "none" : "none or key"}; ${why}`),
+  );
 }

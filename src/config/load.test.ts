@@ -134,6 +134,24 @@ a.yaml:8:58  subscriptions[0].start.time
   });
 
   test.each([
+    ["{ type: in-memory }", "order: topic", "none or key; this broker keeps it for each key alone"],
+    ["{ type: snssqs }", "order: key", "none; this broker, as it is configured, keeps none"],
+    ["{ type: snssqs }", "metadata: { order: key }", "none; this broker, as it is configured, keeps none"],
+    ["{ type: snssqs, metadata: { fifo: true } }", "order: topic", "none or key; this broker keeps it for each key alone"],
+  ])("of %s an order that it cannot keep: %s", async (component, order, expected) => {
+    const text = await mistakes(`pubsubs: { p: ${component} }\nsubscriptions: [{ pubsub: p, topic: t, ${order} }]\n`);
+    expect(text).toMatch(/^a\.yaml:2:\d+ {2}subscriptions\[0\]\.(metadata\.)?order\n {2}found: "(topic|key)"\n {2}expected: /);
+    expect(text.endsWith(expected)).toBe(true);
+  });
+
+  test("an order that can be kept, by what the component's options say", async () => {
+    const { settings } = await load(
+      "pubsubs: { p: { type: snssqs, metadata: { fifo: true } } }\nsubscriptions: [{ pubsub: p, topic: t, order: key }]\n",
+    );
+    expect(settings.subscriptions[0]?.order).toBe("key");
+  });
+
+  test.each([
     ["an empty file", "", "a.yaml\n  found: an empty file\n  expected: a configuration"],
     ["a key twice", "app: {}\napp: {}\n", 'a.yaml:2:1\n  found: the key "app" a second time\n  expected: each key once'],
     ["bad syntax", '{ "app": ', "a.yaml:1:"],

@@ -76,7 +76,7 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
     { lenient: mosn || dapr, notices },
     problems,
   );
-  checkSubscriptions(tree, [...pubsubNames(tree)], problems);
+  checkSubscriptions(tree, [...pubsubNames(tree)], pubsubs, problems);
   const final = settings && override(settings, overrides, env, problems);
   if (final) checkAddresses(final, tree, problems);
   if (!final || problems.length > 0) throw new ConfigError(problems);

@@ -90,9 +90,12 @@ test("an order that the broker cannot keep is refused, and says so", async () =>
   expect(t.opened).toEqual([]);
   t.clock.advance(10_000);
   await settled();
-  expect(t.supervised.status).toMatchObject({ state: "starting", reason: "order: key cannot be kept: this broker keeps none" });
+  expect(t.supervised.status).toMatchObject({
+    state: "starting",
+    reason: "order: key cannot be kept: this broker, as it is configured, keeps none",
+  });
   // Told once, however often it is tried.
-  expect(t.refusals).toEqual(["order: key cannot be kept: this broker keeps none"]);
+  expect(t.refusals).toEqual(["order: key cannot be kept: this broker, as it is configured, keeps none"]);
 });
 
 test("a reader that gets nothing although messages wait is made anew", async () => {

@@ -1,9 +1,9 @@
 import type { AppChannel } from "../app/channel.ts";
-import type { Capabilities } from "../pubsub/capabilities.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { Backlog, Order, SubscribeRequest, Subscription } from "../pubsub/subscription.ts";
+import { unkept } from "../pubsub/unkept.ts";
 import { type Backoff, waitMs } from "../resiliency/backoff.ts";
 import type { ReaderCounts } from "../telemetry/measures.ts";
 import { Reader } from "./deliver.ts";
@@ -108,7 +108,7 @@ export class Supervised {
 
   async #open(): Promise<void> {
     try {
-      checkOrder(this.#request.order, this.#pubsub.capabilities);
+      checkOrder(this.#request.order, this.#pubsub);
       const subscription = await this.#pubsub.subscribe(this.#request, this.#reader);
       this.#subscription = subscription;
       this.#problem = undefined;
@@ -162,9 +162,8 @@ export class Supervised {
   }
 }
 
-/** An order that cannot be kept is not promised (D6). */
-function checkOrder(order: Order, { ordering }: Capabilities): void {
-  if (order === "none" || ordering === "topic" || ordering === order) return;
-  const can = ordering === "none" ? "this broker keeps none" : "this broker keeps it for each key alone";
-  throw new PubSubError("failed_precondition", `order: ${order} cannot be kept: ${can}`, { permanent: true });
+/** An order that cannot be kept is not promised. */
+function checkOrder(order: Order, { capabilities }: PubSub): void {
+  const why = unkept(order, capabilities.ordering);
+  if (why) throw new PubSubError("failed_precondition", `order: ${order} cannot be kept: ${why}`, { permanent: true });
 }

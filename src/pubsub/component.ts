@@ -14,6 +14,8 @@ export interface ComponentDefinition<Options = unknown> {
    * A strict object: unknown keys are the configuration's business, which reports or drops them before this parses.
    */
   readonly options: z.ZodType<Options>;
+  /** Its `ordering` under these options. Absent: as in `capabilities`, whatever they are. */
+  readonly orderingOf?: (options: Options) => Capabilities["ordering"];
   /** The group that a key of the broker's own names (`consumerGroup`), before `consumerID`, which every component has. Absent: there is no such key. */
   readonly groupOf?: (options: Options) => string | undefined;
   /** Makes the component. Synchronous and without I/O: a broker that is absent must not keep the sidecar from starting (D9). */

@@ -57,7 +57,7 @@ async function start(change: Partial<RuntimeSettings>, pubsub: PubSub): Promise<
     grpcAddresses: ["127.0.0.1:0"],
     httpAddress: "127.0.0.1:0",
     metricsAddress: "127.0.0.1:0",
-    pubsubs: new Map([["redis", { type: "test", group: "app1", open: () => pubsub }]]),
+    pubsubs: new Map([["redis", { type: "test", group: "app1", ordering: "none", open: () => pubsub }]]),
     dataDir: temporary(),
     subscriptions: [],
     readiness: "lenient",
@@ -180,7 +180,8 @@ test("an open breaker of publishes is told to the publisher, in health and in th
   const fail = (batch: Parameters<PubSub["publish"]>[0]) => {
     for (const one of batch) one.done(new PubSubError("unavailable", "connection refused"));
   };
-  const open = () => ({ type: "test", group: "app1", open: () => failing, publish: { breaker: { failures: 1, pauseMs: 3_600_000 } } });
+  const breaker = { failures: 1, pauseMs: 3_600_000 };
+  const open = () => ({ type: "test", group: "app1", ordering: "none", open: () => failing, publish: { breaker } }) as const;
   const pubsubs = new Map([["redis", open()]]);
   const runtime = await start({ readiness: "strict", pubsubs }, failing);
   expect(await health(runtime)).toMatchObject({

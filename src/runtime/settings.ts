@@ -1,5 +1,6 @@
 import type { EngineOptions } from "../engine/engine.ts";
 import type { DeclaredSubscription } from "../engine/subscription-options.ts";
+import type { Capabilities } from "../pubsub/capabilities.ts";
 import type { ComponentContext } from "../pubsub/component.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { Own } from "../resiliency/own.ts";
@@ -10,6 +11,8 @@ export interface ConfiguredPubSub {
   readonly type: string;
   /** `consumerID`, by default the app's id. */
   readonly group: string;
+  /** The finest order that its subscriptions can have. */
+  readonly ordering: Capabilities["ordering"];
   /** How it is published to, where that differs from what holds for all. */
   readonly publish?: Own<PublishPolicy>;
   open(context: ComponentContext): PubSub;

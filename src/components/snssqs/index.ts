@@ -166,5 +166,6 @@ export const definition: ComponentDefinition<SnsSqsOptions> = {
   type: "snssqs",
   capabilities,
   options: snsSqsOptions,
+  orderingOf: ({ fifo }) => (fifo ? capabilities : standard).ordering,
   open: (options, context) => new SnsSqs(options, context),
 };
