@@ -54,6 +54,13 @@ test("with a full window a failed message goes back to a broker that can delay i
   expect([t.log, t.reader.pending]).toEqual([["retry 1000 1 a"], 0]);
 });
 
+test("what is to wait longer than that broker can delay it comes again after its longest delay", () => {
+  const t = setUp({ maxPending: 1 }, { maxDelayMs: 400 });
+  t.lend("a", { retry: true });
+  t.calls[0]?.receiver.verdict("retry");
+  expect(t.log).toEqual(["retry 400 1 a"]);
+});
+
 test("drop acks, and is counted", () => {
   const t = setUp();
   t.lend("a");

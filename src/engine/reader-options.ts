@@ -14,6 +14,8 @@ export interface ReaderOptions {
   /** The subscription asked for the bytes as they are, even if they are a CloudEvent. */
   readonly rawPayload: boolean;
   readonly policy: DeliveryPolicy;
+  /** The longest delay that the broker takes, in milliseconds: what is to wait longer comes again after that. Default: without bound. */
+  readonly maxDelayMs?: number;
   /** Where to put what failed too often, or was dropped. Without it, it is tried for ever. */
   readonly deadLetters?: DeadLetterTarget | undefined;
   /** Is told, once for each reason, that the subscription cannot be had until something is mended. */

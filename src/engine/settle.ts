@@ -33,6 +33,7 @@ export interface Line {
 export class Settling {
   readonly #clock: Clock;
   readonly #retry: ReaderOptions["policy"]["retry"];
+  readonly #maxDelayMs: number;
   readonly #held: Held;
   readonly #counts: ReaderCounts;
   readonly #line: Line;
@@ -40,9 +41,16 @@ export class Settling {
   readonly #remembered = new RememberedFailures();
   #draining = false;
 
-  constructor(clock: Clock, { policy, deadLetters, group }: ReaderOptions, held: Held, counts: ReaderCounts, line: Line) {
+  constructor(
+    clock: Clock,
+    { policy, maxDelayMs = Number.POSITIVE_INFINITY, deadLetters, group }: ReaderOptions,
+    held: Held,
+    counts: ReaderCounts,
+    line: Line,
+  ) {
     this.#clock = clock;
     this.#retry = policy.retry;
+    this.#maxDelayMs = maxDelayMs;
     this.#held = held;
     this.#counts = counts;
     this.#line = line;
@@ -115,7 +123,7 @@ export class Settling {
     // Whoever holds a lane waits here: given back, it would be passed by.
     if (window.full && delivery.retry && lent.lane === undefined) {
       this.#remembered.keep(delivery, lent.failures);
-      delivery.retry(delay, lent.failures);
+      delivery.retry(Math.min(delay, this.#maxDelayMs), lent.failures);
       this.over(lent);
       return;
     }

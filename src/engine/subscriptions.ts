@@ -138,8 +138,9 @@ export class Subscriptions {
     const request = requestOf(subscription, component, own.order);
     const deadLetters = deadLetterTopic === undefined ? undefined : this.#deadLetters(deadLetterTopic, component, request);
     const lost = (messages: number, reason: string): void => events.lost(subscription, messages, reason);
-    const policy = heldBy(component.pubsub.capabilities, own.policy);
-    const options = { pubsub, group: request.group, deadLetters, refused, lost, ...more, policy };
+    const { capabilities } = component.pubsub;
+    const policy = heldBy(capabilities, own.policy);
+    const options = { pubsub, group: request.group, deadLetters, refused, lost, ...more, policy, maxDelayMs: capabilities.maxDelayMs };
     const of = measures.of(pubsub);
     const measured = { counts: of.reading(request.topic, request.group), processSeconds: of.processSeconds };
     events.subscribed(subscription);

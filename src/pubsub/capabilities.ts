@@ -18,7 +18,7 @@ export interface Capabilities {
   readonly orderedReplicas: "one" | "many";
   /** `retry(delay)`: absent; present for messages without a key; or present and holding back the message's key. */
   readonly delayedRetry: "none" | "unordered" | "ordered";
-  /** The longest delay of `retry`, in milliseconds. */
+  /** The longest delay of `retry`, in milliseconds: the engine asks for no longer one. */
   readonly maxDelayMs: number;
   /** `exact`: `failures` survives. `deliveries`: only a count of hand-outs. `none`: neither. */
   readonly attempts: "exact" | "deliveries" | "none";
