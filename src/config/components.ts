@@ -52,6 +52,7 @@ async function configure(
   const given = child(node, "metadata");
   const metadata: MapNode =
     given?.kind === "map" ? given : { kind: "map", path: [...node.path, "metadata"], at: node.at, entries: new Map() };
+  if (strictness.lenient) checkProtected(metadata, problems);
   const { consumerID, ...rest } = split(metadata, keysAt(definition.options, []), type, name, strictness);
   const group = check(text().optional(), consumerID && plain(consumerID), consumerID ?? metadata, problems)?.trim() || appId;
   const own: MapNode = { ...metadata, entries: rest.entries };
@@ -60,6 +61,7 @@ async function configure(
   return {
     type,
     group: definition.groupOf?.(options) ?? group,
+    ...(definition.readingOf && { reading: definition.readingOf(options) }),
     ordering: definition.orderingOf?.(options) ?? definition.capabilities.ordering,
     open: (context) => definition.open(options, context),
   };
@@ -86,6 +88,18 @@ function split(
   if (unknown.length > 0)
     notices.push(`The component ${name} of type ${type} does not know these keys, which are ignored: ${unknown.join(", ")}.`);
   return consumerID ? { consumerID, entries } : { entries };
+}
+
+/** What says in Dapr's components who may use which topic. */
+const PROTECTING: ReadonlySet<string> = new Set(["publishingscopes", "subscriptionscopes", "allowedtopics", "protectedtopics"]);
+const UNPROTECTED = "none: who reaches this sidecar may use every topic of the component; restrict them by the broker's own permissions";
+
+/** To ignore it would open what is meant to be closed. */
+function checkProtected({ entries }: MapNode, problems: ConfigProblem[]): void {
+  for (const [key, node] of entries) {
+    if (PROTECTING.has(key.toLowerCase()) && textOf(node))
+      problems.push(problem("CONFIG_VALUE", placeOf(node), { value: describe(node) }, UNPROTECTED));
+  }
 }
 
 /** A subscription that names a component which is not there, wants an order that this one cannot keep, or stands there twice, is a mistake. */

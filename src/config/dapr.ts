@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { type ConfigProblem, problem } from "../errors/config-error.ts";
 import { secretReference } from "./secrets.ts";
 import { child, itemsOf, keyPlace, mapLike, placeOf, scalarLike, type Tree, textOf } from "./tree.ts";
@@ -39,7 +40,7 @@ export function fromDapr(resources: readonly [Tree, ...Tree[]], context: DaprCon
   if (ignored.length > 0)
     notices.push(`This sidecar serves publish and subscribe; these resources are ignored: ${ignored.sort().join(", ")}.`);
   const [root] = resources;
-  const pubsubs = [...components].map(([name, resource]) => [name, componentOf(resource, stores, context)] as const);
+  const pubsubs = [...components].map(([name, resource]) => [name, componentOf(resource, stores, context, problems)] as const);
   return mapLike(root, {
     pubsubs: mapLike(root, Object.fromEntries(pubsubs)),
     subscriptions: { kind: "list", path: root.path, at: root.at, items: subscriptions },
@@ -51,26 +52,31 @@ function isFor(resource: Tree, appId: string): boolean {
   return scopes.length === 0 || scopes.some((scope) => textOf(scope) === appId);
 }
 
-function componentOf(resource: Tree, stores: ReadonlyMap<string, Tree>, context: DaprContext): Tree {
+function componentOf(resource: Tree, stores: ReadonlyMap<string, Tree>, context: DaprContext, problems: ConfigProblem[]): Tree {
   const spec = child(resource, "spec") ?? resource;
   const store = stores.get(textOf(child(child(resource, "auth"), "secretStore")) ?? "");
   const entries = new Map<string, Tree>();
   for (const item of itemsOf(child(spec, "metadata"))) {
     const name = textOf(child(item, "name"));
-    if (name !== undefined) entries.set(name, valueOfItem(item, store, context));
+    if (name !== undefined) entries.set(name, valueOfItem(item, store, context, problems));
   }
   return mapLike(spec, { type: child(spec, "type"), metadata: { ...mapLike(child(spec, "metadata") ?? spec, {}), entries } });
 }
 
-function valueOfItem(item: Tree, store: Tree | undefined, context: DaprContext): Tree {
+function valueOfItem(item: Tree, store: Tree | undefined, context: DaprContext, problems: ConfigProblem[]): Tree {
   const variable = textOf(child(item, "envRef"));
   if (variable !== undefined) return mapLike(item, { secret: scalarLike(item, `env:${variable}`) });
   const secret = child(item, "secretKeyRef");
   if (secret) return mapLike(secret, { secret: scalarLike(secret, secretOf(secret, store)) });
   const value = child(item, "value");
-  return value?.kind === "scalar" && typeof value.value === "string"
-    ? { ...value, value: withTemplates(value.value, context) }
-    : (value ?? scalarLike(item, ""));
+  if (value?.kind !== "scalar" || typeof value.value !== "string") return value ?? scalarLike(item, "");
+  if (value.value.includes("{podName}") && !context.env.POD_NAME) {
+    problems.push(
+      problem("CONFIG_VARIABLE_UNSET", placeOf(value), { name: "POD_NAME" }, "the pod's name in the environment, for {podName}"),
+    );
+    return { ...value, value: null, broken: true };
+  }
+  return { ...value, value: withTemplates(value.value, context) };
 }
 
 function secretOf(reference: Tree, store: Tree | undefined): string {
@@ -82,10 +88,13 @@ function secretOf(reference: Tree, store: Tree | undefined): string {
   return secretReference(textOf(child(child(store, "spec"), "type")), options.get("secretsFile"), [nested, key === name ? undefined : key]);
 }
 
-/** What Dapr fills in by itself, beside `${NAME}`. */
+/** What Dapr fills in by itself, beside `${NAME}`: with the namespace goes the app's id, and each `{uuid}` is another. */
 function withTemplates(text: string, { appId, env }: DaprContext): string {
-  const values: Readonly<Record<string, string | undefined>> = { appID: appId, podName: env.POD_NAME, namespace: env.NAMESPACE };
-  return text.replace(/\{(appID|podName|namespace)\}/g, (template, name: string) => values[name] ?? template);
+  return text
+    .replaceAll("{uuid}", () => randomUUID())
+    .replaceAll("{podName}", () => env.POD_NAME ?? "")
+    .replaceAll("{namespace}", () => `${env.NAMESPACE ?? ""}.${appId}`)
+    .replaceAll("{appID}", () => appId);
 }
 
 const NOT_SERVED = ["routes", "bulkSubscribe"];

@@ -77,9 +77,24 @@ describe("our own form", () => {
     [{ type: "rocketmq", metadata: { endpoints: "h", consumerGroup: "own" } }, "own"],
     [{ type: "kafka", metadata: { brokers: "h", consumerID: "other" } }, "other"],
     [{ type: "kafka", metadata: { brokers: "h" } }, "app1"],
+    [{ type: "rocketmq", metadata: { endpoints: "h", groupName: "older" } }, "older"],
+    [{ type: "rocketmq", metadata: { endpoints: "h", groupName: "older", consumerGroup: "own" } }, "own"],
   ])("the group of %j is %s", async (component, group) => {
     const { settings } = await load(JSON.stringify({ pubsubs: { p: component } }));
     expect(settings.pubsubs.get("p")?.group).toBe(group);
+  });
+
+  test.each([
+    [{ type: "kafka", metadata: { brokers: "h" } }, { start: "earliest" }],
+    [{ type: "kafka", metadata: { brokers: "h", initialOffset: "newest" } }, { start: "latest" }],
+    [{ type: "redis", metadata: { redisHost: "h", concurrency: "1" } }, { maxInFlight: 1 }],
+    [{ type: "redis", metadata: { redisHost: "h" } }, {}],
+    [{ type: "snssqs", metadata: { concurrencyMode: "single", concurrencyLimit: 5 } }, { maxInFlight: 1 }],
+    [{ type: "snssqs", metadata: { concurrencyLimit: 5 } }, { maxInFlight: 5 }],
+    [{ type: "in-memory" }, undefined],
+  ])("how %j is read: %j", async (component, reading) => {
+    const { settings } = await load(JSON.stringify({ pubsubs: { p: component } }));
+    expect(settings.pubsubs.get("p")?.reading).toEqual(reading);
   });
 
   test("every mistake is told at its place, with what was expected and the nearest key, and nothing else happens", async () => {
@@ -257,6 +272,25 @@ spec: { pubsubname: mine, topic: t2, route: /t2, deadLetterTopic: poison }
       "This sidecar serves publish and subscribe; these resources are ignored: state.redis db.",
       "The component orders of type redis does not know these keys, which are ignored: whatever.",
     ]);
+  });
+
+  test("what Dapr fills in: with the namespace the app's id, another uuid each time, a pod's name that must be there", async () => {
+    const groupOf = async (value: string, env: Record<string, string>) => {
+      const text = COMPONENT("p", "pubsub.redis", `{ name: redisHost, value: h }, { name: consumerID, value: "${value}" }`);
+      return (await load(text, { env, overrides: { appId: "shop" } })).settings.pubsubs.get("p")?.group;
+    };
+    const env = { NAMESPACE: "prod", POD_NAME: "shop-0" };
+    expect(await groupOf("{namespace}/{podName}/{appID}", env)).toBe("prod.shop/shop-0/shop");
+    const [one, other] = [await groupOf("{uuid}", env), await groupOf("{uuid}", env)];
+    expect(one).toMatch(/^[0-9a-f]{8}-[0-9a-f-]{27}$/);
+    expect(other).not.toBe(one);
+    const text = await mistakes(COMPONENT("p", "pubsub.in-memory", '{ name: consumerID, value: "{podName}" }'));
+    expect(text).toContain("found: the variable POD_NAME, which is not set");
+  });
+
+  test("what is to protect topics is not passed over", async () => {
+    const text = await mistakes(COMPONENT("p", "pubsub.in-memory", '{ name: publishingScopes, value: "app1=" }'));
+    expect(text).toContain('found: "app1="\n  expected: none: who reaches this sidecar may use every topic of the component');
   });
 
   test("a directory of them is read whole, and a mistake is told in its own file", async () => {

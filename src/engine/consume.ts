@@ -6,6 +6,7 @@ import { crypto } from "../pubsub/crypto.ts";
 import type { Delivery } from "../pubsub/delivery.ts";
 import { DEAD_LETTER } from "./dead-letter.ts";
 import { CONTENT_TYPE, EXPIRATION } from "./publish.ts";
+import { wantsRaw } from "./raw-payload.ts";
 
 const TTL = "ttlInSeconds";
 
@@ -37,5 +38,5 @@ function idOf({ position, data }: Delivery): string {
 
 /** Whether its publisher wanted it to be without an envelope. */
 export function sentRaw({ attributes }: Delivery): boolean {
-  return CONTENT_TYPE in attributes || attributes.rawPayload?.toLowerCase() === "true";
+  return CONTENT_TYPE in attributes || wantsRaw(attributes);
 }

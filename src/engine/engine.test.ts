@@ -46,6 +46,35 @@ test("a remembered group is made in the order that it asks for, and one that is 
   await broker.close(AbortSignal.timeout(1_000));
 });
 
+test("a component's own keys say how it is read, where a subscription does not", async () => {
+  const clock = new SteppedClock();
+  const broker = definition.open(definition.options.parse({}), { name: "broker", appId: "app1", process: "host:1", dataDir: "", clock });
+  const publish = (topic: string) => {
+    broker.publish([{ topic, data: Buffer.from(topic), attributes: {}, done: () => undefined }], new AbortController().signal);
+  };
+  for (const topic of ["theirs", "own"]) {
+    await broker.ensure(topic, [], AbortSignal.timeout(1_000));
+    publish(topic);
+  }
+  const source = { pubsub: broker, group: "app1", reading: { start: "latest", maxInFlight: 1 } } as const;
+  const app = new PlayedApp([], 1_000);
+  const engine = new Engine(new Map([["broker", source]]), app, clock, OPTIONS, UNHEARD);
+  await engine.look();
+  const own = { pubsub: "broker", topic: "own", metadata: {}, start: "earliest", policy: { maxInFlight: 2 } } as const;
+  engine.start([{ pubsub: "broker", topic: "theirs", metadata: {} }, own], []);
+  await expect.poll(() => engine.subscriptions.map(({ state }) => state)).toEqual(["running", "running"]);
+  for (const topic of ["own", "theirs", "theirs"]) publish(topic);
+  await expect
+    .poll(() => engine.subscriptions.map(({ topic, inFlight, pending }) => [topic, inFlight, pending]))
+    .toEqual([
+      ["theirs", 1, 2],
+      ["own", 2, 2],
+    ]);
+  for (let calls = 0; calls < 4; calls++) (await app.one()).answer("success");
+  await engine.drain(AbortSignal.timeout(1_000));
+  await broker.close(AbortSignal.timeout(1_000));
+});
+
 test("a subscription that the app wants otherwise is opened so once its old reader is closed", async () => {
   const clock = new SteppedClock();
   const context = { name: "broker", appId: "app1", process: "host:1", dataDir: "", clock };

@@ -1,6 +1,7 @@
 import type { AppChannel, AppSubscription } from "../app/channel.ts";
 import type { CatalogueError } from "../errors/catalogue.ts";
 import type { Clock } from "../pubsub/clock.ts";
+import type { Reading } from "../pubsub/component.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { Backlog } from "../pubsub/subscription.ts";
 import { type Own, withOwn } from "../resiliency/own.ts";
@@ -21,6 +22,8 @@ export interface Source {
   readonly pubsub: PubSub;
   /** The group that the app reads in: `consumerID`, by default the app's id. */
   readonly group: string;
+  /** How it is read, where a subscription does not say it. */
+  readonly reading?: Reading;
   /** How it is published to, where that differs from what holds for all. */
   readonly publish?: Own<PublishPolicy>;
 }
@@ -69,12 +72,12 @@ export class Engine {
     this.measures = new Measures(sources.keys());
     this.#budget = new Budget(options.publishBuffer);
     this.#memory = new Budget(options.deliveryBuffer);
-    for (const [name, { pubsub, group, publish: own = {} }] of sources) {
+    for (const [name, { pubsub, group, reading = {}, publish: own = {} }] of sources) {
       const broker = new Guarded(pubsub, clock, (status, before) => events.broker(name, status, before));
       const measures = this.measures.of(name);
       const outbox = new Outbox(broker, this.#budget, clock, withOwn(options.publish, own), options, measures);
       this.#brokers.set(name, broker);
-      this.#components.set(name, { pubsub: broker, group, maxBytes: options.maxMessageBytes, outbox, measures });
+      this.#components.set(name, { pubsub: broker, group, reading, maxBytes: options.maxMessageBytes, outbox, measures });
     }
     this.#subscriptions = new Subscriptions({
       components: this.#components,

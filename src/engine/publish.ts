@@ -7,6 +7,7 @@ import type { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { PubSubMeasures } from "../telemetry/measures.ts";
 import type { Outbox } from "./outbox.ts";
+import { wantsRaw } from "./raw-payload.ts";
 import { BreakerOpen, BufferFull, RateExceeded } from "./refusals.ts";
 import type { Message } from "./waiting.ts";
 
@@ -85,7 +86,7 @@ function envelope(request: PublishRequest, clock: Clock): Message {
   const expiresAt = ttl === undefined ? undefined : clock.now() + ttl;
   const key = metadata.partitionKey || undefined;
   const dedupId = metadata.dedupId || undefined;
-  if (metadata.rawPayload?.toLowerCase() === "true") {
+  if (wantsRaw(metadata)) {
     const attributes: Record<string, string> = { ...metadata };
     if (request.contentType !== "") attributes[CONTENT_TYPE] = request.contentType;
     if (expiresAt !== undefined) attributes[EXPIRATION] = new Date(expiresAt).toISOString();

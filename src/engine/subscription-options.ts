@@ -2,6 +2,7 @@ import type { AppSubscription } from "../app/channel.ts";
 import type { Order, Start } from "../pubsub/subscription.ts";
 import { type Own, withOwn } from "../resiliency/own.ts";
 import type { DeliveryPolicy } from "../resiliency/policy.ts";
+import { wantsRaw } from "./raw-payload.ts";
 
 /** A subscription that the configuration declares: its group exists from the start, and the app need not ask for it (D16). */
 export interface DeclaredSubscription extends AppSubscription {
@@ -44,7 +45,7 @@ export function subscriptionOptions(
   return {
     order,
     deadLetterTopic,
-    rawPayload: metadata.rawPayload?.toLowerCase() === "true",
+    rawPayload: wantsRaw(metadata),
     policy: withOwn(defaults, { ...policy, retry: { ...policy.retry, maxFailures } }),
   };
 }

@@ -1,6 +1,7 @@
 import type { AppChannel, AppSubscription } from "../app/channel.ts";
 import type { Capabilities } from "../pubsub/capabilities.ts";
 import type { Clock } from "../pubsub/clock.ts";
+import type { Reading } from "../pubsub/component.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { Backlog, Order, SubscribeRequest } from "../pubsub/subscription.ts";
 import type { DeliveryPolicy } from "../resiliency/policy.ts";
@@ -44,6 +45,8 @@ export type NamedStatus = SubscriptionStatus & { readonly pubsub: string };
 export interface Readable extends Publishing {
   /** The group that the app reads in. */
   readonly group: string;
+  /** How it is read, where a subscription does not say it. */
+  readonly reading: Reading;
 }
 
 export interface SubscriptionsGround {
@@ -124,7 +127,8 @@ export class Subscriptions {
     const { channel, clock, components, delivery, events, measures, shared } = this.#ground;
     const { pubsub, topic } = subscription;
     const component = components.get(pubsub);
-    const own = subscriptionOptions(subscription, delivery, component?.pubsub.capabilities.defaultOrder);
+    const defaults = { ...delivery, ...(component && maxInFlightOf(component.reading)) };
+    const own = subscriptionOptions(subscription, defaults, component?.pubsub.capabilities.defaultOrder);
     const refused = (reason: string): void => events.trouble(`the subscription to ${topic} in ${pubsub} is refused: ${reason}`);
     if (typeof own === "string") {
       refused(own);
@@ -220,12 +224,13 @@ export class Subscriptions {
   }
 }
 
-function requestOf(
-  { topic, group, start = "earliest", metadata }: DeclaredSubscription,
-  component: Readable,
-  order: Order = "none",
-): SubscribeRequest {
-  return { topic, group: group ?? component.group, start, order, options: metadata };
+function requestOf({ topic, group, start, metadata }: DeclaredSubscription, component: Readable, order: Order = "none"): SubscribeRequest {
+  const from = start ?? component.reading.start ?? "earliest";
+  return { topic, group: group ?? component.group, start: from, order, options: metadata };
+}
+
+function maxInFlightOf({ maxInFlight }: Reading): Pick<DeliveryPolicy, "maxInFlight"> | undefined {
+  return maxInFlight === undefined ? undefined : { maxInFlight };
 }
 
 /** No call may take longer than the broker lets us hold its message (D5). */

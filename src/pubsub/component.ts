@@ -2,6 +2,15 @@ import type { z } from "zod";
 import type { Capabilities } from "./capabilities.ts";
 import type { Clock } from "./clock.ts";
 import type { PubSub } from "./pubsub.ts";
+import type { Start } from "./subscription.ts";
+
+/** What a component's own keys say of how it is read. */
+export interface Reading {
+  /** Where a new group begins. */
+  readonly start?: Start;
+  /** Most messages of a subscription that may be with the app at once. */
+  readonly maxInFlight?: number;
+}
 
 /** What a component's `index.ts` exports as `definition`: all that the rest knows of it before it is opened. */
 export interface ComponentDefinition<Options = unknown> {
@@ -18,6 +27,8 @@ export interface ComponentDefinition<Options = unknown> {
   readonly orderingOf?: (options: Options) => Capabilities["ordering"];
   /** The group that a key of the broker's own names (`consumerGroup`), before `consumerID`, which every component has. Absent: there is no such key. */
   readonly groupOf?: (options: Options) => string | undefined;
+  /** What keys of the broker's own (`initialOffset`, `concurrency`) say of its subscriptions, where these say nothing themselves. */
+  readonly readingOf?: (options: Options) => Reading;
   /** Makes the component. Synchronous and without I/O: a broker that is absent must not keep the sidecar from starting (D9). */
   open(options: Options, context: ComponentContext): PubSub;
 }

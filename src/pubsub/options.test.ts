@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bytes, count, duration, flag, oneOf, parseBytes, parseDuration } from "./options.ts";
+import { bytes, count, duration, flag, oneOf, parseBytes, parseDuration, secondsOrDuration } from "./options.ts";
 
 test.each([
   ["15s", 15_000],
@@ -30,6 +30,27 @@ test("Layotto's strings and typed scalars mean the same", () => {
   expect([count().parse("7"), count().parse(7)]).toEqual([7, 7]);
   expect([flag().parse("TRUE"), flag().parse(true), flag().parse("0")]).toEqual([true, true, false]);
   expect(oneOf(["node", "cluster"]).parse("Cluster")).toBe("cluster");
+});
+
+test.each([
+  ["10", 10_000],
+  [0.5, 500],
+  ["1m30s", 90_000],
+  ["250ms", 250],
+  ["601", undefined],
+  ["10 seconds", undefined],
+  [-1, undefined],
+  [true, undefined],
+])("where a bare number is seconds %j is %j ms", (value, ms) => {
+  expect(secondsOrDuration(600_000).safeParse(value).data).toBe(ms);
+});
+
+test.each([
+  [["t", "Yes", "y", "ON", "1", " true "], true],
+  [["f", "No", "n", "OFF", "0", "false"], false],
+  [["", "2", "truth"], undefined],
+])("%j are %j as Go and Dapr write it", (texts, value) => {
+  for (const text of texts) expect(flag().safeParse(text).data).toBe(value);
 });
 
 test("an error says what was expected", () => {

@@ -59,6 +59,21 @@ const DURATION = parsed(
 /** Milliseconds. Accepts `15s`, `1h30m`, `250ms` or a number of milliseconds. */
 export const duration = (): z.ZodType<number, unknown> => DURATION;
 
+/**
+ * Milliseconds, up to `most`. As `duration`, but a bare number is seconds: so are Dapr's, but for those of Redis. The bound keeps a number
+ * that was meant in milliseconds from being taken for hours.
+ */
+export const secondsOrDuration = (most: number): z.ZodType<number, unknown> =>
+  parsed(
+    `a duration such as 15s or 1m30s, or a number of seconds, up to ${most / 60_000}m`,
+    [NUMBER, matching(/^\s*(\d+(\.\d+)?|(\d+(\.\d+)?(ms|s|m|h|d))+)\s*$/)],
+    (value) => {
+      const text = typeof value === "number" ? String(value) : typeof value === "string" ? value : "";
+      const parsed = parseDuration(/[a-z]/.test(text) ? text : `${text.trim()}s`);
+      return parsed !== undefined && parsed <= most ? parsed : undefined;
+    },
+  );
+
 const BYTES = parsed(
   "a size such as 64MiB, 256KB or a number of bytes",
   [NUMBER, matching(/^\s*\d+(\.\d+)?\s*([kKmMgG]?[iI]?[bB])?\s*$/)],
@@ -80,10 +95,13 @@ export const count = (least = 0, most = Number.MAX_SAFE_INTEGER): z.ZodType<numb
     },
   );
 
+// Beside the plain words those that Go and Dapr take.
+const [YES, NO] = [new Set(["true", "t", "yes", "y", "on", "1"]), new Set(["false", "f", "no", "n", "off", "0"])];
+
 const FLAG = parsed("true or false", [{ type: "boolean" }, { enum: ["true", "false"] }], (value) => {
   if (typeof value === "boolean") return value;
   const text = typeof value === "string" ? value.trim().toLowerCase() : "";
-  return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : undefined;
+  return YES.has(text) ? true : NO.has(text) ? false : undefined;
 });
 
 /** true or false, also as text. */

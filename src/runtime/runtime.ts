@@ -39,8 +39,8 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
   const context = { appId, process: `${hostname()}:${process.pid}-${mark()}`, dataDir, clock };
   const sources = new Map(
     [...settings.pubsubs].map(([name, one]) => {
-      const own = one.publish && { publish: one.publish };
-      return [name, { pubsub: one.open({ ...context, name }), group: one.group, ...own }];
+      const { group, reading = {}, publish = {} } = one;
+      return [name, { pubsub: one.open({ ...context, name }), group, reading, publish }];
     }),
   );
   const channel = appAddress === undefined ? undefined : new GrpcChannel(appAddress);

@@ -1,7 +1,7 @@
 import type { EngineOptions } from "../engine/engine.ts";
 import type { DeclaredSubscription } from "../engine/subscription-options.ts";
 import type { Capabilities } from "../pubsub/capabilities.ts";
-import type { ComponentContext } from "../pubsub/component.ts";
+import type { ComponentContext, Reading } from "../pubsub/component.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { Own } from "../resiliency/own.ts";
 import type { PublishPolicy } from "../resiliency/policy.ts";
@@ -13,6 +13,8 @@ export interface ConfiguredPubSub {
   readonly group: string;
   /** The finest order that its subscriptions can have. */
   readonly ordering: Capabilities["ordering"];
+  /** How it is read, where its own keys say so and a subscription does not. */
+  readonly reading?: Reading;
   /** How it is published to, where that differs from what holds for all. */
   readonly publish?: Own<PublishPolicy>;
   open(context: ComponentContext): PubSub;

@@ -1,9 +1,13 @@
 import { z } from "zod";
 import { crypto } from "../../pubsub/crypto.ts";
-import { bytes, count, duration, flag, ignored, oneOf, orDefault, text } from "../../pubsub/options.ts";
+import { bytes, count, duration, flag, ignored, oneOf, orDefault, secondsOrDuration, text } from "../../pubsub/options.ts";
 import { COMPRESSIONS } from "./wire/compression.ts";
 
 const MIB = 2 ** 20;
+const MINUTE_MS = 60_000;
+
+/** Dapr's word for a time. */
+const seconds = (mostMinutes: number) => secondsOrDuration(mostMinutes * MINUTE_MS);
 
 const refused = (what: string, instead: string) =>
   text()
@@ -16,7 +20,7 @@ const refused = (what: string, instead: string) =>
 const MECHANISMS = ["PLAIN", "PLAINTEXT", "SCRAM-SHA-256", "SCRAM-SHA-512", "SHA-256", "SHA-512"] as const;
 const AUTH_TYPES = ["none", "password", "mtls", "oidc", "certificate"] as const;
 
-/** The keys of `metadata`: Layotto's and Dapr's with their defaults, then our own. */
+/** The keys of `metadata`: Layotto's and Dapr's with their defaults, then our own. Bare numbers in Dapr's times are seconds, as they are there; in our own milliseconds. */
 export const kafkaOptions = z
   .strictObject({
     brokers: text().describe("`host:port`, or a comma list of some of the cluster's brokers."),
@@ -44,16 +48,19 @@ export const kafkaOptions = z
     enableTLS: orDefault(flag(), false).describe("By TLS, whatever authType is. Default false: see authType."),
     maxMessageBytes: bytes()
       .optional()
-      .describe("Most bytes of one message. Default: what the broker takes (Layotto's default of 1024 is not kept to)."),
-    heartbeatInterval: orDefault(duration(), 3_000).describe(
-      "How often a reader gives sign of life: at most a third of sessionTimeout. Default 3s.",
+      .describe("Most bytes of one message. Default: what the broker takes (Dapr documents 1024, and does not keep to it)."),
+    heartbeatInterval: orDefault(seconds(10), 3_000).describe(
+      "How often a reader gives sign of life: at most a third of sessionTimeout. A bare number is seconds. Default 3s.",
     ),
-    sessionTimeout: orDefault(duration(), 10_000).describe(
-      "How long a reader keeps its partitions without a sign of life: at least three times heartbeatInterval. Default 10s.",
+    sessionTimeout: orDefault(seconds(30), 10_000).describe(
+      "How long a reader keeps its partitions without a sign of life: at least three times heartbeatInterval. A bare number is seconds. Default 10s.",
     ),
     consumerFetchMin: orDefault(bytes(), 1).describe("Least bytes that a fetch waits for. Default 1."),
     consumerFetchDefault: orDefault(bytes(), MIB).describe("Most bytes of one fetch, as far as the window allows. Default 1MiB."),
     compression: orDefault(oneOf(COMPRESSIONS), "none").describe("Of what is published: none (default), gzip, snappy, lz4 or zstd."),
+    partitioner: orDefault(oneOf(["murmur2", "fnv1a"]), "murmur2").describe(
+      "How the partition of a key is chosen: `murmur2` (default), as Java's client does, or `fnv1a`, as Go Layotto and Dapr do. Who publishes to one topic must use the same.",
+    ),
     producerRequiredAcks: orDefault(oneOf(["all", "-1", "1", "0", "local", "none"]), "all").describe(
       "Must be `all` (default): with less a message that was acknowledged may be lost, and the component is not used.",
     ),
@@ -63,15 +70,17 @@ export const kafkaOptions = z
     excludeHeaderMetaRegex: text()
       .optional()
       .describe("Metadata whose name matches is neither published as a header nor delivered from one."),
-    clientConnectionTopicMetadataRefreshInterval: orDefault(duration(), 60_000).describe(
-      "How often we look for new partitions and moved leaders unasked. Default 1m (Dapr: 8m). Health's question, every 5s, does so too.",
+    initialOffset: z
+      .preprocess((value) => (value === "" ? undefined : value), oneOf(["newest", "oldest"]).optional())
+      .describe("Where a new group begins, unless its subscription has a `start`: `oldest` (default; Dapr, Layotto: newest) or `newest`."),
+    clientConnectionTopicMetadataRefreshInterval: orDefault(seconds(60), 60_000).describe(
+      "How often we look for new partitions and moved leaders unasked. A bare number is seconds. Default 1m (Dapr: 8m). Health's question, every 5s, does so too.",
     ),
-    dialTimeout: orDefault(duration(), 5_000).describe("Longest wait for a connection. Default 5s (Dapr: 30s)."),
-    readTimeout: orDefault(duration(), 5_000).describe(
-      "Longest silence of a broker that owes a reply; then the connection is made anew. Default 5s (Dapr: 30s).",
+    dialTimeout: orDefault(seconds(10), 5_000).describe("Longest wait for a connection. A bare number is seconds. Default 5s (Dapr: 30s)."),
+    readTimeout: orDefault(seconds(10), 5_000).describe(
+      "Longest silence of a broker that owes a reply; then the connection is made anew. A bare number is seconds. Default 5s (Dapr: 30s).",
     ),
 
-    initialOffset: ignored("where a new group begins is its subscription's `start`, by default the oldest message"),
     version: ignored("each broker tells what it speaks"),
     channelBufferSize: ignored("the subscription's own limits decide"),
     writeTimeout: ignored("readTimeout notices a broker that takes no bytes"),
@@ -83,6 +92,14 @@ export const kafkaOptions = z
     backOffDuration: ignored("the engine retries, by the subscription's own policy"),
     backOffMaxRetries: ignored("the engine retries, by the subscription's own policy"),
     consumerGroupRebalanceStrategy: ignored("partitions are shared cooperatively, and stay where they are"),
+    backOffPolicy: ignored("the engine retries, by the subscription's own policy"),
+    backOffInitialInterval: ignored("the engine retries, by the subscription's own policy"),
+    backOffMaxInterval: ignored("the engine retries, by the subscription's own policy"),
+    backOffMaxElapsedTime: ignored("the engine retries, by the subscription's own policy"),
+    backOffMultiplier: ignored("the engine retries, by the subscription's own policy"),
+    backOffRandomizationFactor: ignored("the engine retries, by the subscription's own policy"),
+    schemaCachingEnabled: ignored("there is no schema registry"),
+    schemaLatestVersionCacheTTL: ignored("there is no schema registry"),
     schemaRegistryURL: refused("a schema registry", "payloads travel as they are"),
     schemaRegistryAPIKey: refused("a schema registry", "payloads travel as they are"),
     schemaRegistryAPISecret: refused("a schema registry", "payloads travel as they are"),

@@ -155,5 +155,6 @@ export const definition: ComponentDefinition<KafkaOptions> = {
   capabilities,
   options: kafkaOptions,
   groupOf: ({ consumerGroup }) => consumerGroup,
+  readingOf: ({ initialOffset }) => ({ start: initialOffset === "newest" ? "latest" : "earliest" }),
   open: (options, context) => new Kafka(options, context),
 };

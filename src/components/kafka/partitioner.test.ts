@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { murmur2, partitionOf } from "./partitioner.ts";
+import { fnv1a, murmur2, partitionOf } from "./partitioner.ts";
 
 /** From the tests of Java's own client. */
 const KNOWN: readonly (readonly [string, number])[] = [
@@ -13,6 +13,20 @@ const KNOWN: readonly (readonly [string, number])[] = [
 
 test.each(KNOWN)("the hash of %s is that of Java's client", (text, hash) => {
   expect(murmur2(Buffer.from(text))).toBe(hash);
+});
+
+test.each([
+  ["", 0x811c9dc5],
+  ["a", 0xe40c292c],
+  ["foobar", 0xbf9cf968],
+])("the hash of %j is that of FNV-1a", (text, hash) => {
+  expect(fnv1a(Buffer.from(text))).toBe(hash);
+});
+
+test("the partition is Sarama's, which takes the hash for a signed number and drops the sign of what is left", () => {
+  // As Go computes it: int32(0xbf9cf968) % 7 is -4.
+  expect(partitionOf("foobar", [0, 0, 0, 0, 0, 0, 0], 0, "fnv1a")).toBe(4);
+  expect(partitionOf("foobar", [0, 0, 0, 0, 0, 0, 0], 0)).toBe((murmur2(Buffer.from("foobar")) & 0x7fffffff) % 7);
 });
 
 test("a key has its partition, whoever leads it, and messages without one go where somebody does", () => {

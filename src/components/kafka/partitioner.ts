@@ -1,8 +1,23 @@
-/** Which partition a message goes to. With a key always the same one, and the one that Java's client would choose. */
-export function partitionOf(key: string | undefined, leaders: readonly number[], turn: number): number {
+/** The partition of a key among so many, as other clients choose it. */
+const PARTITIONERS = {
+  /** Java's, and those made after it. */
+  murmur2: (key: Uint8Array, count: number): number => (murmur2(key) & 0x7fffffff) % count,
+  /** Sarama's, and so Go Layotto's and Dapr's. */
+  fnv1a: (key: Uint8Array, count: number): number => Math.abs((fnv1a(key) | 0) % count),
+};
+
+export type Partitioner = keyof typeof PARTITIONERS;
+
+/** Which partition a message goes to. With a key always the same one. */
+export function partitionOf(
+  key: string | undefined,
+  leaders: readonly number[],
+  turn: number,
+  partitioner: Partitioner = "murmur2",
+): number {
   const count = leaders.length;
   if (count === 1) return 0;
-  if (key !== undefined) return (murmur2(Buffer.from(key)) & 0x7fffffff) % count;
+  if (key !== undefined) return PARTITIONERS[partitioner](Buffer.from(key), count);
   for (let tried = 0; tried < count; tried++) {
     const partition = (turn + tried) % count;
     if ((leaders[partition] as number) >= 0) return partition;
@@ -35,4 +50,11 @@ export function murmur2(data: Uint8Array): number {
   hash ^= hash >>> 13;
   hash = Math.imul(hash, M);
   return hash ^ (hash >>> 15);
+}
+
+/** FNV-1a of 32 bits. */
+export function fnv1a(data: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (const byte of data) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash >>> 0;
 }

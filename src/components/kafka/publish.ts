@@ -105,7 +105,7 @@ class Call {
   }
 
   add(topic: Topic, message: Outgoing, turn: number): void {
-    const partition = partitionOf(message.key, topic.leaders, turn);
+    const partition = partitionOf(message.key, topic.leaders, turn, this.#cluster.ground.options.partitioner);
     const leader = topic.leaders[partition] ?? -1;
     let shares = this.#byLeader.get(leader);
     if (!shares) {

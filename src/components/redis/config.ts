@@ -16,8 +16,8 @@ export const redisOptions = z
     redisPassword: text().optional().describe("Password of the user, or of the default user."),
     sentinelUsername: text().optional().describe("User at the Sentinels."),
     sentinelPassword: text().optional().describe("Password at the Sentinels."),
-    redisType: orDefault(oneOf(["node", "cluster"]), "node").describe("`node` (default) or `cluster`."),
-    redisDB: orDefault(count(0), 0).describe("Database number, 0 by default. A cluster has only 0."),
+    redisType: orDefault(oneOf(["node", "cluster"]), "node").describe("`node` (default) or `cluster`. Without effect with failover."),
+    redisDB: orDefault(count(0), 0).describe("Database number, 0 by default. Without effect with a cluster, which has only 0."),
     failover: orDefault(flag(), false).describe("redisHost names Sentinels, which are asked for the master. Default false."),
     sentinelMasterName: text().optional().describe("The master's name at the Sentinels. Needed with failover."),
     enableTLS: orDefault(flag(), false).describe("Connect by TLS. Default false."),
@@ -32,15 +32,17 @@ export const redisOptions = z
       "How long another program's consumer (Go Layotto, Dapr) may hold a message before it is taken over. Default 60s; 0 means the default.",
     ),
     queueDepth: orDefault(count(1, 10_000), 100).describe("Most messages of one read. Default 100."),
-    dialTimeout: orDefault(duration(), 5_000).describe("Longest wait for a connection. Default 5s."),
+    concurrency: orDefault(count(), 0).describe(
+      "Most messages with the app at once, of each subscription that does not say it. Default 0: delivery.maxInFlight decides.",
+    ),
+    dialTimeout: orDefault(duration(), 5_000).describe("Longest wait for a connection. Default 5s; 0 means the default."),
     readTimeout: orDefault(duration(), 3_000).describe(
-      "Longest silence of a server that owes a reply; then the connection is made anew. Default 3s.",
+      "Longest silence of a server that owes a reply; then the connection is made anew. Default 3s; 0 means the default.",
     ),
     redisMinRetryInterval: orDefault(duration(), 8).describe("First wait before connecting again. Default 8ms."),
     redisMaxRetryInterval: orDefault(duration(), 512).describe("Longest wait before connecting again. Default 512ms."),
 
     writeTimeout: ignored("readTimeout notices a server that takes no bytes"),
-    concurrency: ignored("the subscription's own limits decide"),
     redisMaxRetries: ignored("the engine decides what is tried again"),
     poolSize: pool(),
     poolTimeout: pool(),
@@ -51,6 +53,7 @@ export const redisOptions = z
     maxLenApprox: ignored("it would delete unread messages; acknowledged ones are trimmed instead (see retainMs)"),
     streamTTL: ignored("it would delete unread messages; acknowledged ones are trimmed instead (see retainMs)"),
     useEntraID: unsupported("sign-in by Entra ID"),
+    useAzureAD: unsupported("sign-in by Entra ID"),
     useOIDC: unsupported("sign-in by OIDC"),
 
     lease: orDefault(duration(), 15_000).describe(
@@ -69,6 +72,11 @@ export const redisOptions = z
     hosts: parseHosts(options.redisHost, options.redisPort),
     redeliverInterval: options.redeliverInterval || 1_000,
     processingTimeout: options.processingTimeout || 60_000,
+    dialTimeout: options.dialTimeout || 5_000,
+    readTimeout: options.readTimeout || 3_000,
+    // Go Layotto takes a list of Sentinels only where redisType is cluster.
+    redisType: options.failover ? "node" : options.redisType,
+    redisDB: options.redisType === "cluster" && !options.failover ? 0 : options.redisDB,
   }))
   .superRefine((options, context) => {
     const refuse = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message, input: undefined });
@@ -76,14 +84,10 @@ export const redisOptions = z
     if (options.hosts.length > 1 && options.redisType === "node" && !options.failover) {
       refuse("redisHost", "a list of hosts needs redisType cluster, or failover");
     }
-    if (options.redisType === "cluster" && options.redisDB !== 0) refuse("redisDB", "a cluster has only database 0");
-    if (options.redisType === "cluster" && options.failover) refuse("failover", "a cluster has its own failover: use one of the two");
     if (options.failover && !options.sentinelMasterName) refuse("sentinelMasterName", "failover needs the master's name");
     if (!options.clientCert !== !options.clientKey) refuse("clientCert", "clientCert and clientKey belong together");
     if (options.heartbeat <= 0 || options.heartbeat > options.lease / 3) refuse("heartbeat", "expected at most a third of the lease");
-    for (const key of ["readTimeout", "trimInterval", "dialTimeout"] as const) {
-      if (options[key] <= 0) refuse(key, "expected more than 0");
-    }
+    if (options.trimInterval <= 0) refuse("trimInterval", "expected more than 0");
   });
 
 export type RedisOptions = z.output<typeof redisOptions>;

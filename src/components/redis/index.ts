@@ -154,5 +154,6 @@ export const definition: ComponentDefinition<RedisOptions> = {
   type: "redis",
   capabilities,
   options: redisOptions,
+  readingOf: ({ concurrency }) => (concurrency > 0 ? { maxInFlight: concurrency } : {}),
   open: (options, context) => new RedisStreams(options, context),
 };

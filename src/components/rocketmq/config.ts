@@ -32,6 +32,7 @@ export const rocketmqOptions = z
     securityToken: text().optional().describe("Token of temporary credentials."),
     nameSpace: orDefault(text(), "").describe("Namespace of topics and groups, where the server has namespaces."),
     consumerGroup: orDefault(text(), "").describe("Another word for consumerID: the group."),
+    groupName: orDefault(text(), "").describe("Older name of consumerGroup."),
     enableTLS: orDefault(flag(), false).describe("Connect to the proxy by TLS. Default false."),
     insecureSkipTLSVerify: orDefault(flag(), false).describe(
       "Accept any server certificate; a proxy makes itself one by default. Default false.",
@@ -62,10 +63,11 @@ export const rocketmqOptions = z
     maxReconsumeTimes: ignored("the subscription's retry decides; groups that are created have no limit of their own"),
     instanceName: ignored("each process has a client id of its own"),
     producerGroup: ignored("RocketMQ 5 has no producer groups"),
-    groupName: ignored("RocketMQ 5 has no producer groups"),
     retries: ignored("the engine decides what is tried again"),
     producerQueueSelector: ignored("the proxy chooses the queue; partitionKey keeps messages together"),
+    queueSelector: ignored("the proxy chooses the queue; partitionKey keeps messages together"),
     fromWhere: ignored("the subscription's start decides"),
+    consumeFromWhere: ignored("the subscription's start decides"),
     consumeTimestamp: ignored("the subscription's start decides"),
     consumeMessageBatchMaxSize: pull(),
     consumeConcurrentlyMaxSpan: pull(),
@@ -82,10 +84,11 @@ export const rocketmqOptions = z
     sendTimeOut: ignored("see sendTimeOutSec"),
     "content-type": ignored("each event has its own"),
     logLevel: ignored("there is one log"),
-    mspProperties: ignored("it belongs to another product"),
+    mspProperties: ignored("all properties of a message are delivered"),
   })
   .transform((options) => ({
     ...options,
+    consumerGroup: options.consumerGroup || options.groupName,
     proxies: parseAddresses(options.endpoints, 8081),
     nameServers: parseAddresses(options.nameServer, 9876),
     sendTimeoutMs: (options.sendTimeOutSec || 30) * 1_000,

@@ -41,14 +41,18 @@ export const snsSqsOptions = z
       "Seconds that a receive waits for a message, at most half of messageVisibilityTimeout; more costs fewer calls, and a sidecar that stops waits for it. Default 2.",
     ),
     messageMaxNumber: orDefault(count(1, 10), 10).describe("Most messages of one receive. Default 10."),
+    concurrencyMode: orDefault(oneOf(["parallel", "single"]), "parallel").describe(
+      "`single`: one message is with the app at a time, of each subscription that does not say otherwise. `parallel` (default): as concurrencyLimit says.",
+    ),
+    concurrencyLimit: orDefault(count(), 0).describe(
+      "Most messages with the app at once, of each subscription that does not say it. Default 0: delivery.maxInFlight decides.",
+    ),
     assetsManagementTimeoutSeconds: ignored("requestTimeout bounds every call"),
 
     messageRetryLimit: ignored("retry.maxFailures decides, and nothing is deleted unless it was handled"),
     messageReceiveLimit: ignored("receives are no failures; retry.maxFailures decides"),
     sqsDeadLettersQueueName: ignored("deadLetterTopic of the subscription decides"),
     disableDeleteOnRetryLimit: ignored("nothing is deleted unless it was handled"),
-    concurrencyMode: ignored("the subscription's own limits decide"),
-    concurrencyLimit: ignored("the subscription's own limits decide"),
     partition: ignored("the region tells it"),
     awsAccountID: older("accessKey"),
     awsSecret: older("secretKey"),

@@ -166,6 +166,10 @@ export const definition: ComponentDefinition<SnsSqsOptions> = {
   type: "snssqs",
   capabilities,
   options: snsSqsOptions,
+  readingOf: ({ concurrencyMode, concurrencyLimit }) => {
+    const most = concurrencyMode === "single" ? 1 : concurrencyLimit;
+    return most > 0 ? { maxInFlight: most } : {};
+  },
   orderingOf: ({ fifo }) => (fifo ? capabilities : standard).ordering,
   open: (options, context) => new SnsSqs(options, context),
 };

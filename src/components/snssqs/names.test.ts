@@ -14,6 +14,12 @@ test("a name that AWS takes stays as it is", () => {
   expect(queueName("orders", "app1", true).name).toBe("orders--app1.fifo");
 });
 
+test("a FIFO topic is the same with AWS's suffix and without, and has it once", () => {
+  expect(topicName("orders.fifo", true).name).toBe("orders.fifo");
+  expect(queueName("orders.fifo", "app1", true).name).toBe("orders--app1.fifo");
+  expect(topicName("orders.fifo", false).name).toBe("orders_x2E_fifo");
+});
+
 test("other characters are escaped", () => {
   expect(topicName("orders.created/雪", false).name).toBe("orders_x2E_created_x2F__x96EA_");
   expect(topicName("a_x2E_b", false).name).toBe("a_x5F_x2E_b");

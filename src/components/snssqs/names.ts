@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 /**
  * Names of ours as names of AWS. SNS and SQS take letters, digits, `-` and `_`. A name of those stays as it is; any other character is
  * written `_xHEX_` by its code point, and so is a `_` that would look like the beginning of that. A name that is too long keeps its
- * beginning, and ends in `__xH` and a hash. No two names of ours become one.
+ * beginning, and ends in `__xH` and a hash. No two names of ours become one, but for the `.fifo` that AWS wants at the end of a FIFO
+ * topic's name: who writes it means the same topic as who leaves it to us.
  */
 const TOPIC_LENGTH = 256;
 const QUEUE_LENGTH = 80;
@@ -22,12 +23,13 @@ export interface AwsName {
 }
 
 export function topicName(topic: string, fifo: boolean): AwsName {
-  return fitted(encodeName(topic), topic, TOPIC_LENGTH, fifo);
+  const bare = fifo ? withoutFifo(topic) : topic;
+  return fitted(encodeName(bare), bare, TOPIC_LENGTH, fifo);
 }
 
 export function queueName(topic: string, group: string, fifo: boolean): AwsName {
-  const parts = [part(topic), part(group)];
-  return fitted(parts.join(SEPARATOR), JSON.stringify([topic, group]), QUEUE_LENGTH, fifo);
+  const bare = fifo ? withoutFifo(topic) : topic;
+  return fitted([part(bare), part(group)].join(SEPARATOR), JSON.stringify([bare, group]), QUEUE_LENGTH, fifo);
 }
 
 /** Only tags tell what it stands for. */
