@@ -28,6 +28,11 @@ export class Window {
     return this.#messages <= 0 || this.#bytes <= 0;
   }
 
+  /** How many messages of the mean size it admits when nothing is lent. */
+  get capacity(): number {
+    return Math.max(1, Math.min(this.#messages, Math.floor(this.#bytes / this.#meanSize)));
+  }
+
   /** How many bytes may still be lent; 0 when there is no room for a message either. */
   get bytes(): number {
     return this.#messages <= this.#lentMessages ? 0 : Math.max(0, this.#bytes - this.#lentBytes);

@@ -6,6 +6,8 @@ import { Arrivals } from "./arrivals.ts";
 /** A sink that keeps what it is lent until the behaviour asks for it. */
 export class Recorder implements Sink {
   readonly lostOnes: Delivery[] = [];
+  /** What kept it from reading, or undefined where it went on, in the order in which it was told. */
+  readonly interruptions: (PubSubError | undefined)[] = [];
   readonly #arrivals: Arrivals<Delivery>;
 
   constructor(patienceMs?: number) {
@@ -29,8 +31,8 @@ export class Recorder implements Sink {
     this.lostOnes.push(...batch);
   }
 
-  interrupted(_error?: PubSubError): void {
-    // A reader that is cut off and returns shows in what it delivers.
+  interrupted(error?: PubSubError): void {
+    this.interruptions.push(error);
   }
 
   /** The next `count` deliveries. Rejects, saying what came, when they do not come in time. */

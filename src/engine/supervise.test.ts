@@ -74,6 +74,26 @@ test("a reader that died is made again", async () => {
   expect([t.supervised.status.state, t.windows]).toEqual(["running", [7, 7]]);
 });
 
+test("a reader that dies as soon as it is opened is made again ever more rarely, and is told once; one that has worked, soon", async () => {
+  const t = setUp();
+  const denied = new PubSubError("permission_denied", "not allowed to read", { permanent: true });
+  for (const [index, wait] of [100, 200, 400, 800].entries()) {
+    await t.accept(index);
+    t.opened[index]?.died.resolve(denied);
+    await settled();
+    t.clock.advance(wait - 1);
+    expect(t.opened).toHaveLength(index + 1);
+    t.clock.advance(1);
+  }
+  expect(t.refusals).toEqual(["not allowed to read"]);
+  await t.accept(4);
+  t.clock.advance(10_000);
+  t.opened[4]?.died.resolve(denied);
+  await settled();
+  t.clock.advance(100);
+  expect([t.opened.length, t.refusals.length]).toEqual([6, 2]);
+});
+
 test("closing pauses, closes the reader, and opens no other", async () => {
   const t = setUp();
   await t.accept(0);

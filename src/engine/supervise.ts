@@ -13,6 +13,8 @@ import type { Measured, ReaderOptions, Shared } from "./reader-options.ts";
 const WATCH_MS = 30_000;
 const BACKLOG_MS = 5_000;
 const REOPEN: Backoff = { firstMs: 100, mostMs: 5_000 };
+/** A reader that lived so long had been working: what ends it is new. */
+const STEADY_MS = 10_000;
 
 /** How a subscription is doing, in the words that health shows. */
 export interface SubscriptionStatus {
@@ -44,6 +46,7 @@ export class Supervised {
   #subscription: Subscription | undefined;
   #problem: string | undefined = "not yet asked";
   #failures = 0;
+  #openedAt = 0;
   #cancelRetry: () => void = () => undefined;
   #cancelWatch: () => void = () => undefined;
   #rebuilt = 0;
@@ -112,8 +115,7 @@ export class Supervised {
       const subscription = await this.#pubsub.subscribe(this.#request, this.#reader);
       this.#subscription = subscription;
       this.#problem = undefined;
-      this.#told = undefined;
-      this.#failures = 0;
+      this.#openedAt = this.#clock.elapsed();
       this.#reader.interrupted();
       if (!this.#closed) this.#reader.use(subscription);
       void subscription.closed.then((error) => this.#ended(error));
@@ -149,6 +151,10 @@ export class Supervised {
 
   #ended(error: PubSubError | undefined): void {
     if (this.#closed) return;
+    if (this.#subscription && this.#clock.elapsed() - this.#openedAt >= STEADY_MS) {
+      this.#failures = 0;
+      this.#told = undefined;
+    }
     this.#subscription = undefined;
     this.#problem = error?.message ?? "the reader ended";
     this.#failures += 1;

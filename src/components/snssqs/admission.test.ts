@@ -102,12 +102,23 @@ test("what one queue does not tell stays as it was, and keeps nothing from the o
   for (const name of ["t--g", "t--other"]) aws.set(name, { KmsMasterKeyId: "alias/mine" });
   await entities.inspect(patience);
   for (const name of ["t--g", "t--other"]) aws.set(name, { KmsMasterKeyId: "" });
-  for (const failure of ["RequestThrottled", "AccessDenied", "QueueDoesNotExist"]) {
+  for (const failure of ["RequestThrottled", "AccessDenied"]) {
     aws.failing.set("GetQueueAttributes t--g", failure);
     await entities.inspect(patience);
     expect(found()).toEqual(["snssqs.kms-key"]);
     expect(entities.knows(GROUP)).toBe(true);
   }
+});
+
+test("the queue of a group that nobody reads is made again when it is gone: its subscription alone keeps nothing", async () => {
+  for (const request of [GROUP, OTHER]) await entities.group(request);
+  aws.queues.delete("t--g");
+  await entities.inspect(patience);
+  expect([aws.queues.has("t--g"), entities.knows(GROUP), aws.queuesOf("t")]).toEqual([true, true, ["t--g", "t--other"]]);
+  aws.queues.delete("t--g");
+  entities.leave(GROUP);
+  await entities.inspect(patience);
+  expect(aws.queues.has("t--g")).toBe(false);
 });
 
 const CHANGES: readonly [what: string, attributes: Record<string, string>, id: string][] = [

@@ -101,15 +101,24 @@ export class Admission {
     const candidates = [...this.#refused.values(), ...this.#admitted.values()].map(({ candidate }) => candidate).values();
     const one = async () => {
       for (const candidate of candidates) {
-        await this.#inspect(aws, candidate, lookUp, signal).catch((error: unknown) => {
-          if (isMissing(asPubSubError(error))) this.#refused.delete(candidate.name);
+        await this.#inspect(aws, candidate, signal, lookUp).catch((error: unknown) => {
+          if (isMissing(asPubSubError(error))) return this.#vanished(candidate, signal, lookUp);
         });
       }
     };
     await Promise.all(Array.from({ length: MOST_INSPECTING }, one));
   }
 
-  async #inspect(aws: Aws, candidate: Candidate, lookUp: LookUp, signal: AbortSignal): Promise<void> {
+  /** Its subscription stands, and SNS drops what it cannot deliver. A group without a reader has nobody else who would notice. */
+  async #vanished({ name, group }: Candidate, signal: AbortSignal, lookUp: LookUp): Promise<void> {
+    this.#refused.delete(name);
+    if (!group) return;
+    this.forget(group.request);
+    // What cannot be made now is tried again with what is published or read.
+    await within(lookUp(group.request), signal, "looking up a queue").catch(asPubSubError);
+  }
+
+  async #inspect(aws: Aws, candidate: Candidate, signal: AbortSignal, lookUp: LookUp): Promise<void> {
     const { url, group } = candidate;
     const attributes = await this.#directory.attributes(aws, url, signal);
     const refused = this.refusal(candidate, attributes);

@@ -51,7 +51,8 @@ export class Aws {
     });
     this.sns = new SNS(common(options.maxConnections));
     // TLS protects what SQS would have checked by MD5, which a Node in FIPS mode does not have.
-    const ofQueues = { useQueueUrlAsEndpoint: options.endpoint === undefined, md5: false as const };
+    // Nor is the URL of a queue the address to ask: what the environment says of that would count for nothing.
+    const ofQueues = { useQueueUrlAsEndpoint: false, md5: false as const };
     this.sqs = new SQS({ ...common(options.maxConnections), ...ofQueues });
     this.#polling = new SQS({ ...common(POLLING_CONNECTIONS), ...ofQueues });
     this.#options = options;
@@ -63,12 +64,14 @@ export class Aws {
     return this.call("PublishBatch", (options) => this.sns.publishBatch(input, options), signal);
   }
 
-  async receive(QueueUrl: string, MaxNumberOfMessages: number, signal: AbortSignal): Promise<readonly Message[]> {
+  /** `attempt`: asked again with the same, a FIFO queue gives what it gave the first time. */
+  async receive(QueueUrl: string, MaxNumberOfMessages: number, signal: AbortSignal, attempt?: string): Promise<readonly Message[]> {
     const input: ReceiveMessageCommandInput = {
       QueueUrl,
       MaxNumberOfMessages,
       WaitTimeSeconds: this.#options.waitSeconds,
       VisibilityTimeout: this.#options.leaseSeconds,
+      ...(attempt !== undefined && { ReceiveRequestAttemptId: attempt }),
       MessageAttributeNames: ["All"],
       MessageSystemAttributeNames: ["ApproximateReceiveCount", "SentTimestamp", "MessageGroupId"],
     };

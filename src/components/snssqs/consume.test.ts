@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { textsOf } from "../../conformance/bench.ts";
+import { PubSubError } from "../../pubsub/error.ts";
 import { message, PlayedReader } from "./reader.fixture.ts";
 
 const LEASE_MS = 30_000;
@@ -63,6 +64,60 @@ test("nothing is received while more than a thousand settlements do not stand", 
     await turn();
   }
   expect(deleted).toBeLessThan(1_100);
+});
+
+test("where settling is forbidden the reader lives, keeps what it has, says so, and settles once it may", async () => {
+  const { reader, clock, sink, receives, deletes, changes } = new PlayedReader();
+  (await receives.next()).answer([message("m")]);
+  const delivery = await sink.one();
+  (await receives.next()).answer([]);
+  expect(delivery.ack()).toBe(true);
+  const denied = new PubSubError("permission_denied", "no right to delete", { permanent: true });
+  const flushed = expect(reader.flush(AbortSignal.timeout(5_000))).rejects.toBe(denied);
+  (await deletes.next()).fail(denied);
+  await flushed;
+  // Messages still come, which says nothing of settling.
+  (await receives.next()).answer([]);
+  await turn();
+  expect([sink.interruptions.at(-1), sink.lostOnes]).toEqual([denied, []]);
+  clock.advance(LEASE_MS / 3);
+  (await changes.next()).answer({});
+  const again = await deletes.next();
+  expect(again.asked).toMatchObject([{ ReceiptHandle: "receipt of m" }]);
+  again.answer({});
+  await turn();
+  expect(sink.interruptions.at(-1)).toBeUndefined();
+});
+
+test("with most of the window lent a call for a few is put off, since it costs as much as one for many", async () => {
+  const { reader, clock, sink, receives } = new PlayedReader();
+  reader.window(20, 1_000_000);
+  (await receives.next()).answer(Array.from({ length: 10 }, (_, index) => message(`m${index}`)));
+  const first = await sink.next(10);
+  (await receives.next()).answer(Array.from({ length: 10 }, (_, index) => message(`n${index}`)));
+  await sink.next(10);
+  first[0]?.ack();
+  await turn();
+  expect(receives.untaken).toBe(0);
+  clock.advance(100);
+  const few = await receives.next();
+  expect(few.asked).toBe(1);
+  for (const delivery of first.slice(1, 6)) delivery.ack();
+  // Enough is asked for at once.
+  few.answer([]);
+  expect((await receives.next()).asked).toBe(5);
+});
+
+test("a FIFO queue whose answer was lost is asked for the same once more: it would hold back those keys", async () => {
+  const { sink, receives, attempts } = new PlayedReader({ fifo: true });
+  const lost = await receives.next();
+  lost.fail(new PubSubError("unavailable", "reset", { outcome: "unknown" }));
+  (await receives.next()).answer([message("a", "key")]);
+  expect(textsOf([await sink.one()])).toEqual(["a"]);
+  (await receives.next()).answer([]);
+  await receives.next();
+  const [first, second, third] = attempts;
+  expect([first === second, first === third, typeof first]).toEqual([true, false, "string"]);
 });
 
 test("what is given back is no longer tried when its lease is over: then it is everybody's, or another's", async () => {

@@ -30,6 +30,9 @@ export interface Ground {
   left(reader: Reader, error: PubSubError | undefined): void;
 }
 
+/** What a reader does at SQS, each of which may fail while the others go on. */
+type Doing = "receive" | "settle" | "renew";
+
 /** One reader of a group's queue. */
 export class Reader implements Subscription, Member, Receiver, Settler {
   readonly closed: Promise<PubSubError | undefined>;
@@ -46,7 +49,7 @@ export class Reader implements Subscription, Member, Receiver, Settler {
   readonly #receiving: Receiving;
   readonly #end = Promise.withResolvers<PubSubError | undefined>();
   #queue: Queue;
-  #interrupted = false;
+  readonly #failing = new Set<Doing>();
   #joining = false;
   #closing = false;
   #over = false;
@@ -75,6 +78,14 @@ export class Reader implements Subscription, Member, Receiver, Settler {
 
   get queueUrl(): string {
     return this.#queue.url;
+  }
+
+  get fifo(): boolean {
+    return this.#ground.options.fifo;
+  }
+
+  get enough(): number {
+    return this.#lending.enough(this.#ground.options.messageMaxNumber);
   }
 
   get raw(): boolean {
@@ -143,7 +154,21 @@ export class Reader implements Subscription, Member, Receiver, Settler {
   }
 
   relieved(): void {
+    this.#works("settle");
     this.#goOn();
+  }
+
+  /** Even where that is forbidden: a reader that is made anew would get the same messages again, and could settle them no better. */
+  unsettled(error: PubSubError): void {
+    this.#fails("settle", error);
+  }
+
+  unrenewed(error: PubSubError): void {
+    this.#fails("renew", error);
+  }
+
+  renewed(): void {
+    this.#works("renew");
   }
 
   lost(lent: readonly Lent[], error: PubSubError): void {
@@ -174,28 +199,34 @@ export class Reader implements Subscription, Member, Receiver, Settler {
       const lease = this.#leases.receive(message, since);
       if (lease) this.#lending.hold(lease);
     }
-    if (this.#interrupted) {
-      this.#interrupted = false;
-      this.#sink.interrupted();
-    }
+    this.#works("receive");
     this.#goOn();
   }
 
   failed(error: PubSubError): boolean {
     if (this.#over) return false;
-    if (isMissing(error)) void this.#rejoin();
-    else if (error.permanent) {
+    if (error.permanent && !isMissing(error)) {
       this.#die(error);
       return false;
     }
-    this.#interrupted = true;
-    this.#sink.interrupted(error);
+    this.#fails("receive", error);
     return true;
   }
 
   /** Its subscription may be another by now. */
   async look(): Promise<void> {
     if (!this.#joining && !this.#closing && !this.#over) await this.#find(() => this.#ground.find());
+  }
+
+  #fails(doing: Doing, error: PubSubError): void {
+    if (this.#over) return;
+    if (isMissing(error)) void this.#rejoin();
+    this.#failing.add(doing);
+    this.#sink.interrupted(error);
+  }
+
+  #works(doing: Doing): void {
+    if (this.#failing.delete(doing) && this.#failing.size === 0 && !this.#over) this.#sink.interrupted();
   }
 
   #goOn(): void {

@@ -50,7 +50,8 @@ class Played {
       leaseMs: LEASE_MS,
       lost: (lent) => this.lost.push(...lent),
       gone: () => undefined,
-      failed: (error) => this.failed.push(error),
+      unrenewed: (error) => this.failed.push(error),
+      renewed: () => undefined,
       isOurs: ({ until }) => until > this.clock.elapsed(),
       settled: (lease) => this.settled.push(lease),
     };

@@ -22,7 +22,10 @@ export interface Member extends LeaseKeeper {
   lost(lent: readonly Lent[], error: PubSubError): void;
   /** It is not ours any more, whether it was lent or not. */
   gone(lease: Lease): void;
-  failed(error: PubSubError): void;
+  /** SQS did not prolong some. It is tried again. */
+  unrenewed(error: PubSubError): void;
+  /** All that was due was prolonged. */
+  renewed(): void;
   /** It was settled already, and has come again: it must be settled by its new receipt. */
   settled(lease: Lease): void;
 }
@@ -90,7 +93,11 @@ export class Leases {
     this.#renewal = this.#prolongOld();
     const prolonged = await this.#renewal;
     this.#renewal = undefined;
-    if (prolonged || this.#over) return;
+    if (this.#over) return;
+    if (prolonged) {
+      this.#member.renewed();
+      return;
+    }
     const wait = Math.max(0, since + leaseMs / TRIES - clock.elapsed());
     this.#cancelAgain = clock.after(wait, () => void this.renew());
   }
@@ -135,7 +142,7 @@ export class Leases {
       this.#lose(gone);
       return prolonged;
     } catch (error) {
-      this.#member.failed(asPubSubError(error));
+      this.#member.unrenewed(asPubSubError(error));
       return false;
     }
   }

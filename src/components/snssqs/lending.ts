@@ -35,6 +35,11 @@ export class Lending {
     return this.#held.length > 0 ? 0 : this.#window.room(most);
   }
 
+  /** So many, at most `most`, are worth asking for where others are lent. */
+  enough(most: number): number {
+    return this.#window.lent === 0 ? 1 : Math.min(most, Math.ceil(this.#window.capacity / 4));
+  }
+
   asked(count: number): void {
     this.#window.ask(count);
   }

@@ -63,6 +63,8 @@ class LateClock extends SteppedClock {
 export class PlayedReader {
   readonly clock = new LateClock();
   readonly sink = new Recorder(PATIENCE_MS);
+  /** The ids of the receives. */
+  readonly attempts: (string | undefined)[] = [];
   readonly receives = new Calls<number, readonly Message[]>();
   readonly deletes = new Calls<Entries, Partial<Awaited<ReturnType<Aws["delete"]>>>>();
   readonly changes = new Calls<Entries, Partial<Awaited<ReturnType<Aws["changeVisibility"]>>>>();
@@ -70,7 +72,10 @@ export class PlayedReader {
 
   constructor(metadata: Readonly<Record<string, unknown>> = {}, find = () => Promise.resolve(QUEUE)) {
     const aws = {
-      receive: (_: string, most: number) => this.receives.make(most),
+      receive: (_: string, most: number, __: AbortSignal, attempt?: string) => {
+        this.attempts.push(attempt);
+        return this.receives.make(most);
+      },
       delete: (_: string, entries: Entries) => this.deletes.make(entries),
       changeVisibility: (_: string, entries: Entries) => this.changes.make(entries),
     };

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Message } from "@aws-sdk/client-sqs";
 import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
@@ -8,14 +9,19 @@ import type { Aws } from "./client.ts";
 /** Calls under way at once, as long as each brings all that it may. */
 const MOST_CALLS = 8;
 const RETRY: Backoff = { firstMs: 100, mostMs: 2_000 };
+/** So long a call for a few is put off, where most of the window is lent: each costs as much as one for ten. */
+const GATHER_MS = 100;
 
 /** What receiving needs of its reader. */
 export interface Receiver {
   readonly clock: Clock;
   readonly aws: Aws;
   readonly queueUrl: string;
+  readonly fifo: boolean;
   /** How many messages of the next call there is room for. */
   room(): number;
+  /** So many are worth a call, if others are lent. */
+  readonly enough: number;
   /** So many were asked for, and are on their way. */
   asked(count: number): void;
   /** The answer is there, whatever it is. */
@@ -26,7 +32,7 @@ export interface Receiver {
   failed(error: PubSubError): boolean;
 }
 
-/** Waits for messages: by one call while there are few, by more at once while every call comes back full. */
+/** Waits for messages: by one call while there are few, by more at once while calls come back full, or nearly so. */
 export class Receiving {
   readonly #receiver: Receiver;
   readonly #ending = new AbortController();
@@ -36,6 +42,9 @@ export class Receiving {
   #waiting = false;
   #stopped = false;
   #cancelWait: () => void = () => undefined;
+  /** There was room for a few for a while. */
+  #gathered = false;
+  #cancelGathering: (() => void) | undefined;
 
   constructor(receiver: Receiver) {
     this.#receiver = receiver;
@@ -46,6 +55,11 @@ export class Receiving {
     while (!this.#stopped && !this.#waiting && this.#calls.size < this.#most) {
       const count = this.#receiver.room();
       if (count === 0) return;
+      if (count < this.#receiver.enough && !this.#gathered) {
+        this.#gather();
+        return;
+      }
+      this.#gathered = false;
       const call = this.#call(count).finally(() => {
         this.#calls.delete(call);
         this.goOn();
@@ -58,6 +72,7 @@ export class Receiving {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelWait();
+    this.#cancelGathering?.();
     await Promise.all(this.#calls);
   }
 
@@ -72,7 +87,7 @@ export class Receiving {
     const since = clock.elapsed();
     let messages: readonly Message[];
     try {
-      messages = await aws.receive(queueUrl, count, this.#ending.signal);
+      messages = await this.#receive(aws, queueUrl, count);
     } catch (thrown) {
       const error = asPubSubError(thrown);
       this.#most = 1;
@@ -82,8 +97,30 @@ export class Receiving {
       this.#receiver.answered(count);
     }
     this.#failures = 0;
-    this.#most = messages.length === count ? Math.min(MOST_CALLS, this.#most * 2) : 1;
+    // SQS may give less than it has.
+    const busy = messages.length * 2 >= count;
+    this.#most = busy ? Math.min(MOST_CALLS, this.#most * 2) : Math.ceil(this.#most / 2);
     this.#receiver.received(messages, since);
+  }
+
+  /** A FIFO queue holds back the keys of what it gave, if that did not arrive: it is asked for the same once more. */
+  async #receive(aws: Aws, queueUrl: string, count: number): Promise<readonly Message[]> {
+    const attempt = this.#receiver.fifo ? randomUUID() : undefined;
+    try {
+      return await aws.receive(queueUrl, count, this.#ending.signal, attempt);
+    } catch (thrown) {
+      const lost = asPubSubError(thrown).outcome === "unknown" && !this.#stopped && !this.#ending.signal.aborted;
+      if (attempt === undefined || !lost) throw thrown;
+      return aws.receive(queueUrl, count, this.#ending.signal, attempt);
+    }
+  }
+
+  #gather(): void {
+    this.#cancelGathering ??= this.#receiver.clock.after(GATHER_MS, () => {
+      this.#cancelGathering = undefined;
+      this.#gathered = true;
+      this.goOn();
+    });
   }
 
   #wait(): void {

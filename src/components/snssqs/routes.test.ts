@@ -98,7 +98,12 @@ test.each(["ThrottledException", "InternalError"])(
     clock.advance(2_000);
     const none = { code: "failed_precondition", permanent: true };
     await expect(entities.publishable("t")).rejects.toMatchObject(none);
+    // That is believed for a while, too: who goes on publishing does not go on asking.
+    const asked = aws.calls.length;
+    await expect(entities.publishable("t")).rejects.toMatchObject(none);
+    expect(aws.calls).toHaveLength(asked);
     aws.failing.set(look, failure);
+    clock.advance(6_000);
     await expect(entities.publishable("t")).rejects.toMatchObject({ permanent: false });
   },
 );

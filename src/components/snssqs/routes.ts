@@ -9,6 +9,8 @@ import { isMissing } from "./errors.ts";
 const BELIEVED: Backoff = { firstMs: 60_000, mostMs: 60_000 };
 /** And so long when SNS does not tell just then. */
 const UNTOLD: Backoff = { firstMs: 10_000, mostMs: 10_000 };
+/** And so long that it has none: who publishes there in vain must not use up what AWS answers to all. */
+const NONE: Backoff = { firstMs: 5_000, mostMs: 5_000 };
 
 /** Which topics have a queue: SNS drops what no queue is subscribed to. */
 export class Routes {
@@ -16,6 +18,8 @@ export class Routes {
   readonly #clock: Clock;
   /** Until when, by the monotonic clock, a topic is believed to have one. */
   readonly #until = new Map<string, number>();
+  /** Those that have none, and until when that is not asked again. */
+  readonly #none = new Map<string, { readonly until: number; readonly error: PubSubError }>();
 
   constructor(directory: Directory, clock: Clock) {
     this.#directory = directory;
@@ -27,7 +31,8 @@ export class Routes {
   }
 
   believe(topic: string, time = BELIEVED): void {
-    this.#until.set(topic, this.#clock.elapsed() + waitMs(time, 1, this.#clock.random()));
+    this.#none.delete(topic);
+    this.#until.set(topic, this.#after(time));
   }
 
   forget(topic: string): void {
@@ -36,6 +41,8 @@ export class Routes {
 
   /** Rejects when no queue would get what is published. */
   async check(aws: Aws, topic: string, topicArn: string): Promise<void> {
+    const none = this.#none.get(topic);
+    if (none && none.until > this.#clock.elapsed()) throw none.error;
     try {
       if (await this.#directory.hasQueue(aws, topicArn)) {
         this.believe(topic);
@@ -50,6 +57,12 @@ export class Routes {
     }
     this.forget(topic);
     const what = `no queue is subscribed to the topic ${topic} (${topicArn}): SNS would drop the message`;
-    throw new PubSubError("failed_precondition", `${what}. Subscribe first, or set onUnroutable to accept`, { permanent: true });
+    const error = new PubSubError("failed_precondition", `${what}. Subscribe first, or set onUnroutable to accept`, { permanent: true });
+    this.#none.set(topic, { until: this.#after(NONE), error });
+    throw error;
+  }
+
+  #after(time: Backoff): number {
+    return this.#clock.elapsed() + waitMs(time, 1, this.#clock.random());
   }
 }

@@ -1,13 +1,14 @@
 import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import { asPubSubError } from "../../pubsub/error.ts";
+import { type Backoff, waitMs } from "../../resiliency/backoff.ts";
 import type { Aws } from "./client.ts";
 import { entryError, isMissing } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import { MOST_ENTRIES } from "./limits.ts";
 
 /** How long to wait before trying again what SQS did not take. */
-const RETRY_MS = 200;
+const RETRY: Backoff = { firstMs: 200, mostMs: 5_000 };
 
 /** What settlements need of their reader. */
 export interface Settler {
@@ -18,9 +19,10 @@ export interface Settler {
   readonly renewal: Promise<unknown> | undefined;
   /** It stands, or need not any more. */
   done(lease: Lease): void;
-  /** Fewer wait than before. */
+  /** Fewer wait than before: SQS takes settlements. */
   relieved(): void;
-  failed(error: PubSubError): void;
+  /** SQS did not take some. They are tried again. */
+  unsettled(error: PubSubError): void;
 }
 
 /** Brings settlements to SQS: what comes while a round is under way goes out together in the next one, in batches of ten. */
@@ -32,6 +34,7 @@ export class Settlements {
   #sent = 0;
   #scheduled = false;
   #stopped = false;
+  #failures = 0;
   #cancelRetry: () => void = () => undefined;
   #queued = 0;
   #stand = 0;
@@ -96,9 +99,14 @@ export class Settlements {
     if (this.#stopped) return;
     const left = again.flat();
     if (left.length > 0) this.#queue = new Set([...left, ...this.#queue]);
-    if (left.length < round.length) this.#settler.relieved();
+    if (left.length < round.length) {
+      this.#failures = 0;
+      this.#settler.relieved();
+    }
     if (left.length > 0) {
-      this.#cancelRetry = this.#settler.clock.after(RETRY_MS, () => this.#soon());
+      const { clock } = this.#settler;
+      this.#failures += 1;
+      this.#cancelRetry = clock.after(waitMs(RETRY, this.#failures, clock.random()), () => this.#soon());
       return;
     }
     this.#stand = Math.max(this.#stand, upTo);
@@ -125,8 +133,12 @@ export class Settlements {
       answer = await send(chunk);
     } catch (thrown) {
       const error = asPubSubError(thrown);
-      this.#settler.failed(error);
-      if (!isMissing(error)) return chunk;
+      this.#settler.unsettled(error);
+      if (!isMissing(error)) {
+        // It is tried again, since it may be allowed later. Nobody waits for that.
+        if (error.permanent) for (const { reject } of this.#waiting.splice(0)) reject(error);
+        return chunk;
+      }
       // With the queue, the messages are gone.
       for (const lease of chunk) this.#settler.done(lease);
       return [];
