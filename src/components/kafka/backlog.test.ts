@@ -3,7 +3,7 @@ import { backlogOf } from "./backlog.ts";
 import type { Cluster, Topic } from "./cluster.ts";
 import type { Connection } from "./connection.ts";
 import { KAFKA } from "./errors.ts";
-import { writeMarks } from "./marks.ts";
+import { sealed, writeMarks } from "./marks.ts";
 import { Partition, type Stand } from "./partition.ts";
 import { batchOf } from "./played-reader.fixture.ts";
 import { DONE } from "./progress.ts";
@@ -32,10 +32,12 @@ function deletedTo(start: number, stand: Stand): Cluster {
     speaks: new Map(),
     call: (api, query) => Promise.resolve(answers.get(api.name)?.(query as never) as never),
   };
+  const committed = { topic: TOPIC.name, index: 0, error: 0, ...stand, metadata: sealed("here", stand.metadata) };
   const cluster = {
+    id: "here",
     topic: () => Promise.resolve(TOPIC),
     connection: () => Promise.resolve(connection),
-    askCoordinator: () => Promise.resolve({ error: 0, committed: [{ topic: TOPIC.name, index: 0, error: 0, ...stand }] }),
+    askCoordinator: () => Promise.resolve({ error: 0, committed: [committed] }),
     ensureRight: () => undefined,
     ground: { options: { readTimeout: 1_000 }, clock: { now: () => Date.now() + AGE_MS } },
   };

@@ -36,7 +36,10 @@ export class Cluster {
   readonly #coordinators = new Map<string, number>();
   readonly #listeners = new Set<() => void>();
   #brokers: ReadonlyMap<number, Host> = new Map();
+  #id = "";
   #controller = -1;
+  /** Who is asked next. */
+  #turn = 0;
   #refreshing: Promise<void> | undefined;
   #refreshedAt = Number.NEGATIVE_INFINITY;
   #cancelRefresh: () => void = () => undefined;
@@ -171,6 +174,11 @@ export class Cluster {
     return topics.filter(({ internal, error }) => !internal && error === KAFKA.none);
   }
 
+  /** The cluster's own id. Empty: its brokers do not say. */
+  get id(): string {
+    return this.#id;
+  }
+
   /** The brokers that there are. */
   get brokers(): readonly number[] {
     return [...this.#brokers.keys()];
@@ -215,10 +223,15 @@ export class Cluster {
     this.#cancelRefresh = this.ground.clock.after(interval, () => this.#refreshUnasked());
   }
 
-  /** A connection to whichever broker can be reached; the ones that we have first. */
+  /**
+   * A connection to whichever broker can be reached; the ones that we have first, in turn: one that is cut off from the others may tell for long
+   * what was right before.
+   */
   async #any(): Promise<Connection> {
     if (this.#closed) throw closedError();
-    const known = [...this.#brokers.keys()].flatMap((id) => this.link(id, "control") ?? []);
+    const ids = this.brokers;
+    this.#turn = (this.#turn + 1) % Math.max(1, ids.length);
+    const known = [...ids.slice(this.#turn), ...ids.slice(0, this.#turn)].flatMap((id) => this.link(id, "control") ?? []);
     const up = known.find(({ connection }) => connection !== undefined);
     let failed: PubSubError | undefined;
     for (const link of up ? [up, ...known] : [...known, ...this.#bootstrap]) {
@@ -233,6 +246,9 @@ export class Cluster {
 
   async #look(names: readonly string[]): Promise<readonly TopicMetadata[]> {
     const found = await this.ask(metadata, names);
+    // One that has just started knows none, and no topic either.
+    if (found.brokers.length === 0) throw new PubSubError("unavailable", "the broker that was asked knows of no broker yet");
+    this.#id = found.id;
     this.#brokers = new Map(found.brokers.map(({ id, host, port }) => [id, { host, port }]));
     this.#controller = found.controller;
     for (const [key, link] of this.#links) {

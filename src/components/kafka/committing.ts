@@ -2,11 +2,12 @@ import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import { asPubSubError } from "../../pubsub/error.ts";
 import { answered, KAFKA } from "./errors.ts";
+import { SEAL_LENGTH } from "./marks.ts";
 import { type Partition, type Stand, same } from "./partition.ts";
 import type { Commit, PartitionError } from "./wire/group-apis.ts";
 
-/** The broker's default of `offset.metadata.max.bytes`. */
-export const METADATA_BYTES = 4_096;
+/** The broker's default of `offset.metadata.max.bytes`, but for the seal. */
+export const METADATA_BYTES = 4_096 - SEAL_LENGTH;
 const RETRY_MS = 100;
 
 export interface Committer {
@@ -101,14 +102,15 @@ export class Committing {
     const upTo = this.#queued;
     const round = [...this.#dirty];
     this.#dirty.clear();
-    const stands = round.map((partition) => ({ partition, stand: partition.stand(this.#metadataBytes) }));
+    const sent = this.#metadataBytes;
+    const stands = round.map((partition) => ({ partition, stand: partition.stand(sent) }));
     const changed = stands.filter(({ partition: { committed }, stand }) => !same(stand, committed));
     let failed = false;
     try {
       const errors =
         changed.length === 0 ? [] : await this.#committer.commit(changed.map(({ partition: { index }, stand }) => ({ index, ...stand })));
       if (errors === undefined) failed = true;
-      else for (const { partition, stand } of changed) failed = !this.#took(partition, stand, errors) || failed;
+      else for (const { partition, stand } of changed) failed = !this.#took(partition, stand, errors, sent) || failed;
     } catch (error) {
       failed = true;
       this.#committer.failed(asPubSubError(error));
@@ -129,13 +131,13 @@ export class Committing {
   }
 
   /** Whether the broker has it. */
-  #took(partition: Partition, stand: Stand, errors: readonly PartitionError[]): boolean {
+  #took(partition: Partition, stand: Stand, errors: readonly PartitionError[], sent: number): boolean {
     const number = errors.find(({ index }) => index === partition.index)?.error ?? KAFKA.none;
     if (number === KAFKA.none) {
       partition.committed = stand;
       return true;
     }
-    if (number === KAFKA.metadataTooLarge) this.#metadataBytes = Math.floor(this.#metadataBytes / 2);
+    if (number === KAFKA.metadataTooLarge) this.#metadataBytes = Math.floor(sent / 2);
     const error = answered(`committing ${partition.topic}`, number);
     if (error) this.#committer.failed(error);
     return false;

@@ -8,11 +8,13 @@ import { coordinatedElsewhere, isOut } from "./errors.ts";
 import { Fetching } from "./fetching.ts";
 import { headersOf } from "./headers.ts";
 import { Lending } from "./lending.ts";
+import { sealed } from "./marks.ts";
 import { Member } from "./member.ts";
 import type { Partition } from "./partition.ts";
 import { cutOff, leftOf, type Relocation, whereToGoOn } from "./relocation.ts";
 import { Remembered } from "./remembered.ts";
 import { Taking } from "./taking.ts";
+import { maybeSame } from "./topic-id.ts";
 import { TopicWatch } from "./topic-watch.ts";
 import { Troubles } from "./troubles.ts";
 import { type Commit, offsetCommit, type PartitionError } from "./wire/group-apis.ts";
@@ -263,7 +265,7 @@ export class Reader implements Subscription {
   }
 
   #topicChanged({ id }: Topic): void {
-    const replaced = this.#lending.partitions.filter(({ topicId, leaving }) => topicId !== id && !leaving);
+    const replaced = this.#lending.partitions.filter(({ topicId, leaving }) => !maybeSame(topicId, id) && !leaving);
     if (replaced.length > 0) {
       // Nothing of what we know of it holds.
       this.#lose(replaced, new PubSubError("unavailable", `the topic ${this.topic} was deleted, and made anew`));
@@ -275,7 +277,10 @@ export class Reader implements Subscription {
   #commit(commits: readonly Commit[]): Promise<readonly PartitionError[]> | undefined {
     const { membership } = this.#member;
     this.#sentIn = membership?.generation;
-    return membership && this.#cluster.askCoordinator(this.group, offsetCommit, { ...membership, topic: this.topic, commits });
+    const seal = (commit: Commit): Commit => ({ ...commit, metadata: sealed(this.#cluster.id, commit.metadata) });
+    return (
+      membership && this.#cluster.askCoordinator(this.group, offsetCommit, { ...membership, topic: this.topic, commits: commits.map(seal) })
+    );
   }
 
   #commitFailed(error: PubSubError): void {

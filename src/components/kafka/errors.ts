@@ -10,6 +10,8 @@ export const KAFKA = {
   notLeader: 6,
   storageError: 56,
   messageTooLarge: 10,
+  invalidTimestamp: 32,
+  invalidRecord: 87,
   metadataTooLarge: 12,
   coordinatorLoading: 14,
   coordinatorNotAvailable: 15,

@@ -7,6 +7,7 @@ import { answered, KAFKA, livesElsewhere } from "./errors.ts";
 import type { Lending } from "./lending.ts";
 import { fetchApi } from "./offsets.ts";
 import type { Partition } from "./partition.ts";
+import { maybeSame } from "./topic-id.ts";
 import type { Fetched } from "./wire/log-apis.ts";
 import { type Reader, WireError } from "./wire/reader.ts";
 
@@ -66,7 +67,7 @@ export class Fetching {
     const byLeader = new Map<number, Partition[]>();
     for (const partition of lending.partitions) {
       const leader = known.leaders[partition.index] ?? -1;
-      if (!partition.readable || this.#aside.has(partition) || partition.topicId !== known.id || this.#busy.has(leader)) continue;
+      if (!partition.readable || this.#aside.has(partition) || !maybeSame(partition.topicId, known.id) || this.#busy.has(leader)) continue;
       const same = byLeader.get(leader);
       if (same) same.push(partition);
       else byLeader.set(leader, [partition]);

@@ -13,6 +13,7 @@ const TOPIC: Topic = { name: "topic1", id: "0a".repeat(16), leaders: [1, -1, 2, 
 async function ensured(start: Start, ...away: number[]): Promise<readonly Commit[]> {
   const made: Commit[] = [];
   const connection = {
+    speaks: new Map(),
     call: (_: unknown, { partitions }: { partitions: readonly number[] }) =>
       Promise.resolve(partitions.map((index) => ({ index, error: index === 3 ? KAFKA.notLeader : KAFKA.none, offset: 10 + index }))),
   };

@@ -1,6 +1,7 @@
 import type { Finding } from "../../pubsub/pubsub.ts";
 import type { Cluster } from "./cluster.ts";
 import type { KafkaOptions } from "./config.ts";
+import type { Connection } from "./connection.ts";
 import { describeConfigs } from "./wire/cluster-apis.ts";
 
 const KEYS = [
@@ -29,12 +30,26 @@ export interface Inspected {
   readonly settings: Settings;
 }
 
+/** Brokers that are asked at once: one that we cannot reach must not keep the answer of the others from us. */
+const MOST_ASKED = 3;
+
+/** A broker's settings are asked of itself. */
+async function anyOf(cluster: Cluster): Promise<{ readonly name: number; readonly connection: Connection }> {
+  const { brokers } = cluster;
+  const first = Math.floor(cluster.ground.clock.random() * brokers.length);
+  const some = [...brokers.slice(first), ...brokers.slice(0, first)].slice(0, MOST_ASKED);
+  try {
+    return await Promise.any(some.map(async (name) => ({ name, connection: await cluster.connection(name, "control") })));
+  } catch (error) {
+    throw error instanceof AggregateError ? error.errors[0] : error;
+  }
+}
+
 /** `oldestMs`: the age of the oldest message that one of our groups has not settled. */
 export async function inspect(cluster: Cluster, oldestMs: number): Promise<Inspected> {
   await cluster.refresh();
   const { brokers, ground } = cluster;
-  const name = brokers[0] ?? -1;
-  const connection = await cluster.connection(name, "control");
+  const { name, connection } = await anyOf(cluster);
   const asked = { kind: "broker", name: String(name), keys: KEYS } as const;
   const { error, values } = await connection.call(describeConfigs, asked, ground.options.readTimeout);
   const findings: Finding[] = [...ofAcks(ground.options.producerRequiredAcks), ...ofPassword(ground.options)];

@@ -7,6 +7,7 @@ import type { Host, KafkaOptions } from "./config.ts";
 import { Connection } from "./connection.ts";
 import type { SignIn } from "./sign-in.ts";
 import { apiVersions } from "./wire/cluster-apis.ts";
+import { lacking } from "./wire/needed.ts";
 
 const AGAIN: Backoff = { firstMs: 20, mostMs: 1_000 };
 /** How much of a sign-in's time is used. */
@@ -81,6 +82,8 @@ export class Link {
       let lifetimeMs: number;
       try {
         const ranges = await connection.call(apiVersions, undefined, options.readTimeout);
+        const lacks = lacking(ranges);
+        if (lacks) throw new PubSubError("unimplemented", `${connection.where}: ${lacks}: Kafka 2.8 or newer is needed`);
         connection.speaks = new Map(ranges.map(({ key, newest }) => [key, newest]));
         lifetimeMs = await signIn.on(connection);
       } catch (error) {

@@ -1,4 +1,6 @@
+import { crc32c } from "@platformatic/wasm-utils";
 import { DONE, type Mark } from "./progress.ts";
+import { maybeSame } from "./topic-id.ts";
 import { Reader, WireError } from "./wire/reader.ts";
 import { Writer } from "./wire/writer.ts";
 
@@ -44,12 +46,27 @@ function writeRun(writer: Writer, length: number, kind: number): void {
   for (let left = length; left > 0; left -= MOST) writer.uvarint(Math.min(left, MOST) * 4 + kind);
 }
 
+/** Before the marks, for the cluster that they were committed in. */
+export const SEAL_LENGTH = 9;
+
+/** Marks as they are committed: commits are copied between clusters, with what stands in them. */
+export function sealed(clusterId: string, text: string): string {
+  return isOurs(text) ? `${sealOf(clusterId)}${text}` : text;
+}
+
 /**
- * Whether it was committed for another topic, of the same name: a commit names its topic, and may reach the broker after that one was deleted
- * and made anew. What another program wrote does not say.
+ * What a committed text says here. Its marks, if it was committed here and of this topic. Nothing, if another program wrote it, or it was
+ * copied from another cluster, whose offsets were translated: the offset holds. Undefined, if it was committed for another topic of this name: a
+ * commit names its topic, and may reach the broker after that one was deleted and made anew. Then the offset says nothing either.
  */
-export function isOfAnother(topicId: string, text: string): boolean {
-  return isOurs(text) && text.slice(PREFIX.length, MARKS_AT - 1) !== topicId;
+export function unsealed(clusterId: string, topicId: string, text: string): string | undefined {
+  const marks = text.slice(SEAL_LENGTH);
+  if (!isOurs(marks) || !text.startsWith(sealOf(clusterId))) return "";
+  return maybeSame(marks.slice(PREFIX.length, MARKS_AT - 1), topicId) ? marks : undefined;
+}
+
+function sealOf(clusterId: string): string {
+  return `${(crc32c(Buffer.from(clusterId)) >>> 0).toString(16).padStart(SEAL_LENGTH - 1, "0")}.`;
 }
 
 /** What `writeMarks` wrote. Nothing, if it was written by another program, or was damaged: then what is settled may come again. */

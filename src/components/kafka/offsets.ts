@@ -2,21 +2,28 @@ import { PubSubError } from "../../pubsub/error.ts";
 import type { Start } from "../../pubsub/subscription.ts";
 import type { Cluster, Topic } from "./cluster.ts";
 import { ensureNone } from "./errors.ts";
-import { isOfAnother } from "./marks.ts";
+import { unsealed } from "./marks.ts";
+import { hasId } from "./topic-id.ts";
 import { type Committed, offsetFetch } from "./wire/group-apis.ts";
-import { EARLIEST, type FetchQuery, fetch, fetchByName, LATEST, type ListedOffset, listOffsets } from "./wire/log-apis.ts";
+import {
+  EARLIEST,
+  type FetchQuery,
+  fetch,
+  fetchByName,
+  LATEST,
+  type ListedOffset,
+  listOffsets,
+  listOffsetsBefore5,
+} from "./wire/log-apis.ts";
 import { WireError } from "./wire/reader.ts";
 import { readBatches, type StoredRecord } from "./wire/record-batch.ts";
 
 /** The newest version of a kind of request that knows topics by their id. */
 const BY_ID_SINCE = 13;
 
-/** A cluster that was not told to speak as Kafka 2.8 gives its topics no ids. */
-const NO_ID = /^0*$/;
-
 /** How this broker is asked for records of a topic with this id. */
 export function fetchApi(speaks: ReadonlyMap<number, number>, topicId: string): typeof fetch {
-  return (speaks.get(fetch.key) ?? 0) >= BY_ID_SINCE && !NO_ID.test(topicId) ? fetch : fetchByName;
+  return (speaks.get(fetch.key) ?? 0) >= BY_ID_SINCE && hasId(topicId) ? fetch : fetchByName;
 }
 
 /** What a position says. Undefined: it is none of ours. */
@@ -53,7 +60,8 @@ export async function offsetsOn(
   partitions: readonly number[],
 ): Promise<readonly ListedOffset[]> {
   const connection = await cluster.connection(leader, "control");
-  return connection.call(listOffsets, { topic: topic.name, partitions, time }, cluster.ground.options.readTimeout);
+  const api = (connection.speaks.get(listOffsets.key) ?? 0) < listOffsets.version ? listOffsetsBefore5 : listOffsets;
+  return connection.call(api, { topic: topic.name, partitions, time }, cluster.ground.options.readTimeout);
 }
 
 /** Which of some partitions each broker leads; -1: nobody does. */
@@ -99,8 +107,12 @@ export async function committedOf(cluster: Cluster, group: string, topic: Topic)
   const { error, committed } = await cluster.askCoordinator(group, offsetFetch, { group, topic: topic.name, partitions });
   ensureNone(`the offsets of the group ${group}`, error);
   for (const one of committed) ensureNone(`the offsets of the group ${group}`, one.error);
-  const valid = committed.filter(({ offset, metadata }) => offset >= 0 && !isOfAnother(topic.id, metadata));
-  return new Map(valid.map((one) => [one.index, one]));
+  const valid = new Map<number, Committed>();
+  for (const one of committed) {
+    const text = unsealed(cluster.id, topic.id, one.metadata);
+    if (one.offset >= 0 && text !== undefined) valid.set(one.index, { ...one, metadata: text });
+  }
+  return valid;
 }
 
 /** The records of a partition from an offset on: those of one fetch, and where the next one begins. It may have read what nobody gets to see. */

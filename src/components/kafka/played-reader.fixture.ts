@@ -55,6 +55,7 @@ export class PlayedReader {
     this.on(listOffsets, ({ partitions }) => partitions.map((index) => ({ index, error: 0, offset: 0 })));
     this.on(offsetForLeaderEpoch, () => ({ error: 0, endOffset: 1_000 }));
     const cluster: Partial<Cluster> = {
+      id: "cluster",
       ground: {
         options: kafkaOptions.parse({ brokers: "127.0.0.1:1" }),
         clientId: "test",

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { isOfAnother, readMarks, writeMarks } from "./marks.ts";
+import { readMarks, SEAL_LENGTH, sealed, unsealed, writeMarks } from "./marks.ts";
 import { DONE, type Mark, Progress } from "./progress.ts";
 
 const ID = "0123456789abcdef0123456789abcdef";
@@ -124,12 +124,30 @@ test("a message that fails for ever lets the others go on in bounded memory", ()
 });
 
 test("what another program wrote beside its commit says nothing to us", () => {
-  for (const text of ["", "consumer-1", "L1:", `L2:${ID}:AAAA`]) expect([readMarks(7, text), isOfAnother(ID, text)]).toEqual([[], false]);
+  for (const text of ["", "consumer-1", "L1:", `L2:${ID}:AAAA`]) {
+    expect([readMarks(7, text), sealed("c", text), unsealed("c", ID, text)]).toEqual([[], text, ""]);
+  }
 });
 
-test("a commit that was meant for a topic that is no more is known", () => {
+test("a commit that was meant for a topic that is no more is known; one copied from another cluster holds, without its marks", () => {
   const { text } = writeMarks(ID, 3, [{ from: 4, to: 9, failures: DONE }], 4_096);
-  expect([isOfAnother(ID, text), isOfAnother(ID.replace("0", "1"), text)]).toEqual([false, true]);
+  const here = sealed("here", text);
+  expect(here).toHaveLength(text.length + SEAL_LENGTH);
+  expect(unsealed("here", ID, here)).toBe(text);
+  expect(unsealed("here", ID.replace("0", "1"), here)).toBeUndefined();
+  expect(unsealed("there", ID.replace("0", "1"), here)).toBe("");
+});
+
+test("a topic that has no id yet, or is told without it, is not another", () => {
+  const none = "0".repeat(32);
+  for (const [then, now] of [
+    [none, ID],
+    [ID, none],
+    [none, none],
+  ] as const) {
+    const { text } = writeMarks(then, 3, [{ from: 4, to: 9, failures: DONE }], 4_096);
+    expect(unsealed("", now, sealed("", text))).toBe(text);
+  }
 });
 
 test("marks are as they were written", () => {

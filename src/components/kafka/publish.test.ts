@@ -8,6 +8,7 @@ import type { Cluster } from "./cluster.ts";
 import { kafkaOptions } from "./config.ts";
 import { Connection } from "./connection.ts";
 import { Publishing } from "./publish.ts";
+import { produce } from "./wire/log-apis.ts";
 import { Writer } from "./wire/writer.ts";
 
 /** The time that the test lets pass. */
@@ -41,7 +42,11 @@ async function broker(topic: string) {
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   return {
-    dial: () => Connection.dial({ host: "127.0.0.1", port, clientId: "c", tls: undefined, dialTimeoutMs: 5_000, clock }),
+    async dial(): Promise<Connection> {
+      const connection = await Connection.dial({ host: "127.0.0.1", port, clientId: "c", tls: undefined, dialTimeoutMs: 5_000, clock });
+      connection.speaks = new Map([[produce.key, produce.version]]);
+      return connection;
+    },
     /** Resolves when the `n`th request is there. */
     async asked(n: number): Promise<void> {
       while (requests.length < n) {
@@ -54,13 +59,13 @@ async function broker(topic: string) {
       return (requests.at(-1) as (typeof requests)[number]).frame;
     },
     /** The oldest request that has no answer. */
-    answer(): void {
+    answer(error = 0): void {
       const { id, socket } = requests.shift() as (typeof requests)[number];
       const writer = new Writer(256);
       writer.skip(4);
       writer.int32(id).array([topic], (name) =>
         writer.string(name).array([0], () => {
-          writer.int32(0).int16(0).int64(7).int64(-1).int64(0);
+          writer.int32(0).int16(error).int64(7).int64(-1).int64(0);
           writer.array([], () => undefined).nullableString(undefined);
         }),
       );
@@ -119,6 +124,20 @@ test("what is published when a call is given up goes by a connection of its own,
   brokers[0]?.answer();
   brokers[0]?.answer();
   expect(await next.outcome).toBeUndefined();
+});
+
+test("a record that the broker refuses is refused alone: what was published with it is not wrong", async () => {
+  const { publishing, brokers } = await clusterOf("a");
+  const [wrong, right] = [message("a"), message("a")];
+  publishing.publish([wrong.outgoing, right.outgoing], new AbortController().signal);
+  await brokers[0]?.asked(1);
+  brokers[0]?.answer(87);
+  await brokers[0]?.asked(1);
+  brokers[0]?.answer(87);
+  expect(await wrong.outcome).toMatchObject({ code: "invalid_argument", permanent: true });
+  await brokers[0]?.asked(1);
+  brokers[0]?.answer();
+  expect(await right.outcome).toBeUndefined();
 });
 
 test("of a call that is given up, the connection to a broker that has answered stays", async () => {

@@ -7,11 +7,13 @@ import type { Connection } from "./connection.ts";
 import { KAFKA, livesElsewhere, producedError } from "./errors.ts";
 import { outgoingOf } from "./headers.ts";
 import { partitionOf } from "./partitioner.ts";
-import { produce } from "./wire/log-apis.ts";
+import { produce, produceBefore8 } from "./wire/log-apis.ts";
 import { writeBatch } from "./wire/record-batch.ts";
 import type { Writer } from "./wire/writer.ts";
 
 const DOING = "Produce";
+/** Errors of a batch that may be those of one message in it, whichever that is. */
+const OF_ONE: ReadonlySet<number> = new Set([KAFKA.messageTooLarge, KAFKA.recordListTooLarge, KAFKA.invalidTimestamp, KAFKA.invalidRecord]);
 const ALL_REPLICAS = -1;
 /** Longer than any publish waits: it is given up by its signal. */
 const BROKER_MS = 30_000;
@@ -145,9 +147,10 @@ class Call {
   #produce(connection: Connection, shares: readonly Share[]): void {
     const { compression } = this.#cluster.ground.options;
     const now = this.#cluster.ground.clock.now();
+    const api = (connection.speaks.get(produce.key) ?? 0) < produce.version ? produceBefore8 : produce;
     for (const share of shares) this.#under.set(share, connection);
     connection.send(
-      produce,
+      api,
       (writer) => {
         writer.nullableString(undefined).int16(ALL_REPLICAS).int32(BROKER_MS);
         writer.array(byTopic(shares), ([topic, some]) => {
@@ -163,10 +166,10 @@ class Call {
           for (const share of shares) if (this.#under.delete(share)) this.#settle(share, error);
           return;
         }
-        for (const { topic, partition, error: number, firstOffset, message } of produce.read(reader)) {
+        for (const { topic, partition, error: number, firstOffset, message } of api.read(reader)) {
           const share = shares.find((one) => one.partition === partition && one.topic === topic);
           if (!share || !this.#under.delete(share)) continue;
-          if ((number === KAFKA.messageTooLarge || number === KAFKA.recordListTooLarge) && share.messages.length > 1) {
+          if (OF_ONE.has(number) && share.messages.length > 1) {
             this.#split(connection, share);
             continue;
           }
@@ -179,7 +182,7 @@ class Call {
     );
   }
 
-  /** Together they were too large for the topic: one after the other, the second half only after the first, so that keys keep their order. */
+  /** Together they are too large for the topic, or one is refused for all: in halves, the second only after the first, so that keys keep their order. */
   #split(connection: Connection, { topic, partition, messages }: Share): void {
     const half = Math.ceil(messages.length / 2);
     const failedKeys = new Map<string, PubSubError>();

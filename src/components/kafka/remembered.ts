@@ -1,5 +1,6 @@
 import { METADATA_BYTES } from "./committing.ts";
 import { type Partition, type Stand, same } from "./partition.ts";
+import { maybeSame } from "./topic-id.ts";
 
 /**
  * Of partitions that were lost: what the broker knew, and what was settled beyond that. While nobody else has committed, it need not come
@@ -20,7 +21,7 @@ export class Remembered {
   /** Where to go on instead of where the broker says. Undefined: there. */
   recall(index: number, topicId: string, known: Stand): Stand | undefined {
     const kept = this.#partitions.get(index);
-    if (kept?.topicId !== topicId || !same(kept.known, known) || same(kept.stand, known)) return undefined;
+    if (!kept || !maybeSame(kept.topicId, topicId) || !same(kept.known, known) || same(kept.stand, known)) return undefined;
     return kept.stand;
   }
 }

@@ -34,6 +34,8 @@ export interface TopicMetadata {
 }
 
 export interface ClusterMetadata {
+  /** Empty: the brokers do not say. */
+  readonly id: string;
   readonly brokers: readonly BrokerAddress[];
   readonly controller: number;
   readonly topics: readonly TopicMetadata[];
@@ -59,7 +61,7 @@ export const metadata: Api<readonly string[] | undefined, ClusterMetadata> = {
       reader.tagged();
       return broker;
     });
-    reader.compactString();
+    const id = reader.compactString();
     const controller = reader.int32();
     const topics = reader.compactArray(() => {
       const topic = { error: reader.int16(), name: reader.compactString(), id: reader.uuid(), internal: reader.flag() };
@@ -75,7 +77,7 @@ export const metadata: Api<readonly string[] | undefined, ClusterMetadata> = {
       reader.tagged();
       return { ...topic, partitions };
     });
-    return { brokers, controller, topics };
+    return { id, brokers, controller, topics };
   },
 };
 

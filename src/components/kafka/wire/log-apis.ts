@@ -1,4 +1,5 @@
 import type { Api } from "./api.ts";
+import type { Reader } from "./reader.ts";
 import type { Aborted } from "./record-batch.ts";
 
 /** What a broker answers for one partition of a Produce. */
@@ -10,30 +11,40 @@ export interface Produced {
   readonly message: string | undefined;
 }
 
+type Produce = Omit<Api<never, readonly Produced[]>, "write">;
+
 /** acks, the broker's own patience, and what `writeBatch` wrote for each partition: the caller writes it, for it is the hot path. */
-export const produce: Omit<Api<never, readonly Produced[]>, "write"> = {
+export const produce: Produce = {
   name: "Produce",
   key: 0,
   version: 8,
-  read(reader) {
-    const topics = reader.array(() => {
-      const topic = reader.string();
-      return reader.array(() => {
-        const partition = reader.int32();
-        const error = reader.int16();
-        const firstOffset = reader.int64();
-        reader.int64();
-        reader.int64();
-        const [first] = reader.array(() => {
-          reader.int32();
-          return reader.nullableString();
-        });
-        return { topic, partition, error, firstOffset, message: reader.nullableString() ?? first };
+  read: (reader) =>
+    producedIn(reader, () => {
+      const [first] = reader.array(() => {
+        reader.int32();
+        return reader.nullableString();
       });
-    });
-    return topics.flat();
-  },
+      return reader.nullableString() ?? first;
+    }),
 };
+
+/** For what speaks only an older version: it does not say what is wrong with a record. */
+export const produceBefore8: Produce = { name: "Produce", key: 0, version: 7, read: (reader) => producedIn(reader, () => undefined) };
+
+function producedIn(reader: Reader, message: () => string | undefined): readonly Produced[] {
+  const topics = reader.array(() => {
+    const topic = reader.string();
+    return reader.array(() => {
+      const partition = reader.int32();
+      const error = reader.int16();
+      const firstOffset = reader.int64();
+      reader.int64();
+      reader.int64();
+      return { topic, partition, error, firstOffset, message: message() };
+    });
+  });
+  return topics.flat();
+}
 
 interface FetchPartition {
   readonly index: number;
@@ -185,6 +196,9 @@ export const listOffsets: Api<
     return topics.flat();
   },
 };
+
+/** For what speaks only an older version, which is written in the same way. */
+export const listOffsetsBefore5: typeof listOffsets = { ...listOffsets, version: 4 };
 
 /** Where what was written under a leader's epoch ends: what a reader has seen beyond it was lost in an election. -1: it is not known. */
 export const offsetForLeaderEpoch: Api<

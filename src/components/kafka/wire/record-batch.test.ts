@@ -103,6 +103,14 @@ test("what a transaction wrote that was aborted is not delivered, and what other
   expect(found.next).toBe(12);
 });
 
+test("a marker that the log cleaner has emptied is passed over", () => {
+  const emptied = marker(3, 1, 0).subarray(0, 61);
+  emptied.writeInt32BE(emptied.length - 12, 8);
+  emptied.writeInt32BE(0, 57);
+  const found = read(checked(transactional(0, 2), emptied, transactional(4, 2)), 0, []);
+  expect([found.records.length, found.next]).toEqual([6, 7]);
+});
+
 test("where more came than is wanted, what was aborted before it says nothing of what is", () => {
   const bytes = checked(transactional(0, 1), marker(3, 1, 0), transactional(4, 1), marker(7, 1, 1));
   const found = read(bytes, 4, [{ producer: 1, firstOffset: 0 }]);

@@ -9,6 +9,7 @@ const HEADER_BYTES = 61;
 /** Where a batch's length is, and what that counts from. */
 const LENGTH_AT = 8;
 const LENGTH_FROM = 12;
+const COUNT_AT = 57;
 const CRC_AT = 17;
 /** What the checksum covers begins here. */
 const CHECKED_FROM = 21;
@@ -140,7 +141,8 @@ export function readBatches(bytes: Buffer, from: number, aborted: readonly Abort
     const producer = Number(batch.readBigInt64BE(43));
     for (let one = coming[comingAt]; one && one.firstOffset <= last; one = coming[++comingAt]) aborting.add(one.producer);
     if (attributes & CONTROL) {
-      if (isAbort(batch)) aborting.delete(producer);
+      // The log cleaner empties markers, and keeps some for the sake of their producers.
+      if (batch.readInt32BE(COUNT_AT) > 0 && isAbort(batch)) aborting.delete(producer);
     } else if (last >= from && !(attributes & TRANSACTIONAL && aborting.has(producer))) readRecords(batch, first, attributes, from, take);
     // More may come than was asked for: what is before it still says which transactions count.
     if (last < from) continue;
@@ -156,7 +158,7 @@ function readRecords(batch: Buffer, first: number, attributes: number, from: num
   const reader = new Reader(code === 0 ? plain : decompressed(code, plain));
   const baseTime = Number(batch.readBigInt64BE(27));
   const appendTime = attributes & LOG_APPEND_TIME ? Number(batch.readBigInt64BE(35)) : undefined;
-  for (let left = batch.readInt32BE(57); left > 0; left--) {
+  for (let left = batch.readInt32BE(COUNT_AT); left > 0; left--) {
     const length = reader.varint();
     const end = reader.position + length;
     reader.skip(1);
