@@ -1,6 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ListTopicSubscriptionsResponseSchema, TopicEventRequestSchema, TopicEventResponseSchema } from "layotto-proto/appcallback";
-import { connect, parseAddress } from "layotto-transport";
+import { connect, parseAddress, Status } from "layotto-transport";
 import { afterEach, expect, test, vi } from "vitest";
 import { createSubscriber, type Handler, type Subscriber } from "./subscriber.ts";
 
@@ -77,6 +77,11 @@ test("an event without a handler is an error, not lost", async () => {
       request("other"),
     ),
   ).rejects.toThrow("no handler for redis/other");
+});
+
+test("an event without a handler waits for another app, where that is wanted", async () => {
+  const subscriber = createSubscriber({ address: "127.0.0.1:0", others: "wait" }).subscribe("redis", "topic1", () => undefined);
+  await expect(call(subscriber, "OnTopicEvent", request("other"))).rejects.toMatchObject({ code: Status.UNIMPLEMENTED });
 });
 
 test("two handlers for one topic, and a taken address, are errors", async () => {

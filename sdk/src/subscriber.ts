@@ -34,6 +34,11 @@ export interface SubscriberOptions {
   readonly address?: string;
   /** Gets what a handler threw, since the sidecar is only told to try again. Default: writes it to the standard error. */
   readonly onError?: (error: unknown, event: ReceivedEvent) => void;
+  /**
+   * What becomes of an event of a topic that has no handler. `fail` (default): it comes again, as a failure that is counted, and so may become a
+   * dead letter. `wait`: it stays, uncounted, for who handles its topic.
+   */
+  readonly others?: "fail" | "wait";
 }
 
 export interface SubscribeOptions {
@@ -65,6 +70,7 @@ export function createSubscriber(options: SubscriberOptions = {}): Subscriber {
   if (!address) throw new TypeError(`The subscriber's address "${text}" is neither HOST:PORT nor unix:///PATH.`);
   const onError = options.onError ?? ((error, event) => console.error(`The handler of ${event.pubsub}/${event.topic} failed:`, error));
   const handlers = new Map<string, Subscribed>();
+  const noHandler = options.others === "wait" ? Status.UNIMPLEMENTED : Status.NOT_FOUND;
   let server: Server | undefined;
 
   const subscriber: Subscriber = {
@@ -80,7 +86,7 @@ export function createSubscriber(options: SubscriberOptions = {}): Subscriber {
         maxMessageBytes: MAX_MESSAGE_BYTES,
         handlers: {
           "/spec.proto.runtime.v1.AppCallback/ListTopicSubscriptions": (_, call) => call.respond(list(handlers.values())),
-          "/spec.proto.runtime.v1.AppCallback/OnTopicEvent": (bytes, call) => void receive(bytes, call, handlers, onError),
+          "/spec.proto.runtime.v1.AppCallback/OnTopicEvent": (bytes, call) => void receive(bytes, call, handlers, noHandler, onError),
         },
       });
       return formatAddress(server.address);
@@ -110,13 +116,14 @@ async function receive(
   bytes: Uint8Array,
   call: ServerCall,
   handlers: ReadonlyMap<string, Subscribed>,
+  noHandler: Status,
   onError: (error: unknown, event: ReceivedEvent) => void,
 ): Promise<void> {
   const event = decode(bytes);
   if (!event) return call.fail(Status.INVALID_ARGUMENT, "the request is not a TopicEventRequest");
   const subscribed = handlers.get(keyOf(event.pubsub, event.topic));
   // Not dropped: an older sidecar may still read what this version of the app no longer wants, and another replica may want it.
-  if (!subscribed) return call.fail(Status.NOT_FOUND, `there is no handler for ${event.pubsub}/${event.topic}`);
+  if (!subscribed) return call.fail(noHandler, `there is no handler for ${event.pubsub}/${event.topic}`);
   const respond = (status: TopicEventStatus) => call.respond(encodeTopicEventStatus(status));
   try {
     respond(statusOf((await subscribed.handler(event)) ?? "success"));

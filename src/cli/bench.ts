@@ -53,8 +53,10 @@ export const bench = new Command("bench")
     `
 Examples:
   layotto bench redis bench1
-  layotto bench redis bench1 --rate 2000 --seconds 60 --pid $(pgrep -f 'layotto start')
-  layotto bench pubsub bench1 --api dapr -a 127.0.0.1:50001`,
+  layotto bench redis bench1 --rate 2000 --seconds 60 --pid $(pgrep -nf 'main.(js|ts) start')
+  layotto bench pubsub bench1 --api dapr -a 127.0.0.1:50001
+
+What the sidecar has for the app of other topics waits until the app is back.`,
   )
   .action(async (pubsub: string, topic: string, flags: Flags) => {
     const { address: sidecar, appAddress, publishOnly, warmUp, json, pid, ...rest } = flags;

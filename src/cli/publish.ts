@@ -3,6 +3,8 @@ import type { Publisher } from "layotto-sdk";
 import { RpcError } from "layotto-transport";
 import { CliError, EXIT } from "./exit-codes.ts";
 
+const DEFAULT_ADDRESS = "127.0.0.1:34904";
+
 interface Flags {
   readonly address?: string;
   readonly contentType?: string;
@@ -38,14 +40,18 @@ Examples:
       console.log(`Published to ${topic} in ${pubsub}.`);
     } catch (error) {
       if (!(error instanceof RpcError)) throw error;
-      throw new CliError(`not published: ${error.message}`);
+      throw new CliError(`not published: ${error.from === "peer" ? error.message : noAnswer(flags, error)}`);
     } finally {
       publisher.close();
     }
   });
 
+function noAnswer({ address = DEFAULT_ADDRESS, timeout }: Flags, { message }: RpcError): string {
+  return `no sidecar answered at ${address} within ${timeout} s (${message}). Is it running, and is this its gRPC address? Name another with -a.`;
+}
+
 function addressOption(): Option {
-  return new Option("-a, --address <address>", "the sidecar's gRPC address, HOST:PORT or unix:///PATH (default: 127.0.0.1:34904)").env(
+  return new Option("-a, --address <address>", `the sidecar's gRPC address, HOST:PORT or unix:///PATH (default: ${DEFAULT_ADDRESS})`).env(
     "LAYOTTO_GRPC_ADDRESS",
   );
 }

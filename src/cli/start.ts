@@ -106,14 +106,17 @@ async function started({ settings }: LoadedConfig, log: Logger): Promise<Runtime
   }
 }
 
+/** A terminal signals npm and us, and npm passes its own on: within this time that is one. */
+const SAME_SIGNAL_MS = 250;
+
 /** Until the first signal, and what it asks for. A second one exits now. */
 async function stopped(runtime: Runtime, log: Logger): Promise<void> {
   const asked = Promise.withResolvers<NodeJS.Signals>();
-  let signals = 0;
+  let first: number | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
-    signals += 1;
-    if (signals === 1) asked.resolve(signal);
-    else process.exit(EXIT.runtime);
+    first ??= performance.now();
+    asked.resolve(signal);
+    if (performance.now() - first > SAME_SIGNAL_MS) process.exit(EXIT.runtime);
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
   // Listeners keep the process alive; a runtime on Unix sockets alone does as well.

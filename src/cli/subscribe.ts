@@ -21,7 +21,9 @@ export const subscribe = new Command("subscribe")
     `
 Examples:
   layotto subscribe redis topic1
-  layotto subscribe redis topic1 --count 1`,
+  layotto subscribe redis topic1 --count 1
+
+What the sidecar has for the app of other topics waits until the app is back.`,
   )
   .action(async (pubsub: string, topic: string, flags: Flags) => {
     const finished = Promise.withResolvers<void>();
@@ -51,7 +53,7 @@ function print(event: ReceivedEvent): void {
 async function open(address: string): Promise<Subscriber> {
   const { createSubscriber } = await import("layotto-sdk");
   try {
-    return createSubscriber({ address });
+    return createSubscriber({ address, others: "wait" });
   } catch (error) {
     throw new CliError(error instanceof Error ? error.message : String(error), EXIT.configuration);
   }

@@ -86,6 +86,7 @@ export const schema = z.strictObject({
   app: group({
     id: text()
       .transform((id) => id.trim())
+      .refine((id) => id !== "", { error: "expected a name, such as orders-service" })
       .default("app1")
       .describe("The app's id: the name of its consumer group. Default: app1."),
     address: address().default("127.0.0.1:9999").describe("Where the app is called back. Default: 127.0.0.1:9999."),
@@ -112,7 +113,9 @@ export const schema = z.strictObject({
     .array(
       z.strictObject({
         pubsub: text().describe("The component's name."),
-        topic: text().describe("The topic."),
+        topic: text()
+          .refine((topic) => topic !== "", { error: "expected a topic's name" })
+          .describe("The topic."),
         group: text().optional().describe("Default: the component's consumerID."),
         start: start()
           .optional()
@@ -122,7 +125,9 @@ export const schema = z.strictObject({
         metadata: metadata().describe("rawPayload, and what the broker understands."),
         order: oneOf(["none", "key", "topic"])
           .optional()
-          .describe("key: messages of a partitionKey one after the other; topic: all of them; none. Default: none; with kafka, key."),
+          .describe(
+            "key: messages of a partitionKey one after the other; topic: all of them (with kafka, of each partition); none. Default: none; with kafka, key.",
+          ),
         deadLetterTopic: text().optional().describe("Where to put what failed too often, or was dropped. Default: nowhere."),
         maxInFlight: count(1).optional().describe("Instead of delivery.maxInFlight."),
         maxPending: count(1).optional().describe("Instead of delivery.maxPending."),
@@ -147,7 +152,7 @@ export const schema = z.strictObject({
     maxBatch: count(1).optional().describe("Most messages of one call of the broker; 1 sends each alone. Default: what the broker takes."),
     maxMessage: bytes()
       .default(4 * 2 ** 20)
-      .describe("The largest message, in bytes. Default: 4MiB."),
+      .describe("The largest message, in bytes. The app gets it in an envelope, and its gRPC server must take that. Default: 4MiB."),
     retry: group({
       first: duration().default(50).describe("The wait after a broker's first failure in a row. Default: 50ms."),
       most: duration().default(1_000).describe("The longest wait. Default: 1s."),

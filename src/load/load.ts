@@ -3,7 +3,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { ListTopicSubscriptionsResponseSchema } from "layotto-proto/appcallback";
 import { encodePublishEvent } from "layotto-proto/publish-event";
 import { decodeTopicEvent } from "layotto-proto/topic-event";
-import { type Address, type Client, connect, listen, RpcError, type Server } from "layotto-transport";
+import { type Address, type Client, connect, listen, RpcError, type Server, Status } from "layotto-transport";
 import { Latencies, type Quantiles } from "./latencies.ts";
 import { type Usage, usageOf } from "./usage.ts";
 
@@ -117,7 +117,16 @@ class Run {
           this.#asked.resolve();
         },
         [`${callback}/OnTopicEvent`]: (bytes, call) => {
-          this.#arrived(decodeTopicEvent(bytes).data);
+          const event = decodeTopicEvent(bytes);
+          // The app's own is not ours to settle: it waits, and nothing is counted. Dapr would drop it for that word.
+          if (event.topic !== topic || event.pubsubName !== pubsub) {
+            call.fail(
+              api === "dapr" ? Status.UNAVAILABLE : Status.UNIMPLEMENTED,
+              `this is a load on ${topic} of ${pubsub}, in the place of the app`,
+            );
+            return;
+          }
+          this.#arrived(event.data);
           call.respond(EMPTY);
         },
       },

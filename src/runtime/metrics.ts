@@ -40,7 +40,7 @@ export function metrics(measured: Measured): readonly Metric[] {
       read: () => ofTopics(engine, ({ failed }) => [...failed].map(([code, count]) => [{ error_type: code }, count])),
     },
     ofReaders(engine, "delivered", "layotto_delivered_messages_total", "Calls of the app with a message, tries again included."),
-    ofReaders(engine, "acked", "layotto_acked_messages_total", "Messages settled for good: processed, dropped or expired."),
+    ofReaders(engine, "acked", "layotto_acked_messages_total", "Messages settled for good: processed, dropped, expired or dead-lettered."),
     ofReaders(engine, "retried", "layotto_retried_messages_total", "Failures: the app answered RETRY or an error, or took too long."),
     ofReaders(engine, "dropped", "layotto_dropped_messages_total", "Messages that the app answered DROP to."),
     ofReaders(engine, "deadLettered", "layotto_dead_lettered_messages_total", "Messages written to their dead-letter topic."),

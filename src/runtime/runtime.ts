@@ -13,6 +13,7 @@ import type { Clock } from "../pubsub/clock.ts";
 import { systemClock } from "../pubsub/clock.ts";
 import type { Calls } from "../telemetry/calls.ts";
 import { LOG_LEVELS, type Logger } from "../telemetry/log.ts";
+import { watchApp } from "./app-watch.ts";
 import { liveness, readiness } from "./health.ts";
 import { logged } from "./logged.ts";
 import { metricsRoute } from "./metrics.ts";
@@ -53,7 +54,9 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
   const grpcHealth = health();
   grpcHealth.set("", "NOT_SERVING");
   const listeners: (Server | HttpServer)[] = [];
+  let unwatch: () => void = () => undefined;
   const close = async (signal: AbortSignal): Promise<void> => {
+    unwatch();
     const closeListeners = () => {
       grpcHealth.close();
       return Promise.all(listeners.map((one) => one.close(signal)));
@@ -92,6 +95,7 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
     grpcHealth.set("", "SERVING");
     // Only now: a sidecar that cannot start calls nobody, and one that can says so first.
     setImmediate(() => channel?.open());
+    if (channel && appAddress !== undefined) unwatch = watchApp(channel, appAddress, clock, log);
     let stopping: Promise<void> | undefined;
     const stop = () => {
       state = "DOWN";

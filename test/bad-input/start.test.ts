@@ -38,7 +38,7 @@ describe("a start that cannot be ends with one clear error, and nothing runs", (
       "pubsubs:\n  p: { type: redis, metadata: { redisHots: x } }",
       "2:33  pubsubs.p.metadata.redisHots",
       'unknown key "redisHots"',
-      'expected: one of the 41 keys in docs/configuration.md; did you mean "redisHost"?\n',
+      'expected: one of the 42 keys in docs/configuration.md; did you mean "redisHost"?\n',
     ],
     [
       "an unset variable",

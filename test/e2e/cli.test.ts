@@ -45,9 +45,9 @@ async function sidecar(): Promise<{ address: string; published: string[] }> {
   return { address: formatAddress(server.address), published };
 }
 
-async function handOver(address: string, data: string): Promise<void> {
+async function handOver(address: string, data: string, topic = "topic1"): Promise<void> {
   const client = connect(parseAddress(address) ?? { path: "" });
-  const event = create(TopicEventRequestSchema, { id: "1", pubsubName: "redis", topic: "topic1", data: Buffer.from(data) });
+  const event = create(TopicEventRequestSchema, { id: "1", pubsubName: "redis", topic, data: Buffer.from(data) });
   await new Promise((resolve, reject) => {
     client.unary(
       "/spec.proto.runtime.v1.AppCallback/OnTopicEvent",
@@ -55,8 +55,7 @@ async function handOver(address: string, data: string): Promise<void> {
       { response: resolve, failed: reject },
       { deadline: Date.now() + 10_000, waitForReady: true },
     );
-  });
-  client.close();
+  }).finally(() => client.close());
 }
 
 test("version names this implementation", async () => {
@@ -85,12 +84,14 @@ test.each([
 test("a sidecar that is not there is waited for, then told", async () => {
   const [code, , stderr] = await run("publish", "redis", "t", "v", "-a", `127.0.0.1:${await freePort()}`, "--timeout", "0.5");
   expect(code).toBe(1);
-  expect(stderr).toMatch(/^layotto: not published: (DEADLINE_EXCEEDED|UNAVAILABLE)/);
+  expect(stderr).toMatch(/^layotto: not published: no sidecar answered at 127\.0\.0\.1:\d+ within 0\.5 s \(.*\)\. Is it running/);
 });
 
 test("subscribe takes the app's place, says so first, and prints what arrives", async () => {
   const address = `127.0.0.1:${await freePort()}`;
   const program = start("src/main.ts", ["subscribe", "redis", "topic1", "--count", "1", "--app-address", address]);
+  // The app's own stays, uncounted.
+  await expect(handOver(address, "the app's", "other")).rejects.toMatchObject({ code: Status.UNIMPLEMENTED });
   await handOver(address, "hello");
   expect(await program.ended()).toBe(0);
   expect(program.stderr).toMatch(/^This takes the place of the app at /);

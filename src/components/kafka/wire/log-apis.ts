@@ -3,7 +3,7 @@ import type { Reader } from "./reader.ts";
 import type { Aborted } from "./record-batch.ts";
 
 /** What a broker answers for one partition of a Produce. */
-export interface Produced {
+interface Produced {
   readonly topic: string;
   readonly partition: number;
   readonly error: number;
