@@ -38,19 +38,16 @@ export class Settling {
   readonly #counts: ReaderCounts;
   readonly #line: Line;
   readonly #deadLetters: DeadLetters | undefined;
+  readonly #told: Pick<ReaderOptions, "failed" | "deadLettered">;
   readonly #remembered = new RememberedFailures();
   #draining = false;
 
-  constructor(
-    clock: Clock,
-    { policy, maxDelayMs = Number.POSITIVE_INFINITY, deadLetters, group }: ReaderOptions,
-    held: Held,
-    counts: ReaderCounts,
-    line: Line,
-  ) {
+  constructor(clock: Clock, options: ReaderOptions, held: Held, counts: ReaderCounts, line: Line) {
+    const { policy, maxDelayMs = Number.POSITIVE_INFINITY, deadLetters, group } = options;
     this.#clock = clock;
     this.#retry = policy.retry;
     this.#maxDelayMs = maxDelayMs;
+    this.#told = options;
     this.#held = held;
     this.#counts = counts;
     this.#line = line;
@@ -112,6 +109,7 @@ export class Settling {
     lent.failures += 1;
     lent.firstFailedAt ??= this.#clock.now();
     this.#counts.retried += 1;
+    this.#told.failed?.(reason);
     pauses.failed();
     const pointless = code !== undefined && this.#retry.permanent.includes(code);
     if (this.#deadLetters && (pointless || lent.failures >= this.#retry.maxFailures)) {
@@ -152,7 +150,10 @@ export class Settling {
 
   #bury(lent: Lent, reason: string): void {
     this.#deadLetters?.bury(lent, reason, (outcome) => {
-      if (outcome === "stored" || outcome === "acked") this.#counts.deadLettered += 1;
+      if (outcome === "stored" || outcome === "acked") {
+        this.#counts.deadLettered += 1;
+        this.#told.deadLettered?.(reason);
+      }
       if (outcome === "acked") this.#remembered.forget(lent.delivery);
       if (outcome === "stored") this.#ack(lent);
       else if (outcome === "failed") this.release(lent);

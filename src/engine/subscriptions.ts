@@ -27,6 +27,10 @@ export interface SubscriptionEvents {
   appUnanswered(reason: string | undefined): void;
   /** Leases of a subscription were lost, with the reason: the messages come again, here or elsewhere. */
   lost(subscription: AppSubscription, messages: number, reason: string): void;
+  /** A message of a subscription failed, with the reason: it comes again, or becomes a dead letter. Called for each, at any rate. */
+  failed(subscription: AppSubscription, reason: string): void;
+  /** A message of a subscription became a dead letter, with the reason. */
+  deadLettered(subscription: AppSubscription, reason: string): void;
   /** Something went wrong that loses nothing and stops nothing, in words. */
   trouble(what: string): void;
 }
@@ -141,10 +145,15 @@ export class Subscriptions {
     const { deadLetterTopic, ...more } = own;
     const request = requestOf(subscription, component, own.order);
     const deadLetters = deadLetterTopic === undefined ? undefined : this.#deadLetters(deadLetterTopic, component, request);
-    const lost = (messages: number, reason: string): void => events.lost(subscription, messages, reason);
+    const told = {
+      refused,
+      failed: (reason: string): void => events.failed(subscription, reason),
+      deadLettered: (reason: string): void => events.deadLettered(subscription, reason),
+      lost: (messages: number, reason: string): void => events.lost(subscription, messages, reason),
+    };
     const { capabilities } = component.pubsub;
     const policy = heldBy(capabilities, own.policy);
-    const options = { pubsub, group: request.group, deadLetters, refused, lost, ...more, policy, maxDelayMs: capabilities.maxDelayMs };
+    const options = { pubsub, group: request.group, deadLetters, ...told, ...more, policy, maxDelayMs: capabilities.maxDelayMs };
     const of = measures.of(pubsub);
     const measured = { counts: of.reading(request.topic, request.group), processSeconds: of.processSeconds };
     events.subscribed(subscription);

@@ -1,5 +1,6 @@
 import pino from "pino";
 import { expect, test } from "vitest";
+import { SteppedClock } from "../conformance/stepped-clock.ts";
 import type { BrokerStatus } from "../engine/guarded.ts";
 import type { Finding } from "../pubsub/pubsub.ts";
 import { logged } from "./logged.ts";
@@ -11,7 +12,8 @@ const starting: BrokerStatus = { state: "starting", reason: "not yet asked", fin
 function setUp() {
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: "info", base: null, timestamp: false }, { write: (line: string) => lines.push(JSON.parse(line)) });
-  return { lines, events: logged(log, {} as Remembered) };
+  const clock = new SteppedClock();
+  return { lines, clock, events: logged(log, {} as Remembered, clock) };
 }
 
 test("an app that is away is told once for each reason, and so is that it is back", () => {
@@ -23,6 +25,23 @@ test("an app that is away is told once for each reason, and so is that it is bac
     { ...away, reason: "too slow" },
     { level: 30, msg: "the app says what it subscribes to" },
     { ...away, reason: "refused" },
+  ]);
+});
+
+test("failures and dead letters are told at once, and then once a minute with how many there were", () => {
+  const { lines, clock, events } = setUp();
+  const orders = { pubsub: "p", topic: "orders", metadata: {} };
+  for (let times = 0; times < 100; times++) events.failed(orders, "INTERNAL: no");
+  events.failed({ ...orders, topic: "other" }, "x".repeat(1_000));
+  events.deadLettered(orders, "INTERNAL: no");
+  clock.advance(60_000);
+  events.failed(orders, "UNKNOWN: still no");
+  const failed = { level: 40, msg: "messages failed; told of at most once a minute, with the last reason", pubsub: "p" };
+  expect(lines).toEqual([
+    { ...failed, topic: "orders", messages: 1, reason: "INTERNAL: no" },
+    { ...failed, topic: "other", messages: 1, reason: "x".repeat(200) },
+    { ...failed, msg: failed.msg.replace("failed", "became dead letters"), topic: "orders", messages: 1, reason: "INTERNAL: no" },
+    { ...failed, topic: "orders", messages: 100, reason: "UNKNOWN: still no" },
   ]);
 });
 

@@ -1,11 +1,21 @@
 import type { AppSubscription } from "../app/channel.ts";
 import type { EngineEvents } from "../engine/engine.ts";
 import type { BrokerStatus } from "../engine/guarded.ts";
+import type { Clock } from "../pubsub/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
+import { NowAndThen } from "./now-and-then.ts";
 import type { Remembered } from "./remembered.ts";
 
+/** An app's error may be long. */
+const MOST_REASON = 200;
+
 /** Writes down what happens in the engine, and remembers what the app subscribed to. */
-export function logged(log: Logger, remembered: Remembered): EngineEvents {
+export function logged(log: Logger, remembered: Remembered, clock: Clock): EngineEvents {
+  const often = new NowAndThen(clock);
+  const some = (what: string, { pubsub, topic }: AppSubscription, reason: string) =>
+    often.happened(JSON.stringify([what, pubsub, topic]), (messages) =>
+      log.warn({ pubsub, topic, messages, reason: reason.slice(0, MOST_REASON) }, what),
+    );
   let canRemember = true;
   let unanswered: string | undefined;
   const remember = (what: "add" | "remove", subscription: AppSubscription) => {
@@ -37,6 +47,9 @@ export function logged(log: Logger, remembered: Remembered): EngineEvents {
       else log.warn({ reason }, "the app does not say what it subscribes to; asking until it does");
       unanswered = reason;
     },
+    failed: (subscription, reason) => some("messages failed; told of at most once a minute, with the last reason", subscription, reason),
+    deadLettered: (subscription, reason) =>
+      some("messages became dead letters; told of at most once a minute, with the last reason", subscription, reason),
     lost: ({ pubsub, topic }, messages, reason) =>
       log.warn({ pubsub, topic, messages, reason }, "leases were lost; the messages come again"),
     trouble: (what) => log.error(what),

@@ -49,7 +49,7 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
     Math.min(bytes, memoryLimit() / 4),
   ) as [number, number];
   const options = { ...settings, publishBuffer, deliveryBuffer };
-  const engine = new Engine(sources, channel, clock, options, logged(log, remembered));
+  const engine = new Engine(sources, channel, clock, options, logged(log, remembered, clock));
   let state: HealthStatus = "INIT";
   const grpcHealth = health();
   grpcHealth.set("", "NOT_SERVING");

@@ -6,6 +6,7 @@ import { type AddressInfo, createServer, type Server } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { freePort } from "../../../test/brokers/server.ts";
 import { makeCertificates, opensslAvailable } from "../../../test/transport/certificates.ts";
+import { SteppedClock } from "../../conformance/stepped-clock.ts";
 import { systemClock } from "../../pubsub/clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import { kafkaOptions } from "./config.ts";
@@ -138,6 +139,32 @@ test.each<[string, Said]>([
   await signIn.on(connection);
   await signIn.on(connection);
   expect(shown).toEqual(["token1", "token2", "token2"]);
+});
+
+test("one token is asked for at a time, and one that still holds is used while the endpoint gives none", async () => {
+  given = 0;
+  let away = false;
+  const url = await endpoint((request, response) => (away ? response.writeHead(503).end() : tokens(request, response)));
+  const shown: (string | undefined)[] = [];
+  const broker = (text: string): Said => {
+    shown.push(/Bearer (\w+)/.exec(text)?.[1]);
+    return {};
+  };
+  const connections = await Promise.all([1, 2, 3].map(() => connected(broker)));
+  const clock = new SteppedClock();
+  const options = kafkaOptions.parse({ brokers: "localhost", disableTls: true, ...oidcAt(url) });
+  const signIn = new SignIn(options, clock);
+  await Promise.all(connections.map((one) => signIn.on(one)));
+  expect([given, shown]).toEqual([1, ["token1", "token1", "token1"]]);
+  away = true;
+  clock.advance(500_000);
+  await signIn.on(connections[0] as (typeof connections)[number]);
+  expect(shown.at(-1)).toBe("token1");
+  clock.advance(100_000);
+  await expect(signIn.on(connections[0] as (typeof connections)[number])).rejects.toMatchObject({ code: "unauthenticated" });
+  away = false;
+  await signIn.on(connections[0] as (typeof connections)[number]);
+  expect(shown.at(-1)).toBe("token2");
 });
 
 test.skipIf(opensslAvailable())("an endpoint is trusted as the brokers are", async () => {

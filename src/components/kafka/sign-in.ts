@@ -22,7 +22,9 @@ const TOKEN_SECONDS = 60;
 export class SignIn {
   readonly #options: KafkaOptions;
   readonly #clock: Clock;
-  #token: { readonly text: string; readonly until: number } | undefined;
+  /** Until when, by the monotonic clock, it is used without asking for another, and until when it holds. */
+  #token: { readonly text: string; readonly until: number; readonly holdsUntil: number } | undefined;
+  #asking: Promise<string> | undefined;
 
   constructor(options: KafkaOptions, clock: Clock) {
     this.#options = options;
@@ -92,9 +94,23 @@ export class SignIn {
     }
   }
 
-  /** A token that holds for a while yet. */
+  /** A token that holds for a while yet; while the endpoint gives none, one that holds at all. */
   async #fresh(): Promise<string> {
-    if (this.#token && this.#token.until > this.#clock.elapsed()) return this.#token.text;
+    const known = this.#token;
+    if (known && known.until > this.#clock.elapsed()) return known.text;
+    // All connections are made anew in the same moment.
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = undefined;
+    });
+    try {
+      return await this.#asking;
+    } catch (error) {
+      if (known === undefined || known !== this.#token || known.holdsUntil <= this.#clock.elapsed()) throw error;
+      return known.text;
+    }
+  }
+
+  async #ask(): Promise<string> {
     const { oidcTokenEndpoint = "", oidcClientID = "", oidcClientSecret = "", oidcScopes } = this.#options;
     const form = new URLSearchParams({
       grant_type: "client_credentials",
@@ -107,7 +123,8 @@ export class SignIn {
       throw new PubSubError("unauthenticated", `${oidcTokenEndpoint} answered without access_token`);
     }
     const holdsMs = (Number(seconds) > 0 ? Number(seconds) : TOKEN_SECONDS) * 1_000;
-    this.#token = { text, until: this.#clock.elapsed() + (holdsMs * 4) / 5 };
+    const now = this.#clock.elapsed();
+    this.#token = { text, until: now + (holdsMs * 4) / 5, holdsUntil: now + holdsMs };
     return text;
   }
 

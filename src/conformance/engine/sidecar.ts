@@ -23,6 +23,8 @@ export const UNHEARD: EngineEvents = {
   unknownPubSub: () => undefined,
   appUnanswered: () => undefined,
   lost: () => undefined,
+  failed: () => undefined,
+  deadLettered: () => undefined,
   trouble: () => undefined,
 };
 
