@@ -40,11 +40,25 @@ export function fromDapr(resources: readonly [Tree, ...Tree[]], context: DaprCon
   if (ignored.length > 0)
     notices.push(`This sidecar serves publish and subscribe; these resources are ignored: ${ignored.sort().join(", ")}.`);
   const [root] = resources;
+  const fresh = [...components].filter(([, resource]) => itemsOf(metadataOf(resource)).some(isFresh)).map(([name]) => name);
+  if (fresh.length > 0)
+    notices.push(
+      `With {uuid} each start reads in a group of its own, which stays at the broker and keeps its messages: ${fresh.join(", ")}.`,
+    );
   const pubsubs = [...components].map(([name, resource]) => [name, componentOf(resource, stores, context, problems)] as const);
   return mapLike(root, {
     pubsubs: mapLike(root, Object.fromEntries(pubsubs)),
     subscriptions: { kind: "list", path: root.path, at: root.at, items: subscriptions },
   });
+}
+
+function metadataOf(resource: Tree): Tree | undefined {
+  return child(child(resource, "spec"), "metadata");
+}
+
+/** Whose value is another one at each start. */
+function isFresh(item: Tree): boolean {
+  return textOf(child(item, "value"))?.includes("{uuid}") ?? false;
 }
 
 function isFor(resource: Tree, appId: string): boolean {

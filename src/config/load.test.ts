@@ -277,7 +277,10 @@ spec: { pubsubname: mine, topic: t2, route: /t2, deadLetterTopic: poison }
   test("what Dapr fills in: with the namespace the app's id, another uuid each time, a pod's name that must be there", async () => {
     const groupOf = async (value: string, env: Record<string, string>) => {
       const text = COMPONENT("p", "pubsub.redis", `{ name: redisHost, value: h }, { name: consumerID, value: "${value}" }`);
-      return (await load(text, { env, overrides: { appId: "shop" } })).settings.pubsubs.get("p")?.group;
+      const { settings, notices } = await load(text, { env, overrides: { appId: "shop" } });
+      // Nobody deletes what such a group leaves.
+      expect(notices).toHaveLength(value.includes("{uuid}") ? 1 : 0);
+      return settings.pubsubs.get("p")?.group;
     };
     const env = { NAMESPACE: "prod", POD_NAME: "shop-0" };
     expect(await groupOf("{namespace}/{podName}/{appID}", env)).toBe("prod.shop/shop-0/shop");
