@@ -66,7 +66,8 @@ test.each([
   for (const other of others) expect(modules).not.toContain(other);
 });
 
-test("SIGTERM: the running call ends and counts, what was not begun is kept, and the API serves until then", async () => {
+/** A sidecar on which these were published, in its first call of the app, which lasts until the test ends it. One call at a time. */
+async function inACall(published: readonly string[]) {
   const rig = await Rig.make({ type: "embedded", metadata: {} }, { maxInFlight: 1 });
   cleanups.push(() => rig.close());
   const entered = Promise.withResolvers<void>();
@@ -78,8 +79,13 @@ test("SIGTERM: the running call ends and counts, what was not begun is kept, and
   await rig.startApp();
   await rig.startSidecar();
   await rig.expectState("running");
-  for (const data of ["one", "two"]) await rig.publisher.publishEvent(PUBSUB, TOPIC, data);
+  for (const data of published) await rig.publisher.publishEvent(PUBSUB, TOPIC, data);
   await entered.promise;
+  return { rig, mayEnd };
+}
+
+test("SIGTERM: the running call ends and counts, what was not begun is kept, and the API serves until then", async () => {
+  const { rig, mayEnd } = await inACall(["one", "two"]);
   const stopped = rig.stopSidecar();
   await expect.poll(() => rig.log).toContain("stopping");
   await rig.publisher.publishEvent(PUBSUB, TOPIC, "three");
@@ -93,19 +99,7 @@ test("SIGTERM: the running call ends and counts, what was not begun is kept, and
 });
 
 test("signals that come at once are one: a terminal signals npm and the sidecar, and npm passes its own on", async () => {
-  const rig = await Rig.make({ type: "embedded", metadata: {} });
-  cleanups.push(() => rig.close());
-  const entered = Promise.withResolvers<void>();
-  const mayEnd = Promise.withResolvers<"success">();
-  rig.handler = () => {
-    entered.resolve();
-    return mayEnd.promise;
-  };
-  await rig.startApp();
-  await rig.startSidecar();
-  await rig.expectState("running");
-  await rig.publisher.publishEvent(PUBSUB, TOPIC, "running");
-  await entered.promise;
+  const { rig, mayEnd } = await inACall(["running"]);
   const stopped = rig.stopSidecar();
   void rig.stopSidecar();
   void rig.stopSidecar();
@@ -115,18 +109,7 @@ test("signals that come at once are one: a terminal signals npm and the sidecar,
 });
 
 test("a second signal ends it now", async () => {
-  const rig = await Rig.make({ type: "embedded", metadata: {} });
-  cleanups.push(() => rig.close());
-  const entered = Promise.withResolvers<void>();
-  rig.handler = () => {
-    entered.resolve();
-    return new Promise<never>(() => undefined);
-  };
-  await rig.startApp();
-  await rig.startSidecar();
-  await rig.expectState("running");
-  await rig.publisher.publishEvent(PUBSUB, TOPIC, "never done");
-  await entered.promise;
+  const { rig } = await inACall(["never done"]);
   const stopped = rig.stopSidecar();
   await expect.poll(() => rig.log).toContain("stopping");
   // One that comes with the first is taken for the same.

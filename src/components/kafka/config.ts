@@ -17,6 +17,12 @@ const refused = (what: string, instead: string) =>
     })
     .describe(`Must be absent or false: ${what} is not supported.`);
 
+const retried = () => ignored("the engine retries, by the subscription's own policy");
+const unregistered = () => ignored("there is no schema registry");
+/** A word that may be left out, or empty. */
+const given = <const T extends readonly string[]>(words: T) =>
+  z.preprocess((value) => (value === "" ? undefined : value), oneOf(words).optional());
+
 const MECHANISMS = ["PLAIN", "PLAINTEXT", "SCRAM-SHA-256", "SCRAM-SHA-512", "SHA-256", "SHA-512"] as const;
 const AUTH_TYPES = ["none", "password", "mtls", "oidc", "certificate"] as const;
 
@@ -26,11 +32,9 @@ export const kafkaOptions = z
     brokers: text().describe("`host:port`, or a comma list of some of the cluster's brokers."),
     consumerGroup: text().optional().describe("The group of subscriptions that name none. Default: consumerID, else the app's id."),
     clientID: text().optional().describe("How brokers name us in their logs and quotas. Default: the app's id."),
-    authType: z
-      .preprocess((value) => (value === "" ? undefined : value), oneOf(AUTH_TYPES).optional())
-      .describe(
-        "`none`, or by TLS `password` (SASL), `oidc` (SASL OAUTHBEARER), `mtls` (clientCert) or `certificate` (caCert alone). Absent: authRequired decides, and TLS comes with caCert, clientCert, skipVerify or enableTLS.",
-      ),
+    authType: given(AUTH_TYPES).describe(
+      "`none`, or by TLS `password` (SASL), `oidc` (SASL OAUTHBEARER), `mtls` (clientCert) or `certificate` (caCert alone). Absent: authRequired decides, and TLS comes with caCert, clientCert, skipVerify or enableTLS.",
+    ),
     authRequired: orDefault(flag(), false).describe("Layotto's older word, where there is no authType: true means a sign-in by password."),
     saslUsername: text().optional().describe("User, with authType password."),
     saslPassword: text().optional().describe("Password, with authType password."),
@@ -70,9 +74,9 @@ export const kafkaOptions = z
     excludeHeaderMetaRegex: text()
       .optional()
       .describe("Metadata whose name matches is neither published as a header nor delivered from one."),
-    initialOffset: z
-      .preprocess((value) => (value === "" ? undefined : value), oneOf(["newest", "oldest"]).optional())
-      .describe("Where a new group begins, unless its subscription has a `start`: `oldest` (default; Dapr, Layotto: newest) or `newest`."),
+    initialOffset: given(["newest", "oldest"]).describe(
+      "Where a new group begins, unless its subscription has a `start`: `oldest` (default; Dapr, Layotto: newest) or `newest`.",
+    ),
     clientConnectionTopicMetadataRefreshInterval: orDefault(seconds(60), 60_000).describe(
       "How often we look for new partitions and moved leaders unasked. A bare number is seconds. Default 1m (Dapr: 8m). Health's question, every 5s, does so too.",
     ),
@@ -87,19 +91,19 @@ export const kafkaOptions = z
     metadataTimeout: ignored("the publish's and the subscription's own limits decide"),
     clientConnectionKeepAliveInterval: ignored("TCP's keepalive is on, and sessions have heartbeats"),
     producerRetryMax: ignored("the engine decides what is tried again"),
-    consumeRetryInterval: ignored("the engine retries, by the subscription's own policy"),
-    consumeRetryEnabled: ignored("the engine retries, by the subscription's own policy"),
-    backOffDuration: ignored("the engine retries, by the subscription's own policy"),
-    backOffMaxRetries: ignored("the engine retries, by the subscription's own policy"),
+    consumeRetryInterval: retried(),
+    consumeRetryEnabled: retried(),
+    backOffDuration: retried(),
+    backOffMaxRetries: retried(),
     consumerGroupRebalanceStrategy: ignored("partitions are shared cooperatively, and stay where they are"),
-    backOffPolicy: ignored("the engine retries, by the subscription's own policy"),
-    backOffInitialInterval: ignored("the engine retries, by the subscription's own policy"),
-    backOffMaxInterval: ignored("the engine retries, by the subscription's own policy"),
-    backOffMaxElapsedTime: ignored("the engine retries, by the subscription's own policy"),
-    backOffMultiplier: ignored("the engine retries, by the subscription's own policy"),
-    backOffRandomizationFactor: ignored("the engine retries, by the subscription's own policy"),
-    schemaCachingEnabled: ignored("there is no schema registry"),
-    schemaLatestVersionCacheTTL: ignored("there is no schema registry"),
+    backOffPolicy: retried(),
+    backOffInitialInterval: retried(),
+    backOffMaxInterval: retried(),
+    backOffMaxElapsedTime: retried(),
+    backOffMultiplier: retried(),
+    backOffRandomizationFactor: retried(),
+    schemaCachingEnabled: unregistered(),
+    schemaLatestVersionCacheTTL: unregistered(),
     schemaRegistryURL: refused("a schema registry", "payloads travel as they are"),
     schemaRegistryAPIKey: refused("a schema registry", "payloads travel as they are"),
     schemaRegistryAPISecret: refused("a schema registry", "payloads travel as they are"),

@@ -114,7 +114,7 @@ export class Admission {
     this.#refused.delete(name);
     if (!group) return;
     this.forget(group.request);
-    // What cannot be made now is tried again with what is published or read.
+    // What cannot be made now is, with the next look at what is subscribed to the topic.
     await within(lookUp(group.request), signal, "looking up a queue").catch(asPubSubError);
   }
 
