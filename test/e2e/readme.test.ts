@@ -129,10 +129,6 @@ withRedis("the four steps by hand", () => {
       program?.kill("SIGTERM");
       await program?.ended();
     }
-    for (const port of ports) {
-      const probe = createServer().listen(port, "127.0.0.1");
-      await once(probe, "listening");
-      probe.close();
-    }
+    await Promise.all(ports.map(untilFree));
   }, 60_000);
 });
