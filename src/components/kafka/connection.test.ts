@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
-import { systemClock } from "../../pubsub/clock.ts";
+import { SteppedClock } from "../../conformance/stepped-clock.ts";
+import { type Clock, systemClock } from "../../pubsub/clock.ts";
 import { Connection } from "./connection.ts";
 import type { Api } from "./wire/api.ts";
 
@@ -14,7 +15,7 @@ afterEach(async () => {
 });
 
 /** Somebody who answers, or does not, as the test says. */
-async function dial(serve: (socket: Socket) => void): Promise<Connection> {
+async function dial(serve: (socket: Socket) => void, clock: Clock = systemClock): Promise<Connection> {
   const server = createServer((socket) => {
     sockets.push(socket);
     socket.on("error", () => undefined);
@@ -23,7 +24,7 @@ async function dial(serve: (socket: Socket) => void): Promise<Connection> {
   servers.push(server);
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  return Connection.dial({ host: "127.0.0.1", port, clientId: "c", tls: undefined, dialTimeoutMs: 5_000, clock: systemClock });
+  return Connection.dial({ host: "127.0.0.1", port, clientId: "c", tls: undefined, dialTimeoutMs: 5_000, clock });
 }
 
 const echo: Api<string, string> = {
@@ -82,6 +83,39 @@ test("a request that is not answered in time ends the connection, and all that i
   const calls = [connection.call(echo, "a", 150), connection.call(echo, "b", 60_000)];
   for (const call of calls) await expect(call).rejects.toMatchObject({ code: "unavailable", outcome: "unknown" });
   await expect(connection.call(echo, "c", 150)).rejects.toMatchObject({ code: "unavailable", outcome: "rejected" });
+});
+
+test("while a broker throttles it is not silent: what waits has its time from when it listens again", async () => {
+  const THROTTLED_MS = 30_000;
+  const WAIT_MS = 5_000;
+  const [answer, slow] = [Buffer.alloc(12), Buffer.alloc(12)];
+  for (const [index, bytes] of [answer, slow].entries()) {
+    bytes.writeInt32BE(8, 0);
+    bytes.writeInt32BE(index + 1, 4);
+  }
+  answer.writeInt32BE(THROTTLED_MS, 8);
+  const throttling: Api<undefined, number> = {
+    ...{ name: "Throttling", key: 98, version: 0, write: () => undefined },
+    read(reader) {
+      reader.throttled();
+      return reader.throttleMs;
+    },
+  };
+  const clock = new SteppedClock();
+  let listening: Socket | undefined;
+  const connection = await dial((socket) => {
+    listening = socket;
+    socket.once("data", () => socket.write(answer));
+  }, clock);
+  const [first, second] = [connection.call(throttling, undefined, WAIT_MS), connection.call(throttling, undefined, WAIT_MS)];
+  expect(await first).toBe(THROTTLED_MS);
+  clock.advance(THROTTLED_MS + WAIT_MS - 1_000);
+  expect([connection.up, connection.silentMs]).toEqual([true, WAIT_MS - 1_000]);
+  listening?.write(slow);
+  expect(await second).toBe(0);
+  const third = connection.call(throttling, undefined, WAIT_MS);
+  clock.advance(WAIT_MS);
+  await expect(third).rejects.toThrow(/not answered in time/);
 });
 
 test("who is no Kafka is told apart", async () => {

@@ -14,7 +14,8 @@ export type Answered = (error: PubSubError | undefined, reader: Reader | undefin
 interface Request {
   readonly name: string;
   readonly flexible: boolean;
-  readonly deadline: number;
+  readonly sent: number;
+  readonly timeoutMs: number;
   readonly answered: Answered;
 }
 
@@ -53,6 +54,8 @@ export class Connection {
   #correlation = 0;
   /** Since when it owes an answer and has given none, on the clock's monotonic scale. */
   #silentSince = 0;
+  /** From when on the broker listens: what waits behind a throttle has its time from then. */
+  #listens = 0;
   #chunks: Buffer[] = [];
   #gathered = 0;
   #wanted = 4;
@@ -97,9 +100,9 @@ export class Connection {
     return `${this.#dialing.host}:${this.#dialing.port}`;
   }
 
-  /** For how many milliseconds it has owed an answer and given none. */
+  /** For how many milliseconds it has owed an answer and given none, while it listens. */
   get silentMs(): number {
-    return this.#owed.size === 0 ? 0 : this.#dialing.clock.elapsed() - this.#silentSince;
+    return this.#owed.size === 0 ? 0 : Math.max(0, this.#dialing.clock.elapsed() - Math.max(this.#silentSince, this.#listens));
   }
 
   get up(): boolean {
@@ -132,8 +135,9 @@ export class Connection {
     if (flexible) writer.untagged();
     write(writer);
     writer.int32At(0, writer.length - 4);
-    if (this.#owed.size === 0) this.#silentSince = this.#dialing.clock.elapsed();
-    this.#owed.set(this.#correlation, { name: api.name, flexible, deadline: this.#dialing.clock.elapsed() + timeoutMs, answered });
+    const sent = this.#dialing.clock.elapsed();
+    if (this.#owed.size === 0) this.#silentSince = sent;
+    this.#owed.set(this.#correlation, { name: api.name, flexible, sent, timeoutMs, answered });
     this.#socket.write(writer.written);
     this.#lookLater();
   }
@@ -178,7 +182,7 @@ export class Connection {
     this.#dialing.clock.after(LOOK_MS, () => {
       this.#looking = false;
       const now = this.#dialing.clock.elapsed();
-      const late = [...this.#owed.values()].find(({ deadline }) => deadline <= now);
+      const late = [...this.#owed.values()].find(({ sent, timeoutMs }) => Math.max(sent, this.#listens) + timeoutMs <= now);
       if (late) this.drop(`${late.name} was not answered in time`);
       else if (this.#owed.size > 0) this.#lookLater();
     });
@@ -219,6 +223,7 @@ export class Connection {
     try {
       if (request.flexible) reader.tagged();
       request.answered(undefined, reader);
+      if (reader.throttleMs > 0) this.#listens = this.#silentSince + reader.throttleMs;
     } catch (error) {
       // An answer that cannot be read is the broker's; anything else is a fault of ours, and must be seen.
       if (!(error instanceof WireError)) throw error;

@@ -54,7 +54,7 @@ export const metadata: Api<readonly string[] | undefined, ClusterMetadata> = {
     writer.flag(false).flag(false).untagged();
   },
   read(reader) {
-    reader.int32();
+    reader.throttled();
     const brokers = reader.compactArray(() => {
       const broker = { id: reader.int32(), host: reader.compactString(), port: reader.int32() };
       reader.compactString();
@@ -91,7 +91,7 @@ export const findCoordinator: Api<string, Coordinator> = {
   version: 2,
   write: (writer, group) => writer.string(group).int8(0),
   read(reader) {
-    reader.int32();
+    reader.throttled();
     const error = reader.int16();
     reader.nullableString();
     return { error, id: reader.int32(), host: reader.string(), port: reader.int32() };
@@ -139,7 +139,7 @@ export const createTopics: Api<NewTopic, { readonly error: number; readonly mess
     writer.int32(timeoutMs).flag(false);
   },
   read(reader) {
-    reader.int32();
+    reader.throttled();
     const [one] = reader.array(() => {
       reader.string();
       return { error: reader.int16(), message: reader.nullableString() };
@@ -166,7 +166,7 @@ export const describeConfigs: Api<
     writer.flag(false);
   },
   read(reader) {
-    reader.int32();
+    reader.throttled();
     const [one] = reader.array(() => {
       const error = reader.int16();
       const message = reader.nullableString();

@@ -36,7 +36,7 @@ export const joinGroup: Api<JoinQuery, JoinAnswer> = {
     writer.array([protocol], (name) => writer.string(name).bytes(subscription));
   },
   read(reader) {
-    reader.int32();
+    reader.throttled();
     const error = reader.int16();
     const generation = reader.int32();
     reader.nullableString();
@@ -63,7 +63,7 @@ export const syncGroup: Api<
     writer.array([...assignments], ([one, assignment]) => writer.string(one).bytes(assignment));
   },
   read(reader) {
-    reader.int32();
+    reader.throttled();
     return { error: reader.int16(), assignment: reader.bytes() };
   },
 };
@@ -74,7 +74,7 @@ export const heartbeat: Api<Membership, number> = {
   version: 3,
   write: (writer, { group, generation, member }) => writer.string(group).int32(generation).string(member).nullableString(undefined),
   read(reader) {
-    reader.int32();
+    reader.throttled();
     return reader.int16();
   },
 };
@@ -85,7 +85,7 @@ export const leaveGroup: Api<{ readonly group: string; readonly member: string }
   version: 3,
   write: (writer, { group, member }) => writer.string(group).array([member], (one) => writer.string(one).nullableString(undefined)),
   read(reader) {
-    reader.int32();
+    reader.throttled();
     return reader.int16();
   },
 };
@@ -118,7 +118,7 @@ export const offsetCommit: Api<Membership & { readonly topic: string; readonly c
     );
   },
   read(reader) {
-    reader.int32();
+    reader.throttled();
     const topics = reader.array(() => {
       reader.string();
       return reader.array(() => ({ index: reader.int32(), error: reader.int16() }));
@@ -149,7 +149,7 @@ export const offsetFetch: Api<
     else writer.array([topic], (name) => writer.string(name).array(partitions, (index) => writer.int32(index)));
   },
   read(reader) {
-    reader.int32();
+    reader.throttled();
     const topics = reader.array(() => {
       const topic = reader.string();
       return reader.array(() => {
@@ -174,7 +174,7 @@ export const offsetDelete: Api<
     writer.string(group).array([topic], (name) => writer.string(name).array(partitions, (index) => writer.int32(index))),
   read(reader) {
     const error = reader.int16();
-    reader.int32();
+    reader.throttled();
     const topics = reader.array(() => {
       reader.string();
       return reader.array(() => ({ index: reader.int32(), error: reader.int16() }));
@@ -189,7 +189,7 @@ export const listGroups: Api<undefined, { readonly error: number; readonly group
   version: 2,
   write: () => undefined,
   read(reader) {
-    reader.int32();
+    reader.throttled();
     const error = reader.int16();
     return { error, groups: reader.array(() => [reader.string(), reader.string()]).map(([group]) => group ?? "") };
   },
@@ -209,7 +209,7 @@ export const describeGroup: Api<string, DescribedGroup> = {
   version: 4,
   write: (writer, group) => writer.array([group], (one) => writer.string(one)).flag(false),
   read(reader) {
-    reader.int32();
+    reader.throttled();
     const [one] = reader.array((): DescribedGroup => {
       const error = reader.int16();
       reader.string();
@@ -238,7 +238,7 @@ export const deleteGroups: Api<string, number> = {
   version: 1,
   write: (writer, group) => writer.array([group], (one) => writer.string(one)),
   read(reader) {
-    reader.int32();
+    reader.throttled();
     const [error] = reader.array(() => {
       reader.string();
       return reader.int16();

@@ -43,6 +43,7 @@ function producedIn(reader: Reader, message: () => string | undefined): readonly
       return { topic, partition, error, firstOffset, message: message() };
     });
   });
+  reader.throttled();
   return topics.flat();
 }
 
@@ -94,7 +95,7 @@ export const fetch: Api<FetchQuery, FetchAnswer> = {
     writer.untagged().uvarint(1).compactString("").untagged();
   },
   read(reader) {
-    reader.int32();
+    reader.throttled();
     const error = reader.int16();
     reader.int32();
     const topics = reader.compactArray(() => {
@@ -137,7 +138,7 @@ export const fetchByName: Api<FetchQuery, FetchAnswer> = {
     writer.int32(0).string("");
   },
   read(reader) {
-    reader.int32();
+    reader.throttled();
     const error = reader.int16();
     reader.int32();
     const topics = reader.array(() => {
@@ -181,7 +182,7 @@ export const listOffsets: Api<
     writer.array([topic], (name) => writer.string(name).array(partitions, (index) => writer.int32(index).int32(UNKNOWN_EPOCH).int64(time)));
   },
   read(reader) {
-    reader.int32();
+    reader.throttled();
     const topics = reader.array(() => {
       reader.string();
       return reader.array(() => {
@@ -214,7 +215,7 @@ export const offsetForLeaderEpoch: Api<
       .array([topic], (name) => writer.string(name).array([partition], (index) => writer.int32(index).int32(UNKNOWN_EPOCH).int32(epoch)));
   },
   read(reader) {
-    reader.int32();
+    reader.throttled();
     const topics = reader.array(() => {
       reader.string();
       return reader.array(() => {

@@ -8,6 +8,8 @@ export class Reader {
   readonly buffer: Buffer;
   position: number;
   readonly end: number;
+  /** For how many milliseconds the broker listens to nothing more on this connection, since a quota is used up. */
+  throttleMs = 0;
 
   constructor(buffer: Buffer, position = 0, end = buffer.length) {
     this.buffer = buffer;
@@ -118,6 +120,11 @@ export class Reader {
       this.uvarint();
       this.#take(this.uvarint());
     }
+  }
+
+  /** The member of nearly all answers that tells of `throttleMs`. */
+  throttled(): void {
+    this.throttleMs = this.int32();
   }
 
   skip(bytes: number): void {
