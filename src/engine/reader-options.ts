@@ -20,10 +20,10 @@ export interface ReaderOptions {
   readonly deadLetters?: DeadLetterTarget | undefined;
   /** Is told, once for each reason, that the subscription cannot be had until something is mended. */
   readonly refused?: (reason: string) => void;
-  /** Is told that a message failed, with the reason: it comes again, or becomes a dead letter. */
-  readonly failed?: (reason: string) => void;
-  /** Is told that a message became a dead letter, with the reason. */
-  readonly deadLettered?: (reason: string) => void;
+  /** Is told that a message failed, with the event's id and the reason: it comes again, or becomes a dead letter. */
+  readonly failed?: (id: string, reason: string) => void;
+  /** Is told that a message became a dead letter, with the event's id and the reason. */
+  readonly deadLettered?: (id: string, reason: string) => void;
   /** Is told that leases were lost, with the reason: the messages come again, here or elsewhere. */
   readonly lost?: (messages: number, reason: string) => void;
 }

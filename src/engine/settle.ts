@@ -109,7 +109,7 @@ export class Settling {
     lent.failures += 1;
     lent.firstFailedAt ??= this.#clock.now();
     this.#counts.retried += 1;
-    this.#told.failed?.(reason);
+    this.#told.failed?.(lent.event.id, reason);
     pauses.failed();
     const pointless = code !== undefined && this.#retry.permanent.includes(code);
     if (this.#deadLetters && (pointless || lent.failures >= this.#retry.maxFailures)) {
@@ -152,7 +152,7 @@ export class Settling {
     this.#deadLetters?.bury(lent, reason, (outcome) => {
       if (outcome === "stored" || outcome === "acked") {
         this.#counts.deadLettered += 1;
-        this.#told.deadLettered?.(reason);
+        this.#told.deadLettered?.(lent.event.id, reason);
       }
       if (outcome === "acked") this.#remembered.forget(lent.delivery);
       if (outcome === "stored") this.#ack(lent);

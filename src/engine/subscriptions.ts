@@ -27,10 +27,10 @@ export interface SubscriptionEvents {
   appUnanswered(reason: string | undefined): void;
   /** Leases of a subscription were lost, with the reason: the messages come again, here or elsewhere. */
   lost(subscription: AppSubscription, messages: number, reason: string): void;
-  /** A message of a subscription failed, with the reason: it comes again, or becomes a dead letter. Called for each, at any rate. */
-  failed(subscription: AppSubscription, reason: string): void;
-  /** A message of a subscription became a dead letter, with the reason. */
-  deadLettered(subscription: AppSubscription, reason: string): void;
+  /** A message of a subscription failed, with the event's id and the reason: it comes again, or becomes a dead letter. Called for each, at any rate. */
+  failed(subscription: AppSubscription, id: string, reason: string): void;
+  /** A message of a subscription became a dead letter, with the event's id and the reason. */
+  deadLettered(subscription: AppSubscription, id: string, reason: string): void;
   /** Something went wrong that loses nothing and stops nothing, in words. */
   trouble(what: string): void;
 }
@@ -147,8 +147,8 @@ export class Subscriptions {
     const deadLetters = deadLetterTopic === undefined ? undefined : this.#deadLetters(deadLetterTopic, component, request);
     const told = {
       refused,
-      failed: (reason: string): void => events.failed(subscription, reason),
-      deadLettered: (reason: string): void => events.deadLettered(subscription, reason),
+      failed: (id: string, reason: string): void => events.failed(subscription, id, reason),
+      deadLettered: (id: string, reason: string): void => events.deadLettered(subscription, id, reason),
       lost: (messages: number, reason: string): void => events.lost(subscription, messages, reason),
     };
     const { capabilities } = component.pubsub;

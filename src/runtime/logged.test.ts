@@ -9,9 +9,9 @@ import type { Remembered } from "./remembered.ts";
 const starting: BrokerStatus = { state: "starting", reason: "not yet asked", findings: [] };
 
 /** What is logged by whoever does something. */
-function setUp() {
+function setUp(level = "info") {
   const lines: Record<string, unknown>[] = [];
-  const log = pino({ level: "info", base: null, timestamp: false }, { write: (line: string) => lines.push(JSON.parse(line)) });
+  const log = pino({ level, base: null, timestamp: false }, { write: (line: string) => lines.push(JSON.parse(line)) });
   const clock = new SteppedClock();
   return { lines, clock, events: logged(log, {} as Remembered, clock) };
 }
@@ -31,17 +31,37 @@ test("an app that is away is told once for each reason, and so is that it is bac
 test("failures and dead letters are told at once, and then once a minute with how many there were", () => {
   const { lines, clock, events } = setUp();
   const orders = { pubsub: "p", topic: "orders", metadata: {} };
-  for (let times = 0; times < 100; times++) events.failed(orders, "INTERNAL: no");
-  events.failed({ ...orders, topic: "other" }, "x".repeat(1_000));
-  events.deadLettered(orders, "INTERNAL: no");
+  for (let times = 0; times < 100; times++) events.failed(orders, `e${times}`, "INTERNAL: no");
+  events.failed({ ...orders, topic: "other" }, "y".repeat(1_000), "x".repeat(1_000));
+  events.deadLettered(orders, "e0", "INTERNAL: no");
   clock.advance(60_000);
-  events.failed(orders, "UNKNOWN: still no");
-  const failed = { level: 40, msg: "messages failed; told of at most once a minute, with the last reason", pubsub: "p" };
+  events.failed(orders, "e1", "UNKNOWN: still no");
+  const failed = { level: 40, msg: "messages failed; told of at most once a minute, with the last one's id and reason", pubsub: "p" };
   expect(lines).toEqual([
-    { ...failed, topic: "orders", messages: 1, reason: "INTERNAL: no" },
-    { ...failed, topic: "other", messages: 1, reason: "x".repeat(200) },
-    { ...failed, msg: failed.msg.replace("failed", "became dead letters"), topic: "orders", messages: 1, reason: "INTERNAL: no" },
-    { ...failed, topic: "orders", messages: 100, reason: "UNKNOWN: still no" },
+    { ...failed, topic: "orders", messages: 1, id: "e0", reason: "INTERNAL: no" },
+    { ...failed, topic: "other", messages: 1, id: "y".repeat(200), reason: "x".repeat(200) },
+    {
+      ...failed,
+      msg: failed.msg.replace("failed", "ended in the dead-letter topic"),
+      topic: "orders",
+      messages: 1,
+      id: "e0",
+      reason: "INTERNAL: no",
+    },
+    { ...failed, topic: "orders", messages: 100, id: "e1", reason: "UNKNOWN: still no" },
+  ]);
+});
+
+test("at level debug each message is named that fails or becomes a dead letter", () => {
+  const { lines, events } = setUp("debug");
+  const orders = { pubsub: "p", topic: "orders", metadata: {} };
+  for (const id of ["a", "b"]) events.failed(orders, id, "INTERNAL: no");
+  events.deadLettered(orders, "b", "INTERNAL: no");
+  const debug = { level: 20, pubsub: "p", topic: "orders", reason: "INTERNAL: no" };
+  expect(lines.filter(({ level }) => level === 20)).toEqual([
+    { ...debug, id: "a", msg: "a message failed" },
+    { ...debug, id: "b", msg: "a message failed" },
+    { ...debug, id: "b", msg: "a message ended in the dead-letter topic" },
   ]);
 });
 

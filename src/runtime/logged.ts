@@ -6,16 +6,20 @@ import type { Logger } from "../telemetry/log.ts";
 import { NowAndThen } from "./now-and-then.ts";
 import type { Remembered } from "./remembered.ts";
 
-/** An app's error may be long. */
-const MOST_REASON = 200;
+/** An app's error may be long, and so may a publisher's id. */
+const MOST_CHARACTERS = 200;
 
 /** Writes down what happens in the engine, and remembers what the app subscribed to. */
 export function logged(log: Logger, remembered: Remembered, clock: Clock): EngineEvents {
   const often = new NowAndThen(clock);
-  const some = (what: string, { pubsub, topic }: AppSubscription, reason: string) =>
+  /** Each at level debug, and now and then what came to be at level warn. */
+  const message = (what: string, { pubsub, topic }: AppSubscription, id: string, reason: string) => {
+    const which = { pubsub, topic, id: id.slice(0, MOST_CHARACTERS), reason: reason.slice(0, MOST_CHARACTERS) };
+    log.debug(which, `a message ${what}`);
     often.happened(JSON.stringify([what, pubsub, topic]), (messages) =>
-      log.warn({ pubsub, topic, messages, reason: reason.slice(0, MOST_REASON) }, what),
+      log.warn({ ...which, messages }, `messages ${what}; told of at most once a minute, with the last one's id and reason`),
     );
+  };
   let canRemember = true;
   let unanswered: string | undefined;
   const remember = (what: "add" | "remove", subscription: AppSubscription) => {
@@ -47,9 +51,8 @@ export function logged(log: Logger, remembered: Remembered, clock: Clock): Engin
       else log.warn({ reason }, "the app does not say what it subscribes to; asking until it does");
       unanswered = reason;
     },
-    failed: (subscription, reason) => some("messages failed; told of at most once a minute, with the last reason", subscription, reason),
-    deadLettered: (subscription, reason) =>
-      some("messages became dead letters; told of at most once a minute, with the last reason", subscription, reason),
+    failed: (subscription, id, reason) => message("failed", subscription, id, reason),
+    deadLettered: (subscription, id, reason) => message("ended in the dead-letter topic", subscription, id, reason),
     lost: ({ pubsub, topic }, messages, reason) =>
       log.warn({ pubsub, topic, messages, reason }, "leases were lost; the messages come again"),
     trouble: (what) => log.error(what),
