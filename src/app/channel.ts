@@ -31,15 +31,21 @@ export interface VerdictReceiver {
   verdict(verdict: Verdict, reason?: string, code?: string): void;
 }
 
-/** The way out to one app, whatever it speaks. It never tries again: the engine does. */
-export interface AppChannel {
+/** The calls of one app, whatever it speaks. It never tries again: the engine does. */
+export interface AppCalls {
   /** Hands over one event; no verdict within `timeoutMs` is a failure (D5). The returned function cancels the call; its receiver is then not called any more. */
   deliver(event: AppEvent, receiver: VerdictReceiver, timeoutMs: number): () => void;
-  /** Asks what the app wants. Undefined: the app does not answer that question (UNIMPLEMENTED). Rejects when it cannot be asked. */
-  subscriptions(signal: AbortSignal): Promise<readonly AppSubscription[] | undefined>;
   /** Whether calls go through now, as far as is known. */
   readonly reachable: boolean;
+  /** Why they do not. Undefined: they do. */
+  readonly awayBecause: string | undefined;
   /** Calls `fn` whenever `reachable` changes. The returned function ends that. An app that is away is looked for again and again, with backoff. */
   onReachable(fn: (reachable: boolean) => void): () => void;
+}
+
+/** The way out to one app. */
+export interface AppChannel extends AppCalls {
+  /** Asks what the app wants. Undefined: the app does not answer that question (UNIMPLEMENTED). Rejects when it cannot be asked. */
+  subscriptions(signal: AbortSignal): Promise<readonly AppSubscription[] | undefined>;
   close(): void;
 }

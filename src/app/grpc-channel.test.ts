@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ListTopicSubscriptionsResponseSchema, TopicEventRequestSchema } from "layotto-proto/appcallback";
 import { formatAddress, type Handlers, listen, Status, type UnaryHandler } from "layotto-transport";
@@ -122,4 +123,5 @@ test("the app says what it wants, or that it does not answer that", async () => 
   expect(await (await channel(await app({}))).subscriptions(signal)).toBeUndefined();
   const failing = await channel(await app({ ListTopicSubscriptions: (_, call) => call.fail(Status.INTERNAL, "no") }));
   await expect(failing.subscriptions(signal)).rejects.toThrow("no");
+  expect(getEventListeners(signal, "abort")).toEqual([]);
 });

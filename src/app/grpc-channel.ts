@@ -5,6 +5,7 @@ import type { AppChannel, AppEvent, AppSubscription, VerdictReceiver } from "./c
 const ON_EVENT = "/spec.proto.runtime.v1.AppCallback/OnTopicEvent";
 const LIST = "/spec.proto.runtime.v1.AppCallback/ListTopicSubscriptions";
 const EMPTY = new Uint8Array();
+const AWAY = "the app cannot be reached";
 
 /** Layotto's AppCallback over gRPC. `address` is as `parseAddress` reads it; throws a TypeError when it cannot. */
 export class GrpcChannel implements AppChannel {
@@ -26,6 +27,10 @@ export class GrpcChannel implements AppChannel {
 
   get reachable(): boolean {
     return this.#reachable;
+  }
+
+  get awayBecause(): string | undefined {
+    return this.#reachable ? undefined : AWAY;
   }
 
   onReachable(fn: (reachable: boolean) => void): () => void {
@@ -62,16 +67,17 @@ export class GrpcChannel implements AppChannel {
   }
 
   subscriptions(signal: AbortSignal): Promise<readonly AppSubscription[] | undefined> {
-    return new Promise((resolve, reject) => {
-      const call = this.#client.unary(LIST, EMPTY, {
-        response: (bytes) => {
-          // Loaded when it is needed, and with it the library for what is no hot message.
-          import("./listed.ts").then(({ listed }) => listed(bytes)).then(resolve, reject);
-        },
-        failed: (error) => (error.code === Status.UNIMPLEMENTED && error.from === "peer" ? resolve(undefined) : reject(error)),
-      });
-      signal.addEventListener("abort", () => call.cancel(), { once: true });
+    const answer = Promise.withResolvers<readonly AppSubscription[] | undefined>();
+    const call = this.#client.unary(LIST, EMPTY, {
+      response: (bytes) => {
+        // Loaded when it is needed, and with it the library for what is no hot message.
+        import("./listed.ts").then(({ listed }) => listed(bytes)).then(answer.resolve, answer.reject);
+      },
+      failed: (error) => (error.code === Status.UNIMPLEMENTED && error.from === "peer" ? answer.resolve(undefined) : answer.reject(error)),
     });
+    const cancel = () => call.cancel();
+    signal.addEventListener("abort", cancel, { once: true });
+    return answer.promise.finally(() => signal.removeEventListener("abort", cancel));
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-import type { AppChannel, Verdict } from "../app/channel.ts";
+import type { AppCalls, Verdict } from "../app/channel.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import type { Delivery } from "../pubsub/delivery.ts";
 import type { PubSubError } from "../pubsub/error.ts";
@@ -31,7 +31,7 @@ export class Reader implements Sink {
   readonly counts: ReaderCounts;
   /** Why the broker gives nothing at the moment. */
   interruptedBecause: string | undefined;
-  readonly #channel: AppChannel;
+  readonly #channel: AppCalls;
   readonly #clock: Clock;
   readonly #options: ReaderOptions;
   readonly #policy: DeliveryPolicy;
@@ -51,7 +51,7 @@ export class Reader implements Sink {
   #idle: (() => void) | undefined;
 
   constructor(
-    channel: AppChannel,
+    channel: AppCalls,
     clock: Clock,
     options: ReaderOptions,
     shared: Shared = { flight: new Flight(), memory: new Budget(Number.POSITIVE_INFINITY) },

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { AppSubscription } from "../app/channel.ts";
 import { definition } from "../components/in-memory/index.ts";
 import { PlayedApp } from "../conformance/engine/played-app.ts";
 import { POLICY, PUBLISHING } from "../conformance/engine/policy.ts";
@@ -95,6 +96,40 @@ test("a subscription that the app wants otherwise is opened so once its old read
   call.answer("success");
   await expect.poll(() => engine.subscriptions.map(({ state, order }) => [state, order])).toEqual([["running", "key"]]);
   expect(engine.orphans).toEqual([]);
+  await engine.drain(AbortSignal.timeout(1_000));
+  await broker.close(AbortSignal.timeout(1_000));
+});
+
+test("a new version of the app gets nothing of a topic that it does not list, and all of it once it does", async () => {
+  const clock = new SteppedClock();
+  const context = { name: "broker", appId: "app1", process: "host:1", dataDir: "", clock };
+  const broker = definition.open(definition.options.parse({}), context);
+  const [orders, audit] = ["orders", "audit"].map((topic) => ({ pubsub: "broker", topic, metadata: {} })) as [
+    AppSubscription,
+    AppSubscription,
+  ];
+  const app = new PlayedApp([orders, audit], 1_000);
+  const engine = new Engine(new Map([["broker", { pubsub: broker, group: "app1" }]]), app, clock, OPTIONS, UNHEARD);
+  await engine.look();
+  engine.start([], []);
+  await expect.poll(() => engine.subscriptions.map(({ state }) => state)).toEqual(["running", "running"]);
+  app.go();
+  for (const { topic } of [orders, audit])
+    broker.publish([{ topic, data: Buffer.from(topic), attributes: {}, done: () => undefined }], new AbortController().signal);
+  app.wanted = [audit];
+  app.comeBack();
+  const first = await app.one();
+  expect([first.event.topic, app.calls.length]).toEqual(["audit", 1]);
+  first.answer("success");
+  expect(engine.subscriptions.map(({ topic, state, reason }) => [topic, state, reason])).toEqual([
+    ["orders", "paused", "the app no longer says that it subscribes to it"],
+    ["audit", "running", ""],
+  ]);
+  app.wanted = [orders, audit];
+  clock.advance(1_000);
+  const second = await app.one();
+  expect([second.event.topic, app.calls.length]).toEqual(["orders", 2]);
+  second.answer("success");
   await engine.drain(AbortSignal.timeout(1_000));
   await broker.close(AbortSignal.timeout(1_000));
 });

@@ -1,11 +1,10 @@
-import type { AppChannel } from "../app/channel.ts";
+import type { AppCalls } from "../app/channel.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import { CircuitBreaker } from "../resiliency/circuit-breaker.ts";
 import type { BreakerPolicy } from "../resiliency/policy.ts";
 
 /** How long messages are held for an app that is away before others may have them (D4). */
 const HOLD_MS = 10_000;
-const AWAY = "the app cannot be reached";
 
 /** What a pause does to its subscription. */
 export interface Paused {
@@ -16,11 +15,11 @@ export interface Paused {
   giveBack(): void;
 }
 
-/** When and why one subscription does not call the app: it is away, does not take events, or fails all that it gets. */
+/** When and why one subscription does not call the app: it is away, does not want the topic or take events, or fails all that it gets. */
 export class Pauses {
   /** Undefined: it runs. */
   because: string | undefined;
-  readonly #channel: AppChannel;
+  readonly #channel: AppCalls;
   readonly #clock: Clock;
   readonly #breaker: CircuitBreaker | undefined;
   readonly #subject: Paused;
@@ -28,13 +27,17 @@ export class Pauses {
   #cancelHold: () => void = () => undefined;
   #over = false;
 
-  constructor(channel: AppChannel, clock: Clock, breaker: BreakerPolicy | undefined, subject: Paused) {
+  constructor(channel: AppCalls, clock: Clock, breaker: BreakerPolicy | undefined, subject: Paused) {
     this.#channel = channel;
     this.#clock = clock;
     this.#breaker = breaker && new CircuitBreaker(breaker);
     this.#subject = subject;
-    this.#unlisten = channel.onReachable((reachable) => (reachable ? this.#resume() : this.pause(AWAY)));
-    if (!channel.reachable) this.because = AWAY;
+    this.because = channel.awayBecause;
+    this.#unlisten = channel.onReachable(() => {
+      const because = channel.awayBecause;
+      if (because === undefined) this.#resume();
+      else this.pause(because);
+    });
   }
 
   /** It was left alone, and gets one call at a time until one does not fail. */

@@ -1,4 +1,4 @@
-import type { AppChannel, AppEvent, VerdictReceiver } from "../app/channel.ts";
+import type { AppCalls, AppEvent, VerdictReceiver } from "../app/channel.ts";
 import { wrap } from "../cloudevents/wrap.ts";
 import { POLICY } from "../conformance/engine/policy.ts";
 import { SteppedClock } from "../conformance/stepped-clock.ts";
@@ -27,9 +27,12 @@ export function setUp(policy: Partial<DeliveryPolicy> = {}, options: Partial<Rea
   const calls: { readonly event: AppEvent; readonly receiver: VerdictReceiver; cancelled: boolean }[] = [];
   const listeners = new Set<(reachable: boolean) => void>();
   const app = { reachable: true };
-  const channel: AppChannel = {
+  const channel: AppCalls = {
     get reachable() {
       return app.reachable;
+    },
+    get awayBecause() {
+      return app.reachable ? undefined : "the app cannot be reached";
     },
     onReachable: (fn) => {
       listeners.add(fn);
@@ -42,8 +45,6 @@ export function setUp(policy: Partial<DeliveryPolicy> = {}, options: Partial<Rea
         call.cancelled = true;
       };
     },
-    subscriptions: () => Promise.resolve([]),
-    close: () => undefined,
   };
   const log: string[] = [];
   const windows: number[] = [];

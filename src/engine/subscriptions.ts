@@ -1,4 +1,4 @@
-import type { AppChannel, AppSubscription } from "../app/channel.ts";
+import type { AppCalls, AppChannel, AppSubscription } from "../app/channel.ts";
 import type { Capabilities } from "../pubsub/capabilities.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import type { Reading } from "../pubsub/component.ts";
@@ -91,7 +91,7 @@ export class Subscriptions {
     if (!channel || components.size === 0) return;
     for (const subscription of declared) {
       this.#declared.add(keyOf(subscription));
-      this.#begin(subscription);
+      this.#begin(subscription, channel);
     }
     const changes: WantedChanges = {
       added: (subscription) => this.#declared.has(keyOf(subscription)) || this.#begin(subscription),
@@ -127,8 +127,8 @@ export class Subscriptions {
     await allEnded([...[...this.#open.values()].map(({ supervised }) => supervised.close(signal)), ...this.#closing]);
   }
 
-  #begin(subscription: DeclaredSubscription): void {
-    const { channel, clock, components, delivery, events, measures, shared } = this.#ground;
+  #begin(subscription: DeclaredSubscription, channel: AppCalls | undefined = this.#wanted?.channelOf(subscription)): void {
+    const { clock, components, delivery, events, measures, shared } = this.#ground;
     const { pubsub, topic } = subscription;
     const component = components.get(pubsub);
     const defaults = { ...delivery, ...(component && maxInFlightOf(component.reading)) };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { AppChannel } from "../app/channel.ts";
+import type { AppCalls } from "../app/channel.ts";
 import { POLICY } from "../conformance/engine/policy.ts";
 import { SteppedClock } from "../conformance/stepped-clock.ts";
 import { PubSubError } from "../pubsub/error.ts";
@@ -10,7 +10,7 @@ import { Supervised } from "./supervise.ts";
 const settled = () => new Promise(setImmediate);
 
 /** A broker whose answers to `subscribe` the test gives. */
-function setUp(order: Order = "none", waiting = 0) {
+function setUp(order: Order = "none", waiting = 0, here?: number) {
   const clock = new SteppedClock(0);
   const opened: { readonly answer: PromiseWithResolvers<Subscription>; readonly died: PromiseWithResolvers<PubSubError | undefined> }[] =
     [];
@@ -25,7 +25,7 @@ function setUp(order: Order = "none", waiting = 0) {
       return one.answer.promise;
     },
   } as unknown as PubSub;
-  const channel = { reachable: true, onReachable: () => () => undefined } as unknown as AppChannel;
+  const channel = { reachable: true, onReachable: () => () => undefined } as unknown as AppCalls;
   const request: SubscribeRequest = { topic: "t", group: "app1", start: "earliest", order, options: {} };
   const policy = { ...POLICY, maxInFlight: 1, maxPending: 7, maxPendingBytes: 100 };
   const options = {
@@ -45,7 +45,7 @@ function setUp(order: Order = "none", waiting = 0) {
         opened[index]?.died.resolve(undefined);
         return Promise.resolve();
       },
-      backlog: () => Promise.resolve({ messages: waiting, oldestMs: undefined }),
+      backlog: () => Promise.resolve({ messages: waiting, oldestMs: undefined, ...(here !== undefined && { here }) }),
       closed: opened[index].died.promise,
     } as unknown as Subscription);
     await settled();
@@ -132,8 +132,11 @@ test("a reader that gets nothing although messages wait is made anew", async () 
   expect(t.supervised.status).toMatchObject({ state: "running", rebuilt: 1 });
 });
 
-test("a reader with nothing to read is left alone", async () => {
-  const t = setUp("none", 0);
+test.each([
+  ["there is nothing", 0, undefined],
+  ["all that waits is with others", 3, 0],
+])("a reader with nothing to read is left alone: %s", async (_, waiting, here) => {
+  const t = setUp("none", waiting, here);
   await t.accept(0);
   for (let look = 1; look <= 5; look++) {
     t.clock.advance(30_000);

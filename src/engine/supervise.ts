@@ -1,4 +1,4 @@
-import type { AppChannel } from "../app/channel.ts";
+import type { AppCalls } from "../app/channel.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
@@ -56,7 +56,7 @@ export class Supervised {
   constructor(
     pubsub: PubSub,
     request: SubscribeRequest,
-    channel: AppChannel,
+    channel: AppCalls,
     clock: Clock,
     options: ReaderOptions,
     shared?: Shared,
@@ -125,7 +125,7 @@ export class Supervised {
     }
   }
 
-  /** A reader that gets nothing although messages wait is made anew. One that does so beside others, who have them, loses nothing by that. */
+  /** A reader that gets nothing although messages wait is made anew. One that does so beside others, who have them, loses nothing by that where readers share all. */
   #watchLater(stalledAt: number | undefined): void {
     this.#cancelWatch = this.#clock.after(WATCH_MS, () => {
       const { delivered } = this.#reader.counts;
@@ -139,7 +139,8 @@ export class Supervised {
     const subscription = this.#subscription;
     const backlog = await this.backlog(AbortSignal.timeout(BACKLOG_MS));
     if (this.#closed) return;
-    const stalls = (backlog?.messages ?? 0) > 0 && this.#reader.counts.delivered === delivered && this.#reader.pending === 0;
+    const waiting = backlog?.here ?? backlog?.messages ?? 0;
+    const stalls = waiting > 0 && this.#reader.counts.delivered === delivered && this.#reader.pending === 0;
     this.#watchLater(stalls && !again ? delivered : undefined);
     if (!stalls || !again || subscription !== this.#subscription) return;
     this.#rebuilt += 1;

@@ -12,6 +12,7 @@ function setUp(remembered: readonly AppSubscription[] = []) {
   const listeners = new Set<(reachable: boolean) => void>();
   const channel = {
     reachable: false,
+    awayBecause: undefined as string | undefined,
     onReachable: (fn: (reachable: boolean) => void) => {
       listeners.add(fn);
       return () => listeners.delete(fn);
@@ -21,7 +22,7 @@ function setUp(remembered: readonly AppSubscription[] = []) {
       asked.push(answer);
       return answer.promise;
     },
-  } as unknown as AppChannel;
+  };
   const log: string[] = [];
   const changes: WantedChanges = {
     added: (one) => log.push(`+${one.topic}`),
@@ -29,17 +30,20 @@ function setUp(remembered: readonly AppSubscription[] = []) {
     removed: (one) => log.push(`-${one.topic}`),
     unanswered: (reason) => reason !== undefined && log.push(reason),
   };
-  const wanted = new Wanted(channel, clock, changes, remembered);
-  const reach = () => {
-    for (const listener of listeners) listener(true);
+  const wanted = new Wanted(channel as unknown as AppChannel, clock, changes, remembered);
+  const turn = (reachable: boolean) => {
+    channel.reachable = reachable;
+    channel.awayBecause = reachable ? undefined : "away";
+    for (const listener of listeners) listener(reachable);
   };
+  const reach = () => turn(true);
   const answer = async (given: readonly AppSubscription[] | undefined | Error) => {
     const last = asked.at(-1);
     if (given instanceof Error) last?.reject(given);
     else last?.resolve(given);
     await new Promise(setImmediate);
   };
-  return { clock, asked, wanted, log, reach, answer };
+  return { clock, asked, wanted, log, turn, reach, answer };
 }
 
 test("nothing is asked before the app is there, and then until it answers", async () => {
@@ -100,6 +104,61 @@ test("a failed answer changes nothing, and an app without the method has no subs
   t.reach();
   await t.answer([sub("a")]);
   expect(t.log.at(-1)).toBe("+a");
+});
+
+test("an app that came back gets nothing before it has said what it wants, and nothing of what it leaves out", async () => {
+  const t = setUp();
+  t.reach();
+  await t.answer([sub("a"), sub("b")]);
+  const seen: string[] = [];
+  for (const topic of ["a", "b"]) {
+    const channel = t.wanted.channelOf(sub(topic));
+    seen.push(`${topic} ${channel.reachable}`);
+    channel.onReachable((reachable) => seen.push(`${topic} ${reachable}: ${channel.awayBecause}`));
+  }
+  const during = async (step: () => void | Promise<void>) => {
+    seen.length = 0;
+    await step();
+    return [...seen];
+  };
+  expect(seen).toEqual(["a true", "b true"]);
+  const unsaid = "the app has not said yet what it subscribes to";
+  expect(await during(() => t.turn(false))).toEqual(["a false: away", "b false: away"]);
+  expect(await during(t.reach)).toEqual([`a false: ${unsaid}`, `b false: ${unsaid}`]);
+  const unlisted = "the app no longer says that it subscribes to it";
+  expect(await during(() => t.answer([sub("b")]))).toEqual([`a false: ${unlisted}`, "b true: undefined"]);
+  t.clock.advance(1_000);
+  expect(await during(() => t.answer([sub("a"), sub("b")]))).toEqual(["a true: undefined"]);
+  expect(t.log).toEqual(["+a", "+b"]);
+  t.turn(false);
+  t.reach();
+  expect(await during(() => t.answer(new Error("not now")))).toEqual(["a true: undefined", "b true: undefined"]);
+});
+
+test("what was asked before the app came back says nothing of the one that is there now", async () => {
+  const t = setUp();
+  t.reach();
+  t.turn(false);
+  t.reach();
+  expect(t.asked.length).toBe(1);
+  await t.answer([sub("old")]);
+  expect([t.asked.length, t.log]).toEqual([2, []]);
+  await t.answer([sub("new")]);
+  expect(t.log).toEqual(["+new"]);
+});
+
+test("two times that an app left something out add up to nothing if it was away between them", async () => {
+  const t = setUp();
+  t.reach();
+  await t.answer([sub("a")]);
+  t.reach();
+  await t.answer([]);
+  t.turn(false);
+  t.clock.advance(60_000);
+  await t.answer(new Error("away"));
+  t.reach();
+  await t.answer([]);
+  expect(t.log).toEqual(["+a", "away"]);
 });
 
 test("closing ends the asking", async () => {

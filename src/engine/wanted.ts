@@ -1,11 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
-import type { AppChannel, AppSubscription } from "../app/channel.ts";
+import type { AppCalls, AppChannel, AppSubscription } from "../app/channel.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import { type Backoff, waitMs } from "../resiliency/backoff.ts";
+import { ListedChannel, type Listing } from "./listed-channel.ts";
 
 const ASK: Backoff = { firstMs: 200, mostMs: 5_000 };
 /** How long the app must leave a subscription out before it is taken at its word: an app that starts may answer too little. */
 const REMOVAL_MS = 30_000;
+/** How soon it is asked again about what it left out: until then it does not get it. */
+const AGAIN_MS = 1_000;
 /** How long the app may take to answer. */
 const ANSWER_MS = 5_000;
 
@@ -20,8 +23,8 @@ export interface WantedChanges {
 }
 
 /**
- * Keeps asking the app what it wants (D10): until it answers, again whenever it comes back, and until a removal is certain. A failed
- * answer changes nothing.
+ * Keeps asking the app what it wants (D10): until it answers, again whenever it comes back, and until a removal is certain. Until it has
+ * answered, and of what it leaves out, nothing is handed to it; a failed answer changes nothing.
  */
 export class Wanted {
   readonly #channel: AppChannel;
@@ -31,6 +34,13 @@ export class Wanted {
   /** Wanted when this app was last asked, before this process: to be taken at its word about them, too. */
   readonly #remembered: Map<string, AppSubscription>;
   readonly #missingSince = new Map<string, number>();
+  readonly #channels = new Map<string, ListedChannel>();
+  /** What the last answer lists. */
+  #listed: ReadonlySet<string> = new Set();
+  /** How often it came or went. What was asked before says nothing of who is there now. */
+  #turns = 0;
+  /** It has been asked since it came. */
+  #said = false;
   readonly #closing = new AbortController();
   readonly #unlisten: () => void;
   #cancel: () => void = () => undefined;
@@ -43,9 +53,21 @@ export class Wanted {
     this.#changes = changes;
     this.#remembered = new Map(remembered.map((one) => [keyOf(one), one]));
     this.#unlisten = channel.onReachable((reachable) => {
+      this.#turns += 1;
+      this.#said = false;
+      this.#missingSince.clear();
+      this.#turn();
       if (reachable) this.#ask();
     });
     if (channel.reachable) this.#ask();
+  }
+
+  /** The app as this subscription may call it. */
+  channelOf(subscription: AppSubscription): AppCalls {
+    const key = keyOf(subscription);
+    const channel = this.#channels.get(key) ?? new ListedChannel(this.#channel, this.#listingOf(key));
+    this.#channels.set(key, channel);
+    return channel;
   }
 
   close(): void {
@@ -60,28 +82,33 @@ export class Wanted {
     this.#cancel();
     const late = new AbortController();
     const cancelLate = this.#clock.after(ANSWER_MS, () => late.abort());
-    const over = () => {
+    const turn = this.#turns;
+    /** Whether it says something of the app that is there now. */
+    const over = (): boolean => {
       cancelLate();
       this.#asking = false;
+      if (turn === this.#turns || !this.#channel.reachable) return !this.#closing.signal.aborted;
+      this.#ask();
+      return false;
     };
     this.#channel.subscriptions(AbortSignal.any([late.signal, this.#closing.signal])).then(
       (answer) => {
-        over();
-        this.#answered(answer);
+        if (over()) this.#answered(answer);
       },
       (error: unknown) => {
-        over();
-        this.#failed(error instanceof Error ? error.message : String(error));
+        if (over()) this.#failed(error instanceof Error ? error.message : String(error));
       },
     );
   }
 
   #answered(answer: readonly AppSubscription[] | undefined): void {
-    if (this.#closing.signal.aborted) return;
     this.#failures = 0;
     this.#changes.unanswered(answer === undefined ? "the app does not implement ListTopicSubscriptions" : undefined);
     // UNIMPLEMENTED means no subscriptions until the app reconnects; what was there before is left out like in any answer.
     const asked = new Map((answer ?? []).map((one) => [keyOf(one), one]));
+    this.#said = true;
+    this.#listed = new Set(asked.keys());
+    this.#turn();
     for (const [key, subscription] of asked) {
       this.#missingSince.delete(key);
       this.#remembered.delete(key);
@@ -92,7 +119,7 @@ export class Wanted {
       else this.#changes.added(subscription);
     }
     this.#dropMissing(asked);
-    if (this.#missingSince.size > 0) this.#later(REMOVAL_MS / 3);
+    if (this.#missingSince.size > 0) this.#later(AGAIN_MS);
   }
 
   #dropMissing(asked: ReadonlyMap<string, AppSubscription>): void {
@@ -105,15 +132,26 @@ export class Wanted {
       this.#current.delete(key);
       this.#remembered.delete(key);
       this.#missingSince.delete(key);
+      this.#channels.delete(key);
       this.#changes.removed(subscription);
     }
   }
 
   #failed(reason: string): void {
-    if (this.#closing.signal.aborted) return;
+    this.#said = true;
+    this.#turn();
     this.#failures += 1;
     this.#changes.unanswered(reason);
     this.#later(waitMs(ASK, this.#failures, this.#clock.random()));
+  }
+
+  #turn(): void {
+    for (const [key, channel] of this.#channels) channel.turn(this.#listingOf(key));
+  }
+
+  #listingOf(key: string): Listing {
+    if (!this.#said) return "unsaid";
+    return this.#listed.has(key) ? "listed" : "unlisted";
   }
 
   #later(ms: number): void {

@@ -58,11 +58,16 @@ export interface Subscription {
    * reported `lost` before an error. Losing a connection and reconnecting with the leases kept is not death.
    */
   readonly closed: Promise<PubSubError | undefined>;
-  /** What waits for this group: `messages` not yet acknowledged, and the age of the oldest. A field is undefined where the broker does not say. */
+  /** What waits for this group, whoever has it. */
   backlog?(signal: AbortSignal): Promise<Backlog>;
 }
 
+/** A field is undefined where the broker does not say. */
 export interface Backlog {
+  /** Not yet acknowledged. */
   readonly messages: number | undefined;
+  /** The age of the oldest, in milliseconds. */
   readonly oldestMs: number | undefined;
+  /** Of `messages`, those that this reader could be lent, where parts of the topic are divided among readers. Default: all. */
+  readonly here?: number;
 }

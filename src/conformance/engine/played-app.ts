@@ -62,6 +62,10 @@ export class PlayedApp implements AppChannel {
     return Promise.resolve(this.wanted);
   }
 
+  get awayBecause(): string | undefined {
+    return this.reachable ? undefined : "the app cannot be reached";
+  }
+
   onReachable(fn: (reachable: boolean) => void): () => void {
     this.#listeners.add(fn);
     return () => this.#listeners.delete(fn);
