@@ -23,9 +23,14 @@ interface Change {
 export function setUp(change: Change = {}) {
   const clock = new SteppedClock(0);
   const calls: { readonly batch: readonly Outgoing[]; readonly signal: AbortSignal }[] = [];
+  /** What it answers at once, if anything. */
+  const broker: { refuses?: PubSubError } = {};
   const pubsub = {
     capabilities: { maxBatch: 100, maxBatchBytes: 1e6, publishPipeline: 1, ...change.capabilities },
-    publish: (batch: readonly Outgoing[], signal: AbortSignal) => calls.push({ batch, signal }),
+    publish: (batch: readonly Outgoing[], signal: AbortSignal) => {
+      calls.push({ batch, signal });
+      if (broker.refuses) for (const one of batch) one.done(broker.refuses);
+    },
   } as unknown as PubSub;
   const budget = new Budget(change.limit ?? 1e9);
   const measures = new PubSubMeasures();
@@ -51,5 +56,5 @@ export function setUp(change: Change = {}) {
   const answer = (call: number, error?: PubSubError) => {
     for (const one of calls[call]?.batch ?? []) one.done(error);
   };
-  return { clock, calls, budget, measures, outbox, results, answers, publish, names, answer };
+  return { clock, broker, calls, budget, measures, outbox, results, answers, publish, names, answer };
 }

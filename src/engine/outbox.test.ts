@@ -180,6 +180,15 @@ test("past the buffer's limit a publish is refused, and it fits again when other
   expect([t.results.a, t.results.c]).toEqual(["ok", "ok"]);
 });
 
+test("as many as wait may be refused at once, one by one", () => {
+  const t = setUp({ options: { maxBatch: 1 } });
+  const MANY = 20_000;
+  for (let index = 0; index <= MANY; index++) t.publish(`m${index}`);
+  t.broker.refuses = new PubSubError("failed_precondition", "refused", { permanent: true });
+  t.answer(0);
+  expect([t.answers.length, t.calls.length, t.budget.used]).toEqual([MANY + 1, MANY + 1, 0]);
+});
+
 test("closing answers everybody and leaves no timer", () => {
   const t = setUp();
   for (const name of "ab") t.publish(name);

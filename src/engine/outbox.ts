@@ -46,6 +46,7 @@ export class Outbox {
   readonly #onSettled = (waiting: Waiting, error?: PubSubError): void => this.#settled(waiting, error);
   readonly #calls = new Set<Call>();
   #pumping = false;
+  #sending = false;
   #sweeping = false;
   #closed = false;
 
@@ -127,7 +128,18 @@ export class Outbox {
     });
   }
 
+  /** A broker that answers at once calls it from within: the one that runs goes on with what that leaves. */
   #pump(): void {
+    if (this.#sending) return;
+    this.#sending = true;
+    try {
+      this.#sendAll();
+    } finally {
+      this.#sending = false;
+    }
+  }
+
+  #sendAll(): void {
     const { capabilities } = this.#pubsub;
     const { maxBatchBytes, publishPipeline } = capabilities;
     const maxBatch = Math.min(capabilities.maxBatch, this.#options.maxBatch ?? Number.POSITIVE_INFINITY);
