@@ -34,9 +34,12 @@ export class Grant {
     return true;
   }
 
-  /** Back to the base. */
-  shrink(): void {
-    this.#budget.giveBack(this.#bytes - this.#base);
-    this.#bytes = this.#base;
+  /** No more than `used` bytes were lent. True: it is smaller now. Far below where it grows, or it would do so at once. */
+  shrink(used: number): boolean {
+    const enough = Math.max(this.#base, used * 4);
+    if (this.#bytes <= enough || (enough > this.#base && this.#bytes < enough * 2)) return false;
+    this.#budget.giveBack(this.#bytes - enough);
+    this.#bytes = enough;
+    return true;
   }
 }

@@ -76,8 +76,23 @@ test("subscriptions share the memory: one that needs it gets more, and gives it 
   expect(memory.used).toBe(64 * 1_024);
   expect(t.reader.degradedBecause).toContain("the window is full");
   for (const { receiver } of t.calls) receiver.verdict("success");
-  t.clock.advance(1_000);
+  t.clock.advance(2_000);
   expect([memory.used, t.reader.degradedBecause]).toEqual([0, undefined]);
+});
+
+test("one message that stays does not keep the memory that many others needed", () => {
+  const memory = new Budget(16 * 1_024 * 1_024);
+  const t = setUp({ maxInFlight: 1_000 }, {}, { flight: new Flight(), memory });
+  t.lend("stays", { data: Buffer.alloc(1_024, '"') });
+  for (let index = 0; index < 500; index++) t.lend(`m${index}`, { data: Buffer.alloc(10 * 1_024, '"') });
+  const grown = memory.used;
+  expect(grown).toBeGreaterThan(5 * 1_024 * 1_024);
+  // What is in use is kept.
+  t.clock.advance(5_000);
+  expect(memory.used).toBe(grown);
+  for (const { event, receiver } of t.calls) if (event.id !== "stays") receiver.verdict("success");
+  t.clock.advance(2_000);
+  expect(memory.used).toBe(0);
 });
 
 test("where the broker counts no failures, those of a message that was given back are remembered until it is settled", () => {

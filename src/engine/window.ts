@@ -3,8 +3,8 @@ import type { Subscription } from "../pubsub/subscription.ts";
 import type { Budget } from "./budget.ts";
 import { Grant } from "./grant.ts";
 
-/** A grant of memory that was not needed for so long goes back. */
-const IDLE_MS = 1_000;
+/** How often a grant of memory is looked at, whether it is needed. */
+const REVIEW_MS = 1_000;
 
 /** What one subscription may have lent, and what it has (D3, D7). */
 export class Window {
@@ -15,7 +15,9 @@ export class Window {
   #messages = 0;
   #bytes = 0;
   #open = false;
-  #shrinking = false;
+  #reviewing = false;
+  /** The most bytes there were at once since the last review. */
+  #peak = 0;
 
   constructor(clock: Clock, most: number, mostBytes: number, memory: Budget) {
     this.#clock = clock;
@@ -54,31 +56,36 @@ export class Window {
   lent(bytes: number): void {
     this.#messages += 1;
     this.#bytes += bytes;
+    if (this.#bytes > this.#peak) this.#peak = this.#bytes;
   }
 
   /** After a batch was lent: who uses what he has may have more. */
   grow(): void {
-    if (this.#grant.grow(this.#bytes) && this.#open) this.open();
+    if (!this.#grant.grow(this.#bytes)) return;
+    if (this.#open) this.open();
+    this.#reviewLater();
   }
 
   settled(bytes: number): void {
     this.#messages -= 1;
     this.#bytes -= bytes;
-    if (this.#messages === 0 && this.#grant.grown && !this.#shrinking) this.#shrinkSoon();
   }
 
   /** For good. */
   end(): void {
-    this.#grant.shrink();
+    this.#grant.shrink(0);
   }
 
-  #shrinkSoon(): void {
-    this.#shrinking = true;
-    this.#clock.after(IDLE_MS, () => {
-      this.#shrinking = false;
-      if (this.#messages > 0) return;
-      this.#grant.shrink();
-      if (this.#open) this.open();
+  /** One message that stays must not keep what a thousand others needed. */
+  #reviewLater(): void {
+    if (this.#reviewing) return;
+    this.#reviewing = true;
+    this.#clock.after(REVIEW_MS, () => {
+      this.#reviewing = false;
+      const shrunk = this.#grant.shrink(this.#peak);
+      this.#peak = this.#bytes;
+      if (shrunk && this.#open) this.open();
+      if (this.#grant.grown) this.#reviewLater();
     });
   }
 }
