@@ -84,6 +84,12 @@ test("an event without a handler waits for another app, where that is wanted", a
   await expect(call(subscriber, "OnTopicEvent", request("other"))).rejects.toMatchObject({ code: Status.UNIMPLEMENTED });
 });
 
+test("what was unsubscribed from has no handler, also while the sidecar still has events of it", async () => {
+  const subscriber = createSubscriber({ address: "127.0.0.1:0", others: "wait" }).subscribe("redis", "topic1", () => undefined);
+  subscriber.unsubscribe("redis", "topic1");
+  await expect(call(subscriber, "OnTopicEvent", request())).rejects.toMatchObject({ code: Status.UNIMPLEMENTED });
+});
+
 test("two handlers for one topic, and a taken address, are errors", async () => {
   const subscriber = subscriberOf(() => undefined);
   expect(() => subscriber.subscribe("redis", "topic1", () => undefined)).toThrow(/already/);

@@ -49,6 +49,8 @@ export interface SubscribeOptions {
 export interface Subscriber {
   /** One handler for each topic of a pubsub. Throws when there is one already, or when `listen` was called. */
   subscribe(pubsub: string, topic: string, handler: Handler, options?: SubscribeOptions): Subscriber;
+  /** Ends that: what comes from now on has no handler (`others`). Running handlers finish. */
+  unsubscribe(pubsub: string, topic: string): void;
   /** Starts to serve the sidecar. Rejects when the address is taken. Resolves to the address, in which port 0 has become a number. */
   listen(): Promise<string>;
   /** Lets the running handlers finish, until `signal` aborts; then stops. What was not finished comes again. */
@@ -80,6 +82,9 @@ export function createSubscriber(options: SubscriberOptions = {}): Subscriber {
       if (handlers.has(key)) throw new Error(`${pubsub}/${topic} has a handler already.`);
       handlers.set(key, { pubsub, topic, metadata, handler });
       return subscriber;
+    },
+    unsubscribe(pubsub, topic) {
+      handlers.delete(keyOf(pubsub, topic));
     },
     async listen() {
       server = await listen(address, {

@@ -73,6 +73,8 @@ Examples:
   layotto start --embedded --grpc-port 0`,
   )
   .action(async (flags: Flags) => {
+    // From the beginning on: Kubernetes tells a process once, and one that is number 1 ignores what it does not listen to.
+    const asked = askedToStop();
     const { config: file, embedded = false, ...overrides } = flags;
     const { env } = process;
     const isTerminal = process.stdout.isTTY === true;
@@ -82,7 +84,11 @@ Examples:
     const runtime = await started(loaded, log);
     banner(loaded, runtime, log);
     giveBackWhenIdle();
-    await stopped(runtime, log);
+    // Listeners keep the process alive; a runtime on Unix sockets alone does as well.
+    const signal = await asked;
+    log.info({ signal }, "stopping: running work ends, nothing new is taken; a second signal exits now");
+    await runtime.stop();
+    log.info("stopped");
   });
 for (const flag of WITHOUT_EFFECT) start.addOption(new Option(flag).hideHelp());
 
@@ -109,8 +115,8 @@ async function started({ settings }: LoadedConfig, log: Logger): Promise<Runtime
 /** A terminal signals npm and us, and npm passes its own on: within this time that is one. */
 const SAME_SIGNAL_MS = 250;
 
-/** Until the first signal, and what it asks for. A second one exits now. */
-async function stopped(runtime: Runtime, log: Logger): Promise<void> {
+/** The first signal that asks for it. A second one exits now. */
+function askedToStop(): Promise<NodeJS.Signals> {
   const asked = Promise.withResolvers<NodeJS.Signals>();
   let first: number | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
@@ -119,9 +125,5 @@ async function stopped(runtime: Runtime, log: Logger): Promise<void> {
     if (performance.now() - first > SAME_SIGNAL_MS) process.exit(EXIT.runtime);
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
-  // Listeners keep the process alive; a runtime on Unix sockets alone does as well.
-  const signal = await asked.promise;
-  log.info({ signal }, "stopping: running work ends, nothing new is taken; a second signal exits now");
-  await runtime.stop();
-  log.info("stopped");
+  return asked.promise;
 }

@@ -31,7 +31,10 @@ What the sidecar has for the app of other topics waits until the app is back.`,
     const subscriber = (await open(flags.appAddress)).subscribe(pubsub, topic, (event) => {
       print(event);
       seen += 1;
-      if (seen === flags.count) finished.resolve();
+      if (seen !== flags.count) return;
+      // What is handed over beside it must stay for the app.
+      subscriber.unsubscribe(pubsub, topic);
+      finished.resolve();
     });
     console.error(`This takes the place of the app at ${flags.appAddress}: events of ${topic} in ${pubsub} are consumed. Ctrl-C ends it.`);
     try {

@@ -19,7 +19,8 @@ const CLOSE_MS = 25_000;
 
 /** What happens while we read, for those who write it down. Called synchronously; must not throw. */
 export interface SubscriptionEvents {
-  subscribed(subscription: AppSubscription): void;
+  /** It is read from now on: because it is `declared`, or because the app asked for it. */
+  subscribed(subscription: AppSubscription, declared: boolean): void;
   unsubscribed(subscription: AppSubscription): void;
   /** The app asks for a component that is not there: nothing can be read for it. */
   unknownPubSub(subscription: AppSubscription): void;
@@ -156,7 +157,7 @@ export class Subscriptions {
     const options = { pubsub, group: request.group, deadLetters, ...told, ...more, policy, maxDelayMs: capabilities.maxDelayMs };
     const of = measures.of(pubsub);
     const measured = { counts: of.reading(request.topic, request.group), processSeconds: of.processSeconds };
-    events.subscribed(subscription);
+    events.subscribed(subscription, this.#declared.has(keyOf(subscription)));
     const supervised = new Supervised(component.pubsub, request, channel, clock, options, shared, measured);
     this.#open.set(subscription, { pubsub, supervised });
     this.#orphans.delete(keyOf(subscription));

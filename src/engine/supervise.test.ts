@@ -118,6 +118,13 @@ test("an order that the broker cannot keep is refused, and says so", async () =>
   expect(t.refusals).toEqual(["order: key cannot be kept: this broker, as it is configured, keeps none"]);
 });
 
+test("closing does not wait longer than it may for a broker that is silent, and what opens after it is closed", async () => {
+  const t = setUp();
+  await t.supervised.close(AbortSignal.abort());
+  await t.accept(0);
+  expect([t.closes(), t.windows]).toEqual([1, []]);
+});
+
 test("a reader that gets nothing although messages wait is made anew", async () => {
   const t = setUp("none", 3);
   await t.accept(0);

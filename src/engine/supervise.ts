@@ -1,4 +1,5 @@
 import type { AppCalls } from "../app/channel.ts";
+import { aborted } from "../pubsub/abort.ts";
 import type { Clock } from "../pubsub/clock.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
@@ -52,6 +53,8 @@ export class Supervised {
   #rebuilt = 0;
   #opening: Promise<void> = Promise.resolve();
   #closed = false;
+  /** Nobody waits for what opens late. */
+  #left = false;
 
   constructor(
     pubsub: PubSub,
@@ -97,7 +100,8 @@ export class Supervised {
     this.#cancelRetry();
     this.#cancelWatch();
     await this.#reader.drain(signal);
-    await this.#opening;
+    await Promise.race([this.#opening, aborted(signal)]);
+    this.#left = true;
     await this.#subscription?.close(signal);
   }
 
@@ -119,6 +123,7 @@ export class Supervised {
       this.#reader.interrupted();
       if (!this.#closed) this.#reader.use(subscription);
       void subscription.closed.then((error) => this.#ended(error));
+      if (this.#left) this.#hangUp(subscription);
     } catch (error) {
       if (!(error instanceof PubSubError)) throw error;
       this.#ended(error);
@@ -144,8 +149,12 @@ export class Supervised {
     this.#watchLater(stalls && !again ? delivered : undefined);
     if (!stalls || !again || subscription !== this.#subscription) return;
     this.#rebuilt += 1;
-    // It ends through `closed`, in time or not.
-    subscription?.close(AbortSignal.timeout(BACKLOG_MS)).catch((error: unknown) => {
+    if (subscription) this.#hangUp(subscription);
+  }
+
+  /** It ends through `closed`, in time or not. */
+  #hangUp(subscription: Subscription): void {
+    subscription.close(AbortSignal.timeout(BACKLOG_MS)).catch((error: unknown) => {
       if (!(error instanceof PubSubError)) throw error;
     });
   }

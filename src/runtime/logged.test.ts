@@ -1,5 +1,6 @@
 import pino from "pino";
 import { expect, test } from "vitest";
+import type { AppSubscription } from "../app/channel.ts";
 import { SteppedClock } from "../conformance/stepped-clock.ts";
 import type { BrokerStatus } from "../engine/guarded.ts";
 import type { Finding } from "../pubsub/pubsub.ts";
@@ -13,7 +14,9 @@ function setUp(level = "info") {
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level, base: null, timestamp: false }, { write: (line: string) => lines.push(JSON.parse(line)) });
   const clock = new SteppedClock();
-  return { lines, clock, events: logged(log, {} as Remembered, clock) };
+  const remembered: string[] = [];
+  const add = ({ topic }: AppSubscription) => void remembered.push(topic);
+  return { lines, clock, remembered, events: logged(log, { add } as Remembered, clock) };
 }
 
 test("an app that is away is told once for each reason, and so is that it is back", () => {
@@ -26,6 +29,12 @@ test("an app that is away is told once for each reason, and so is that it is bac
     { level: 30, msg: "the app says what it subscribes to" },
     { ...away, reason: "refused" },
   ]);
+});
+
+test("what the app asks for is remembered, and not what is declared", () => {
+  const { remembered, events } = setUp();
+  for (const topic of ["declared", "asked"]) events.subscribed({ pubsub: "p", topic, metadata: {} }, topic === "declared");
+  expect(remembered).toEqual(["asked"]);
 });
 
 test("failures and dead letters are told at once, and then once a minute with how many there were", () => {

@@ -33,10 +33,11 @@ export function logged(log: Logger, remembered: Remembered, clock: Clock): Engin
     }
   };
   return {
-    subscribed(subscription) {
+    subscribed(subscription, declared) {
       const { pubsub, topic } = subscription;
       log.info({ pubsub, topic }, "subscribed");
-      remember("add", subscription);
+      // What is declared stands in the configuration, with a group and a start of its own, for as long as it is wanted.
+      if (!declared) remember("add", subscription);
     },
     unsubscribed(subscription) {
       const { pubsub, topic } = subscription;

@@ -9,8 +9,9 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export const LOG_FORMATS = ["auto", "pretty", "json"] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
-/** Writes to `to`: by default the standard output. */
+/** Writes to `to`: by default the standard output. When nobody reads that any more, or its disk is full, what it cannot take is gone, and nothing else. */
 export async function createLog(level: LogLevel, format: LogFormat = "auto", to: NodeJS.WriteStream = process.stdout): Promise<Logger> {
+  to.on("error", () => undefined);
   const options = { level, base: null, timestamp: stdTimeFunctions.isoTime, formatters: { level: (label: string) => ({ level: label }) } };
   return pino(options, await destination(format, to));
 }

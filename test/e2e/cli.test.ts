@@ -46,16 +46,25 @@ async function sidecar(): Promise<{ address: string; published: string[] }> {
 }
 
 async function handOver(address: string, data: string, topic = "topic1"): Promise<void> {
+  const [outcome] = await handOverAll(address, [data], topic);
+  if (outcome?.status === "rejected") throw outcome.reason;
+}
+
+/** At once, on one connection. */
+async function handOverAll(address: string, all: readonly string[], topic = "topic1"): Promise<readonly PromiseSettledResult<unknown>[]> {
   const client = connect(parseAddress(address) ?? { path: "" });
-  const event = create(TopicEventRequestSchema, { id: "1", pubsubName: "redis", topic, data: Buffer.from(data) });
-  await new Promise((resolve, reject) => {
-    client.unary(
-      "/spec.proto.runtime.v1.AppCallback/OnTopicEvent",
-      toBinary(TopicEventRequestSchema, event),
-      { response: resolve, failed: reject },
-      { deadline: Date.now() + 10_000, waitForReady: true },
-    );
-  }).finally(() => client.close());
+  const calls = all.map((data) => {
+    const event = create(TopicEventRequestSchema, { id: "1", pubsubName: "redis", topic, data: Buffer.from(data) });
+    return new Promise((resolve, reject) => {
+      client.unary(
+        "/spec.proto.runtime.v1.AppCallback/OnTopicEvent",
+        toBinary(TopicEventRequestSchema, event),
+        { response: resolve, failed: reject },
+        { deadline: Date.now() + 10_000, waitForReady: true },
+      );
+    });
+  });
+  return Promise.allSettled(calls).finally(() => client.close());
 }
 
 test("version names this implementation", async () => {
@@ -96,6 +105,21 @@ test("subscribe takes the app's place, says so first, and prints what arrives", 
   expect(await program.ended()).toBe(0);
   expect(program.stderr).toMatch(/^This takes the place of the app at /);
   expect(JSON.parse(program.stdout)).toMatchObject({ id: "1", topic: "topic1", data: "hello" });
+});
+
+test("subscribe takes no more than it was asked for, however many come at once", async () => {
+  const address = `127.0.0.1:${await freePort()}`;
+  const program = start("src/main.ts", ["subscribe", "redis", "topic1", "--count", "2", "--app-address", address]);
+  const outcomes = await handOverAll(address, ["a", "b", "c", "d", "e"]);
+  expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "rejected", "rejected"]);
+  for (const outcome of outcomes) if (outcome.status === "rejected") expect(outcome.reason).toMatchObject({ code: Status.UNIMPLEMENTED });
+  expect(await program.ended()).toBe(0);
+  expect(
+    program.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).data),
+  ).toEqual(["a", "b"]);
 });
 
 test("subscribe fails if the app is there", async () => {

@@ -54,6 +54,11 @@ export class Program {
     }
   }
 
+  /** As when what it writes to ends. */
+  stopReading(): void {
+    this.#child.stdout?.destroy();
+  }
+
   /** The exit code; null when a signal ended it. */
   ended(): Promise<number | null> {
     return this.#exit;

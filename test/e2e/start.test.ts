@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,6 +10,7 @@ import { freePort } from "../brokers/server.ts";
 import { Program } from "./program.ts";
 import { PUBSUB, Rig, TOPIC } from "./rig.ts";
 
+const ANYWHERE = { grpc: "127.0.0.1:0", http: "127.0.0.1:0", metrics: "127.0.0.1:0" };
 let directory = "";
 const cleanups: (() => unknown)[] = [];
 beforeEach(() => {
@@ -57,8 +60,7 @@ test.each([
   const hook = fileURLToPath(new URL("loaded.fixture.ts", import.meta.url));
   const server = `127.0.0.1:${await freePort()}`;
   const metadata = { redis: { redisHost: server }, kafka: { brokers: server } }[type] ?? {};
-  const listen = { grpc: "127.0.0.1:0", http: "127.0.0.1:0", metrics: "127.0.0.1:0" };
-  const config = { listen, pubsubs: { [PUBSUB]: { type, metadata } } };
+  const config = { listen: ANYWHERE, pubsubs: { [PUBSUB]: { type, metadata } } };
   const program = start(config, { NODE_OPTIONS: `--import=${hook}`, LOADED_MODULES: loaded });
   await program.printed("layotto is ready");
   const modules = readFileSync(loaded, "utf8");
@@ -96,6 +98,30 @@ test("SIGTERM: the running call ends and counts, what was not begun is kept, and
   await rig.startSidecar();
   await rig.took((event) => event.text() === "three");
   expect(rig.received.map((event) => event.text())).toEqual(["one", "two", "three"]);
+});
+
+test("SIGTERM while it starts is not forgotten: it stops in order", async () => {
+  const silent = createServer();
+  const asked = once(silent, "connection");
+  silent.listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  cleanups.push(() => silent.close());
+  const { port } = silent.address() as AddressInfo;
+  const program = start({ listen: ANYWHERE, pubsubs: { [PUBSUB]: { type: "redis", metadata: { redisHost: `127.0.0.1:${port}` } } } });
+  // It waits for a while for a broker that does not answer.
+  const [socket] = (await asked) as [Socket];
+  cleanups.push(() => socket.destroy());
+  program.kill("SIGTERM");
+  expect(await program.ended()).toBe(0);
+  expect(program.stdout).toContain("stopped");
+});
+
+test("a sidecar whose log nobody reads any more runs, and stops in order", async () => {
+  const program = start({ listen: ANYWHERE, pubsubs: { [PUBSUB]: { type: "embedded" } } });
+  await program.printed("layotto is ready");
+  program.stopReading();
+  program.kill("SIGTERM");
+  expect([await program.ended(), program.stderr]).toEqual([0, ""]);
 });
 
 test("signals that come at once are one: a terminal signals npm and the sidecar, and npm passes its own on", async () => {
