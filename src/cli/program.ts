@@ -2,7 +2,7 @@ import { Command, CommanderError } from "commander";
 import { bench } from "./bench.ts";
 import { CliError, EXIT } from "./exit-codes.ts";
 import { publish } from "./publish.ts";
-import { start } from "./start.ts";
+import { start, startArgs } from "./start.ts";
 import { subscribe } from "./subscribe.ts";
 import { validate } from "./validate.ts";
 import { version } from "./version.ts";
@@ -16,7 +16,8 @@ for (const command of [program, ...program.commands]) command.exitOverride().sho
 /** Runs one command line, `process.argv` without its first two, and resolves to the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
   try {
-    await program.parseAsync(args, { from: "user" });
+    const [command, ...rest] = args;
+    await program.parseAsync(command === "start" ? [command, ...startArgs(rest)] : args, { from: "user" });
     return EXIT.ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.configuration;

@@ -10,38 +10,17 @@ import { createLog, LOG_FORMATS, type LogFormat, type Logger } from "../telemetr
 import { banner } from "./banner.ts";
 import { CliError, EXIT } from "./exit-codes.ts";
 import { giveBackWhenIdle } from "./give-back.ts";
+import { spelledOut, WITHOUT_EFFECT } from "./layotto-flags.ts";
 import { compiledAt, packageVersion } from "./version.ts";
 
 interface Flags extends Overrides {
   readonly config?: string;
   readonly embedded?: boolean;
-  readonly logFormat: LogFormat;
+  readonly logFormat: LogFormat | typeof TEXT;
 }
 
-/** Flags of Layotto's own command that mean nothing here: accepted, so that its start lines work unchanged. */
-const WITHOUT_EFFECT = [
-  "--logging-level <level>",
-  "--logging-path <path>",
-  "--feature-gates <gates>",
-  "--component-log-level <levels>",
-  "--local-address-ip-version <version>",
-  "--restart-epoch <epoch>",
-  "--drain-time-s <seconds>",
-  "--parent-shutdown-time-s <seconds>",
-  "--max-obj-name-len <length>",
-  "--concurrency <count>",
-  "--log-format-prefix-with-location <prefix>",
-  "--service-cluster <name>",
-  "--service-node <name>",
-  "--service-type <type>",
-  "--service-meta <meta>",
-  "--service-lables <labels>",
-  "--cluster-domain <domain>",
-  "--pod-name <name>",
-  "--pod-namespace <name>",
-  "--pod-ip <ip>",
-  "--bootstrap-version <version>",
-];
+/** As Layotto calls what is pretty. */
+const TEXT = "text";
 
 /** `layotto start`: runs the sidecar until a signal ends it. */
 export const start = new Command("start")
@@ -57,10 +36,11 @@ export const start = new Command("start")
   .option("--metrics-port <port>", "where Prometheus scrapes (LAYOTTO_METRICS_PORT)")
   .option("--app-port <port>", "where the app is called back (LAYOTTO_APP_PORT)")
   .option("--data-dir <directory>", "where durable files are kept (LAYOTTO_DATA_DIR; default: .layotto)")
-  .option("--log-level <level>", "trace, debug, info, warn, error, fatal or silent (LOG_LEVEL)")
+  .option("-l, --log-level <level>", "trace, debug, info, warn, error, fatal or silent (LOG_LEVEL)")
+  .addOption(new Option("--logging-level <level>", "Layotto's other name for it (LOGGING_LEVEL)").hideHelp())
   .addOption(
     new Option("--log-format <format>", "pretty, json, or auto: pretty on a terminal")
-      .choices(LOG_FORMATS)
+      .choices([...LOG_FORMATS, TEXT])
       .default("auto")
       .env("LAYOTTO_LOG_FORMAT"),
   )
@@ -79,7 +59,7 @@ Examples:
     const { env } = process;
     const isTerminal = process.stdout.isTTY === true;
     const loaded = await configured({ ...(file === undefined ? {} : { file }), env, cwd: process.cwd(), embedded, isTerminal, overrides });
-    const log = await createLog(loaded.logLevel, flags.logFormat);
+    const log = await createLog(loaded.logLevel, flags.logFormat === TEXT ? "pretty" : flags.logFormat);
     for (const notice of loaded.notices) log.warn(notice);
     const runtime = await started(loaded, log);
     banner(loaded, runtime, log);
@@ -91,6 +71,10 @@ Examples:
     log.info("stopped");
   });
 for (const flag of WITHOUT_EFFECT) start.addOption(new Option(flag).hideHelp());
+const known = new Set(start.options.flatMap(({ long }) => long ?? []));
+
+/** The arguments of `start`, also where they are written as for Layotto's own command. */
+export const startArgs = (args: readonly string[]): readonly string[] => args.map((arg) => spelledOut(arg, known));
 
 async function configured(options: Parameters<typeof loadConfig>[0]): Promise<LoadedConfig> {
   try {

@@ -339,6 +339,16 @@ describe("where it comes from", () => {
     );
   });
 
+  test.each([
+    [{ logLevel: "debug" }, { LOG_LEVEL: "error" }, "debug"],
+    [{}, { LOG_LEVEL: "WARNING", LOGGING_LEVEL: "debug" }, "warn"],
+    [{ loggingLevel: "critical" }, { LOGGING_LEVEL: "debug" }, "fatal"],
+    [{}, { LOGGING_LEVEL: "off" }, "silent"],
+    [{ logLevel: "loud" }, {}, "trace"],
+  ])("the log's level from %o and %o is %s", async (overrides, env, level) => {
+    expect((await load("log: { level: trace }", { env, overrides })).logLevel).toBe(level);
+  });
+
   test("a file that cannot be read is one error", async () => {
     await expect(loadConfig(options({ file: "none.yaml" }))).rejects.toThrow("none.yaml\n  found: no such file");
     await expect(loadConfig(options({ file: "." }))).rejects.toThrow(".\n  found: a directory without a .yaml file");

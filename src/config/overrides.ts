@@ -1,6 +1,6 @@
 import { formatAddress, parseAddress } from "layotto-transport";
 import { type ConfigProblem, problem } from "../errors/config-error.ts";
-import { LOG_LEVELS } from "../telemetry/log.ts";
+import { LOG_LEVELS, type LogLevel } from "../telemetry/log.ts";
 import type { Settings } from "./schema.ts";
 import type { Environment } from "./variables.ts";
 
@@ -13,6 +13,7 @@ export interface Overrides {
   readonly appPort?: string;
   readonly dataDir?: string;
   readonly logLevel?: string;
+  readonly loggingLevel?: string;
 }
 
 const VARIABLES = {
@@ -21,6 +22,9 @@ const VARIABLES = {
   metricsPort: ["--metrics-port", "LAYOTTO_METRICS_PORT"],
   appPort: ["--app-port", "LAYOTTO_APP_PORT"],
 } as const;
+
+/** Layotto's words for what is called otherwise here. */
+const LAYOTTOS_LEVELS: Readonly<Record<string, LogLevel>> = { warning: "warn", critical: "fatal", off: "silent" };
 
 /** The app's id, if it does not come from the file. */
 export function appIdOf(flags: Overrides, env: Environment): string | undefined {
@@ -49,7 +53,9 @@ export function override(settings: Settings, flags: Overrides, env: Environment,
       metrics: withPort(listen.metrics, metrics),
     },
     dataDir: flags.dataDir ?? (env.LAYOTTO_DATA_DIR || settings.dataDir),
-    log: { level: level(flags.logLevel ?? env.LOG_LEVEL) ?? settings.log.level },
+    log: {
+      level: level(flags.logLevel ?? env.LOG_LEVEL) ?? level(flags.loggingLevel ?? env.LOGGING_LEVEL) ?? settings.log.level,
+    },
   };
 }
 
@@ -62,7 +68,7 @@ function withPort(address: string, port: number | undefined): string {
 /** Layotto's words too, in any case; one that nobody knows is left aside, as Layotto does. */
 function level(text: string | undefined): Settings["log"]["level"] | undefined {
   const word = text?.toLowerCase();
-  return LOG_LEVELS.find((one) => one === word) ?? (word === "warning" ? "warn" : undefined);
+  return LOG_LEVELS.find((one) => one === word) ?? (word === undefined ? undefined : LAYOTTOS_LEVELS[word]);
 }
 
 function parsePort(text: string): number | undefined {

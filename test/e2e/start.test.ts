@@ -21,10 +21,10 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-function start(config: object, env: Record<string, string> = {}): Program {
+function start(config: object, env: Record<string, string> = {}, flags: readonly string[] = []): Program {
   const file = join(directory, "layotto.json");
   writeFileSync(file, JSON.stringify(config));
-  const program = new Program("src/main.ts", ["start", "-c", file, "--data-dir", directory], env);
+  const program = new Program("src/main.ts", ["start", "-c", file, "--data-dir", directory, ...flags], env);
   cleanups.push(() => {
     program.kill();
     return program.ended();
@@ -122,6 +122,12 @@ test("a sidecar whose log nobody reads any more runs, and stops in order", async
   program.stopReading();
   program.kill("SIGTERM");
   expect([await program.ended(), program.stderr]).toEqual([0, ""]);
+});
+
+test("a start line of Layotto's own command starts it", async () => {
+  const flags = ["-ll", "error", "-pn", "pod", "-s", "cluster", "-drain-strategy", "immediate", "--disable-hot-restart", "-lf", "text"];
+  const program = start({ listen: ANYWHERE, pubsubs: { [PUBSUB]: { type: "embedded" } } }, { LOG_LEVEL: "info" }, flags);
+  await program.printed("layotto is ready");
 });
 
 test("signals that come at once are one: a terminal signals npm and the sidecar, and npm passes its own on", async () => {
