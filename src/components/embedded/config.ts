@@ -18,7 +18,9 @@ export const options = z.strictObject({
     .describe("How many bytes a topic may take before such messages go earlier, oldest first. Default: 1GiB."),
   maxBytes: bytes()
     .optional()
-    .describe("How large the file may become; past it a publish fails with resource_exhausted. Default: the disk."),
+    .describe(
+      "How large the file may become. An eighth of it, at most 64MiB, is for acknowledging alone; past the rest a publish fails with resource_exhausted. Default: the disk.",
+    ),
 });
 
 export type Options = z.output<typeof options>;

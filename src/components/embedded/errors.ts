@@ -38,6 +38,12 @@ export function sqliteCode(error: unknown): number | undefined {
   return error.errcode & 0xff;
 }
 
+/** What is stored leaves no room for what must always have some. Means the same as SQLite's own. */
+export class FullError extends Error {
+  override readonly name = "FullError";
+  readonly errcode = FULL;
+}
+
 const NO_ROOM = new Set(["ENOSPC", "EDQUOT"]);
 /** The disk, or a quota on it, has no room: SQLite says so, or the file system. */
 export const isFull = (error: unknown): boolean =>

@@ -11,6 +11,8 @@ import type { Servers } from "./servers.ts";
 import { slotOf } from "./slot.ts";
 
 const RETRY_MS = 500;
+/** Slots that move are told of by every command for them, and a layout says no more than the last one for a while. */
+const LEAST_MS = 100;
 const SLOTS = 16_384;
 
 /** The masters of a cluster, and which slots each has. The layout is asked for at the start, when a server says MOVED, and when one is lost. */
@@ -27,6 +29,7 @@ export class Cluster implements Servers {
   /** Undefined: nothing is to be asked again. */
   #cancelRetry: (() => void) | undefined;
   #asking = false;
+  #toldAt = Number.NEGATIVE_INFINITY;
   /** Why the layout was not told the last time. */
   #failed: string | undefined;
   readonly #closing = new AbortController();
@@ -57,9 +60,14 @@ export class Cluster implements Servers {
 
   moved(): void {
     if (this.#asking || this.#closing.signal.aborted) return;
-    this.#asking = true;
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
+    const rest = this.#toldAt + LEAST_MS - this.#clock.elapsed();
+    if (rest > 0) {
+      this.#later(rest);
+      return;
+    }
+    this.#asking = true;
     void this.#discover();
   }
 
@@ -97,6 +105,7 @@ export class Cluster implements Servers {
         continue;
       }
       this.#asking = false;
+      this.#toldAt = this.#clock.elapsed();
       this.#failed = undefined;
       this.#apply(layout, host);
       return;
@@ -144,8 +153,8 @@ export class Cluster implements Servers {
   }
 
   /** A timer that runs is left alone: a server that is away says so more often than it fires. */
-  #later(): void {
-    this.#cancelRetry ??= this.#clock.after(RETRY_MS, () => {
+  #later(ms = RETRY_MS): void {
+    this.#cancelRetry ??= this.#clock.after(ms, () => {
       this.#cancelRetry = undefined;
       this.moved();
     });

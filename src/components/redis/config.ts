@@ -7,6 +7,13 @@ const unsupported = (what: string) =>
     .refine((on) => !on, { error: `${what} is not supported: use redisUsername and redisPassword` })
     .describe(`Must be false: ${what} is not supported.`);
 
+/** A link that is dead must be noticed at some time, whatever is asked for. */
+const LONGEST_SILENCE_MS = 60_000;
+
+/** As Dapr takes it: -1 is none there. */
+const durationOrNone = () =>
+  z.union([z.literal([-1, "-1"]).transform(() => -1), duration()], { error: "expected a duration such as 250ms, 15s or 1h30m, or -1" });
+
 /** The keys of `metadata`: Layotto's and Dapr's with their defaults, then our own. */
 export const redisOptions = z
   .strictObject({
@@ -36,11 +43,15 @@ export const redisOptions = z
       "Most messages with the app at once, of each subscription that does not say it. Default 0: delivery.maxInFlight decides.",
     ),
     dialTimeout: orDefault(duration(), 5_000).describe("Longest wait for a connection. Default 5s; 0 means the default."),
-    readTimeout: orDefault(duration(), 3_000).describe(
-      "Longest silence of a server that owes a reply; then the connection is made anew. Default 3s; 0 means the default.",
+    readTimeout: orDefault(durationOrNone(), 3_000).describe(
+      "Longest silence of a server that owes a reply; then the connection is made anew. Default 3s; 0 means the default, -1 (Dapr: no limit) 1m.",
     ),
-    redisMinRetryInterval: orDefault(duration(), 8).describe("First wait before connecting again. Default 8ms."),
-    redisMaxRetryInterval: orDefault(duration(), 512).describe("Longest wait before connecting again. Default 512ms."),
+    redisMinRetryInterval: orDefault(durationOrNone(), 8).describe(
+      "First wait before connecting again. Default 8ms; 0 means the default, and so does -1 (Dapr: no wait).",
+    ),
+    redisMaxRetryInterval: orDefault(durationOrNone(), 512).describe(
+      "Longest wait before connecting again. Default 512ms; 0 means the default, and so does -1 (Dapr: no wait).",
+    ),
 
     writeTimeout: ignored("readTimeout notices a server that takes no bytes"),
     redisMaxRetries: ignored("the engine decides what is tried again"),
@@ -73,7 +84,9 @@ export const redisOptions = z
     redeliverInterval: options.redeliverInterval || 1_000,
     processingTimeout: options.processingTimeout || 60_000,
     dialTimeout: options.dialTimeout || 5_000,
-    readTimeout: options.readTimeout || 3_000,
+    readTimeout: options.readTimeout < 0 ? LONGEST_SILENCE_MS : options.readTimeout || 3_000,
+    redisMinRetryInterval: options.redisMinRetryInterval > 0 ? options.redisMinRetryInterval : 8,
+    redisMaxRetryInterval: options.redisMaxRetryInterval > 0 ? options.redisMaxRetryInterval : 512,
     // Go Layotto takes a list of Sentinels only where redisType is cluster.
     redisType: options.failover ? "node" : options.redisType,
     redisDB: options.redisType === "cluster" && !options.failover ? 0 : options.redisDB,

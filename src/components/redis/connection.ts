@@ -4,7 +4,7 @@ import { PubSubError } from "../../pubsub/error.ts";
 import { waitMs } from "../../resiliency/backoff.ts";
 import { reasonOf } from "../reason.ts";
 import type { Host } from "./config.ts";
-import { replyError, wordOf } from "./errors.ts";
+import { ReplyError, replyError, wordOf } from "./errors.ts";
 import { Pipeline, type ReplyCallback } from "./pipeline.ts";
 import { type Argument, type Reply, RespError } from "./resp.ts";
 
@@ -19,6 +19,8 @@ export interface ConnectionListener {
 }
 
 export type Command = readonly [name: string, args: readonly Argument[]];
+
+type TogetherCallback = (error: PubSubError | undefined, replies: readonly (Reply | PubSubError)[]) => void;
 
 interface Greeting {
   readonly command: Command;
@@ -60,7 +62,10 @@ export class Connection {
   /** From when the socket is connected. */
   #pipeline: Pipeline | undefined;
   #up = false;
+  #transacts = true;
+  /** Attempts in a row that led to nothing that lasted. */
   #attempts = 0;
+  #stoodAt = Number.POSITIVE_INFINITY;
   #cancelLate = NOTHING;
   #cancelAgain = NOTHING;
   /** What went wrong in this attempt, and in the last one that is over. */
@@ -95,22 +100,40 @@ export class Connection {
     else callback(this.unavailable(), null);
   }
 
+  /** As far as we know the server lets us send commands `together`. Scripts can do the same: who was refused once does not ask again. */
+  get transacts(): boolean {
+    return this.#transacts;
+  }
+
   /**
    * Sends commands that the server does one after the other with nothing in between. One that fails stops no other; its error stands in its
-   * place. An error instead of replies: none was done, or it is not known.
+   * place. An error instead of replies: none was done, or it is not known. A server that refuses this does each of them on its own: then
+   * `transacts` is false from the callback on.
    */
-  together(
-    commands: readonly Command[],
-    callback: (error: PubSubError | undefined, replies: readonly (Reply | PubSubError)[]) => void,
-  ): void {
+  together(commands: readonly Command[], callback: TogetherCallback): void {
+    let begun: PubSubError | undefined;
     let refused: PubSubError | undefined;
-    const queued: ReplyCallback = (error) => {
+    const alone: (Reply | PubSubError)[] = [];
+    const queued: ReplyCallback = (error, reply) => {
+      alone.push(error ?? reply);
       refused ??= error;
     };
-    this.send("multi", [], queued);
+    this.send("multi", [], (error) => {
+      begun = error;
+    });
     for (const [name, args] of commands) this.send(name, args, queued);
     this.send("exec", [], (error, reply) => {
-      if (error) callback(refused ?? error, []);
+      if (begun instanceof ReplyError) {
+        this.#transacts = false;
+        callback(undefined, alone);
+        return;
+      }
+      if (error instanceof ReplyError) {
+        const open = error.word !== "EXECABORT";
+        if (open || refused === undefined) this.#transacts = false;
+        if (open) this.#abandon();
+      }
+      if (error) callback(begun ?? refused ?? error, []);
       else
         callback(
           undefined,
@@ -194,7 +217,7 @@ export class Connection {
   #stands(): void {
     this.#cancelLate();
     this.#up = true;
-    this.#attempts = 0;
+    this.#stoodAt = this.#dial.clock.elapsed();
     this.#failure = undefined;
     this.#lastError = undefined;
     this.#listener.up();
@@ -209,12 +232,21 @@ export class Connection {
     this.#lastError = this.#failure ?? new Error("the server closed the connection");
     this.#failure = undefined;
     if (!this.#closed) {
-      const { clock } = this.#dial;
+      const { clock, mostMs } = this.#dial;
+      // A server that lets us in and is of no use (a replica under its master's old name) must not be asked without end.
+      if (clock.elapsed() - this.#stoodAt >= mostMs) this.#attempts = 0;
+      this.#stoodAt = Number.POSITIVE_INFINITY;
       this.#attempts += 1;
       this.#cancelAgain = clock.after(waitMs(this.#dial, this.#attempts, clock.random()), () => void this.#attempt());
       this.#listener.down(this.unavailable());
     }
     pipeline?.lost((name) => this.#unanswered(name));
+  }
+
+  /** A transaction stays open there: what it is asked from here on it would only queue, and answer as if it were done. */
+  #abandon(): void {
+    this.#pipeline?.lost((name) => this.#unanswered(name));
+    this.drop();
   }
 
   #refused(name: string, reply: RespError): PubSubError {

@@ -6,7 +6,9 @@ import { type Claimed, Claims } from "./claims.ts";
 import type { RedisOptions } from "./config.ts";
 import { isFenced, isLed, livesElsewhere } from "./errors.ts";
 import { Failures } from "./failures.ts";
+import { Handover, type Leader } from "./handover.ts";
 import { type Candidate, Lead } from "./lead.ts";
+import type { Lease } from "./lease.ts";
 import { type Lender, Lending } from "./lending.ts";
 import { Membership } from "./membership.ts";
 import type { Node, NodeUser } from "./node.ts";
@@ -26,7 +28,7 @@ export interface Ground {
 }
 
 /** One reader of a group: a consumer of its own, which keeps the leases of what it read. In order it reads only while it has the lead. */
-export class Reader implements Subscription, Candidate, NodeUser, Lender {
+export class Reader implements Subscription, Candidate, NodeUser, Lender, Leader {
   readonly closed: Promise<PubSubError | undefined>;
   readonly topic: string;
   readonly group: string;
@@ -36,6 +38,7 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
   readonly #consumer: string;
   readonly #ground: Ground;
   readonly #lead: Lead | undefined;
+  readonly #handover: Handover | undefined;
   readonly #membership: Membership;
   /** Where messages that stand pending, and that nobody works on, are found. */
   readonly #pending: { look(room: number): Promise<readonly Claimed[]> };
@@ -62,6 +65,7 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
     this.#failures = new Failures(ground.options.queueDepth, (error) => sink.interrupted(error ?? this.#lead?.obstacle));
     this.#lead = request.order === "none" ? undefined : new Lead(this, consumer);
     this.#lending = new Lending(this, this.#lead !== undefined, this);
+    this.#handover = this.#lead && new Handover(this.#lead, this.#lending, this);
     this.#membership = new Membership(this, this.#lead, request.expiresAfterMs, () => this.touched());
     this.#pending = this.#lead ?? new Claims(this, this.#lending.leases);
     this.#reading = new Reading(
@@ -169,21 +173,34 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
     this.#reading.along();
   }
 
+  lost(leases: readonly Lease[], error: PubSubError): void {
+    if (this.#lead?.has) void this.#handover?.startOver(leases, error);
+    else this.sink.lost(leases, error);
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  lookSoon(): void {
+    this.#looks.soon();
+  }
+
   touched(): void {
     this.#ground.touched(this.topic);
   }
 
   expired(): void {
-    this.#loseLead(new PubSubError("unavailable", `the server did not renew the lead of ${this.group} on ${this.topic} in time`));
+    this.#handover?.lose(new PubSubError("unavailable", `the server did not renew the lead of ${this.group} on ${this.topic} in time`));
   }
 
   failed(error: PubSubError): void {
-    if (isFenced(error)) this.#loseLead(error);
+    if (isFenced(error)) this.#handover?.lose(error);
     else if (this.#over) return;
     else if (livesElsewhere(error)) {
       this.#ground.servers.moved();
       this.#failures.failed(error);
-    } else if (error.code === "not_found") void this.#rejoin();
+    } else if (error.code === "not_found") void this.#rejoin(error);
     else if (error.permanent || isLed(error)) this.#die(error);
     // Anything else passes: the next look, beat or connection tries again.
     else {
@@ -212,38 +229,17 @@ export class Reader implements Subscription, Candidate, NodeUser, Lender {
     if (!this.#lending.paused) return;
     // Who may not lend must not keep from others what came too late for the window.
     if (!this.#lead) this.#lending.giveBackHeld();
-    else if (this.#lending.idle) void this.#stepDown(this.#lead);
+    else if (this.#lending.idle) void this.#handover?.stepDown();
   }
 
-  /** Nothing is lent, and nothing may be: another reader of the group shall have its messages. */
-  async #stepDown(lead: Lead): Promise<void> {
-    lead.prepareToLeave();
-    this.#lending.giveBackHeld();
-    try {
-      await this.#lending.settlements.flushed();
-      await lead.giveUp();
-    } catch (error) {
-      this.failed(asPubSubError(error));
-    }
-    if (!this.#lending.paused) this.#looks.soon();
-  }
-
-  /** The lead is another's, or may be: nothing that came with it is ours. */
-  #loseLead(error: PubSubError): void {
-    if (!this.#lead?.has) return;
-    this.#lead.lose();
-    const lost = this.#lending.clear();
-    this.#lending.settlements.drop();
-    if (lost.length > 0 && !this.#over) this.sink.lost(lost, error);
-  }
-
-  /** The group is gone under us (FLUSHALL, a failover to an older copy): it goes on where we were. */
-  async #rejoin(): Promise<void> {
+  /** The group is gone under us (FLUSHALL, XGROUP DESTROY, a failover to an older copy). */
+  async #rejoin(why: PubSubError): Promise<void> {
     const node = this.#node;
     if (this.#joining || !node?.read.up) return;
     this.#joining = true;
     try {
-      this.position = await this.#membership.rejoin(node, this.position);
+      this.position = await this.#membership.rejoin(node);
+      if (this.#lead?.has) await this.#handover?.startOver([], why);
       this.#joining = false;
       this.#looks.soon();
       this.#reading.again();

@@ -1,5 +1,6 @@
 import type { Clock } from "../../pubsub/clock.ts";
 import type { Connection, Reply, ReplyCallback } from "./connection.ts";
+import { isApart } from "./errors.ts";
 import { compareIds } from "./id.ts";
 
 export interface Watcher {
@@ -28,6 +29,7 @@ export class Doorbell {
   readonly #control: Connection;
   readonly #clock: Clock;
   readonly #slotOf: (stream: string) => number;
+  readonly #apart: () => boolean;
   #blockMs: number;
   readonly #waiting = new Set<Watcher>();
   /** Who the blocked XREAD stands for; undefined when there is none. */
@@ -39,8 +41,16 @@ export class Doorbell {
   #scheduled = false;
   #closed = false;
 
-  /** `slotOf`: streams of one slot can be waited for in one call. */
-  constructor(bell: Connection, control: Connection, clock: Clock, blockMs: number, slotOf: (stream: string) => number) {
+  /** `slotOf`: streams of one slot can be waited for in one call. `apart`: the server said that those of one call are of several; false if it was told so before. */
+  constructor(
+    bell: Connection,
+    control: Connection,
+    clock: Clock,
+    blockMs: number,
+    slotOf: (stream: string) => number,
+    apart: () => boolean,
+  ) {
+    this.#apart = apart;
     this.#slotOf = slotOf;
     this.#bell = bell;
     this.#control = control;
@@ -55,6 +65,13 @@ export class Doorbell {
 
   forget(watcher: Watcher): void {
     this.#waiting.delete(watcher);
+  }
+
+  /** Who waits does so no longer. */
+  release(): readonly Watcher[] {
+    const all = [...this.#waiting];
+    this.#waiting.clear();
+    return all;
   }
 
   /** The connection stands anew: nothing is blocked on it. */
@@ -111,6 +128,10 @@ export class Doorbell {
         left -= 1;
         if (left === 0) this.#armed = undefined;
         if (error?.outcome === "unknown") return;
+        if (error && isApart(error) && this.#apart()) {
+          this.#schedule();
+          return;
+        }
         if (error) {
           // One stream that cannot be read fails them all. Its own reader finds out which; until then every reader looks by itself.
           this.#clock.after(RETRY_MS, () => this.#ring(watchers, undefined));

@@ -10,7 +10,7 @@ import { Doorbells } from "./doorbells.ts";
 function doorbell(): Doorbell {
   const dial = new Dials(redisOptions.parse({ redisHost: "localhost" }), systemClock).to({ host: "localhost", port: 1 }, "test");
   const never = new Connection(dial, 1_000, { up: () => undefined, down: () => undefined, demoted: () => undefined });
-  return new Doorbell(never, never, systemClock, 1_000, Number);
+  return new Doorbell(never, never, systemClock, 1_000, Number, () => false);
 }
 
 const watcherOf = (stream: string) => ({ stream, position: "0-0", ring: () => undefined });

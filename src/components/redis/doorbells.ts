@@ -10,7 +10,7 @@ const MOST = 16;
 export class Doorbells {
   readonly #all: Doorbell[];
   readonly #make: () => Doorbell;
-  readonly #slotOf: ((stream: string) => number) | undefined;
+  #slotOf: ((stream: string) => number) | undefined;
   readonly #bySlot = new Map<number, Doorbell>();
 
   /** `make` is called for each one that comes beside the `first`. Without `slotOf` there are no slots. */
@@ -28,6 +28,13 @@ export class Doorbells {
   forget(watcher: Watcher): void {
     const doorbell = this.#slotOf ? this.#bySlot.get(this.#slotOf(watcher.stream)) : this.#all[0];
     doorbell?.forget(watcher);
+  }
+
+  /** There are slots after all. */
+  split(slotOf: (stream: string) => number): void {
+    this.#slotOf = slotOf;
+    const [first] = this.#all;
+    for (const watcher of first?.release() ?? []) this.wait(watcher);
   }
 
   close(): void {

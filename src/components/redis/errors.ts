@@ -60,6 +60,11 @@ export function isLed(error: PubSubError): boolean {
   return error instanceof ReplyError && error.word === "LED";
 }
 
+/** The keys of one command are on several servers: one address stands for them all. */
+export function isApart(error: PubSubError): boolean {
+  return error instanceof ReplyError && error.word === "CROSSSLOT";
+}
+
 /** The first word of a server's error text. */
 export function wordOf(text: string): string {
   const [first = ""] = text.split(" ", 1);

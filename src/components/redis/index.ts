@@ -62,7 +62,7 @@ class RedisStreams implements PubSub {
     this.#options = options;
     this.#context = context;
     this.#servers = options.redisType === "cluster" ? new Cluster(options, name, clock) : new OneServer(options, host, name, clock);
-    this.#trimming = new Trimming(this.#servers, options, clock);
+    this.#trimming = new Trimming(this.#servers, options, clock, (topic) => this.#groupsOf(topic));
     this.admin = adminOf(this.#servers);
     this.#servers.open();
   }
@@ -115,6 +115,10 @@ class RedisStreams implements PubSub {
     } finally {
       this.#servers.close();
     }
+  }
+
+  #groupsOf(topic: string): readonly string[] {
+    return [...this.#readers].flatMap((reader) => (reader.topic === topic ? reader.group : []));
   }
 
   get #up(): readonly Node[] {

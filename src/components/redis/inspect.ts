@@ -58,19 +58,20 @@ async function inspectOne(connection: Connection, options: RedisOptions): Promis
 
 async function settings(connection: Connection): Promise<readonly Finding[]> {
   const config = await allowed(Promise.all(["maxmemory-policy", "append*"].map((pattern) => get(connection, pattern))));
-  if (config === undefined) {
-    const found = "The server does not let us read its settings, so nobody knows whether it evicts messages or writes them to disk.";
-    return [warn("config-unreadable", found, "See to it that maxmemory-policy is noeviction and that it persists.")];
-  }
   const findings: Finding[] = [];
-  const { "maxmemory-policy": policy = "", appendonly, appendfsync } = Object.assign({}, ...config) as Record<string, string>;
+  const { "maxmemory-policy": policy = "", appendonly, appendfsync } = Object.assign({}, ...(config ?? [])) as Record<string, string>;
+  // A hosted one may answer, and tell nothing, or not all.
+  if (policy === "" || appendonly === undefined) {
+    const found = "The server does not let us read its settings, so nobody knows whether it evicts messages or writes them to disk.";
+    findings.push(warn("config-unreadable", found, "See to it that maxmemory-policy is noeviction and that it persists."));
+  }
   if (policy.startsWith("allkeys-")) {
     const found = `maxmemory-policy is ${policy}: when memory is full, Redis deletes whole topics.`;
     findings.push(refuse("maxmemory-policy", found, "Set maxmemory-policy to noeviction."));
   }
   if (appendonly === "no") {
     findings.push(warn("appendonly", "appendonly is off: what was acknowledged is lost when Redis ends.", "Set appendonly to yes."));
-  } else if (appendfsync !== "always") {
+  } else if (appendfsync !== undefined && appendfsync !== "always") {
     const found = `appendfsync is ${appendfsync}: up to a second of acknowledged messages is lost when the machine fails.`;
     findings.push(warn("appendfsync", found, "Set appendfsync to always if that must not be; publishing gets slower."));
   }

@@ -88,28 +88,33 @@ export class Lead {
   /**
    * Reads what is new, and asks in the same step whether the lead is ours and where the group stood before. When either is not as it should
    * be, what was read stays pending: with the lead, we take it from there in its turn, and without, the leader does, who finds that somebody
-   * read. A script that reads is simpler, and costs the server three times as much for each message: it is for a full one, which takes no MULTI.
+   * read. A script that reads is simpler, and costs the server three times as much for each message: it is for a full one, which takes no
+   * MULTI, and for a user who may not use that.
    */
   readonly read: Read = (node, count, callback) => {
     const { topic, group, clock, options } = this.#candidate;
     const keys = [topic, this.key];
     const args = [group, this.consumer, String(options.lease)];
     const sentAt = clock.elapsed();
+    if (!node.read.transacts) {
+      this.#readByScript(node, count, callback);
+      return;
+    }
     const read: Command = ["xreadgroup", ["GROUP", group, this.consumer, "COUNT", String(count), "STREAMS", topic, ">"]];
     node.read.together([position.command(keys, args), read], (error, [before = null, rows = null]) => {
       const failed = error ?? [before, rows].find((one) => one instanceof PubSubError);
       if (isNoScript(failed)) position.send(node.read, keys, args, (why, now) => this.#pendingFirst(why, now, callback));
-      else if (failed?.code === "resource_exhausted") this.#readWhenFull(node, count, callback);
+      else if (failed?.code === "resource_exhausted") this.#readByScript(node, count, callback);
       else if (failed) callback(failed, null);
       else {
         this.#renewed(sentAt);
-        if (String(before) === this.#candidate.position) callback(undefined, rows as Reply);
+        if (String(before) === this.#candidate.position && node.read.transacts) callback(undefined, rows as Reply);
         else this.#pendingFirst(undefined, lastOf(rows as Reply) ?? (before as Reply), callback);
       }
     });
   };
 
-  #readWhenFull(node: Node, count: number, callback: ReplyCallback): void {
+  #readByScript(node: Node, count: number, callback: ReplyCallback): void {
     const { topic, group, clock, options, position: expected } = this.#candidate;
     const sentAt = clock.elapsed();
     const args = [group, this.consumer, String(options.lease), String(count), expected];

@@ -8,12 +8,17 @@ import type { Member } from "./member.ts";
 /** A lender that the server is not asked for. */
 function setUp() {
   const told: string[] = [];
-  const sink = {
-    deliver: (batch: readonly Delivery[]) => told.push(`lent ${batch.map(({ position }) => position)}`),
-    lost: (batch: readonly Delivery[]) => told.push(`lost ${batch.map(({ position }) => position)}`),
-  };
+  const sink = { deliver: (batch: readonly Delivery[]) => told.push(`lent ${batch.map(({ position }) => position)}`) };
+  const lost = (batch: readonly Delivery[]) => told.push(`lost ${batch.map(({ position }) => position)}`);
   const nothing = () => undefined;
-  const lender = { sink, takesBack: false, goOn: () => told.push("goes on"), settling: nothing, touched: nothing } as unknown as Lender;
+  const lender = {
+    sink,
+    lost,
+    takesBack: false,
+    goOn: () => told.push("goes on"),
+    settling: nothing,
+    touched: nothing,
+  } as unknown as Lender;
   const options = redisOptions.parse({ redisHost: "localhost" });
   const member = { topic: "t", group: "g", consumer: "c", lead: undefined, options, clock: systemClock, node: undefined, failed: nothing };
   const lending = new Lending(member as Member, false, lender);

@@ -1,3 +1,4 @@
+import type { PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { Sink } from "../../pubsub/subscription.ts";
 import { Window } from "../window.ts";
@@ -15,6 +16,8 @@ export interface Lender {
   readonly sink: Sink;
   /** What is released comes again from us, at its place: nobody else may have it before what came after it comes back too. */
   readonly takesBack: boolean;
+  /** These were lent, and are no longer ours. */
+  lost(leases: readonly Lease[], error: PubSubError): void;
   /** There may be room again, or something to lend. */
   goOn(): void;
   /** Settlements leave in this turn of the event loop. */
@@ -41,7 +44,7 @@ export class Lending implements LeaseKeeper {
     this.#inOrder = inOrder;
     this.#lender = lender;
     this.leases = new Leases(member, this.#window, (lost, error) => {
-      if (lost.length > 0) lender.sink.lost(lost, error);
+      if (lost.length > 0) lender.lost(lost, error);
       this.#held = this.#held.filter(({ state }) => state === "held");
       lender.goOn();
     });

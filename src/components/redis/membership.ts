@@ -1,9 +1,11 @@
 import type { Start } from "../../pubsub/subscription.ts";
 import { keepGroup } from "./broadcast.ts";
+import type { Reply } from "./connection.ts";
+import { compareIds, idBefore, ZERO } from "./id.ts";
 import type { Lead } from "./lead.ts";
 import type { Member } from "./member.ts";
 import type { Node } from "./node.ts";
-import { join, leave, rejoin, signOfLife } from "./scripts.ts";
+import { join, leave, rejoin, signOfLife, standing } from "./scripts.ts";
 import { startId } from "./start.ts";
 
 /** A reader's place in its group: how it comes, shows that it is there, and goes. Every method rejects with a PubSubError. */
@@ -12,6 +14,8 @@ export class Membership {
   readonly #lead: Lead | undefined;
   readonly #expiresAfterMs: number | undefined;
   readonly #touched: () => void;
+  /** At the last sign of life all messages up to here were acknowledged, whoever had them. */
+  #floor = ZERO;
 
   /** `expiresAfterMs`: the group goes so long after its last reader; `touched` is called whenever that may be. */
   constructor(member: Member, lead: Lead | undefined, expiresAfterMs: number | undefined, touched: () => void) {
@@ -27,13 +31,19 @@ export class Membership {
     const itself = this.#lead ? [] : [consumer, String(options.lease)];
     const position = await join.run(node.read, [topic], group, startId(start), ...itself);
     await this.#lead?.check(node);
+    await this.#see(node);
     await this.#keepGroup(node, options.lease);
     return String(position);
   }
 
-  /** The group vanished: it goes on after `position`. */
-  async rejoin(node: Node, position: string): Promise<string> {
-    return String(await rejoin.run(node.read, [this.#member.topic], this.#member.group, position));
+  /**
+   * The group vanished, and what stood pending in it with it: with us, with others, with nobody. It goes on where all of that comes again.
+   * Resolves to the id up to which it has read now.
+   */
+  async rejoin(node: Node): Promise<string> {
+    const position = String(await rejoin.run(node.read, [this.#member.topic], this.#member.group, this.#floor));
+    if (compareIds(position, this.#floor) < 0) this.#floor = position;
+    return position;
   }
 
   /** A sign of life. */
@@ -42,6 +52,7 @@ export class Membership {
     if (!node?.read.up) return;
     if (this.#lead) await this.#lead.renew();
     else await signOfLife.run(node.read, [topic], group, consumer, String(options.lease));
+    await this.#see(node);
     await this.#keepGroup(node, options.lease);
   }
 
@@ -54,9 +65,17 @@ export class Membership {
     await this.#keepGroup(node, 0);
   }
 
+  async #see(node: Node): Promise<void> {
+    const [position, lowest] = (await standing.run(node.read, [this.#member.topic], this.#member.group)) as readonly [Reply, Reply];
+    this.#floor = lowest === null ? String(position) : lower(String(position), idBefore(String(lowest)));
+  }
+
   async #keepGroup(node: Node, moreMs: number): Promise<void> {
     if (this.#expiresAfterMs === undefined) return;
     await keepGroup(node.read, this.#member.topic, this.#member.group, this.#expiresAfterMs + moreMs);
     this.#touched();
   }
 }
+
+/** A group that was moved back reads again what is before its lowest. */
+const lower = (a: string, b: string): string => (compareIds(a, b) < 0 ? a : b);

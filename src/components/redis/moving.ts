@@ -1,12 +1,15 @@
 import { PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
+import type { Reply } from "./connection.ts";
 import { xaddArguments } from "./entry.ts";
-import { isFenced } from "./errors.ts";
+import { isApart, isFenced } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import type { Leases } from "./leases.ts";
-import type { Member } from "./member.ts";
+import { keysOf, type Member } from "./member.ts";
+import type { Node } from "./node.ts";
 import { waitForReplicas } from "./publish.ts";
 import { FENCE, Script } from "./script.ts";
+import { renew } from "./scripts.ts";
 
 /**
  * Keys: the stream, that of the copy, the lead if there is one. group, consumer, id, field, value… → the copy's id; nil: the message is
@@ -35,21 +38,47 @@ export class Moving {
 
   /** The lease is `moving`. It is `lent` again if this fails: what failed with an unknown outcome can be tried again without harm. */
   move(lease: Lease, copy: Outgoing): void {
-    const { node, topic, group, consumer, lead, options } = this.#member;
-    if (!node) {
-      this.#failed(lease, copy, new PubSubError("unavailable", "the server of the topic is not known"));
-      return;
+    const { node, topic, group, consumer, lead } = this.#member;
+    if (!node) this.#failed(lease, copy, new PubSubError("unavailable", "the server of the topic is not known"));
+    else if (node.sharded) this.#inTwoSteps(lease, copy, node);
+    else {
+      const [target, , ...fields] = xaddArguments(copy);
+      const keys = [topic, String(target), ...(lead === undefined ? [] : [lead])];
+      move.send(node.write, keys, [group, consumer, lease.position, ...fields], (error, reply) => {
+        if (error && isApart(error)) {
+          node.isSharded();
+          this.#inTwoSteps(lease, copy, node);
+        } else if (error) this.#failed(lease, copy, error);
+        else if (reply === null) this.#gone(lease, copy, consumer);
+        else this.#stored(lease, copy, node, String(reply));
+      });
     }
-    const [target, , ...fields] = xaddArguments(copy);
-    const keys = [topic, String(target), ...(lead === undefined ? [] : [lead])];
-    move.send(node.write, keys, [group, consumer, lease.position, ...fields], (error, reply) => {
+  }
+
+  /** Where the two topics may be on two servers. A crash between the steps leaves a copy, and a message that is moved again. */
+  #inTwoSteps(lease: Lease, copy: Outgoing, node: Node): void {
+    const { group, consumer } = this.#member;
+    renew.send(node.write, keysOf(this.#member), [group, consumer, lease.position], (error, gone) => {
       if (error) this.#failed(lease, copy, error);
-      else if (reply === null) this.#gone(lease, copy, consumer);
+      else if ((gone as readonly Reply[]).length > 0) this.#gone(lease, copy, consumer);
       else {
-        waitForReplicas(node, options.waitReplicas, (few) => {
-          if (few) this.#failed(lease, copy, few);
-          else this.#stands(lease, copy, String(reply));
+        node.write.send("xadd", xaddArguments(copy), (refused, position) => {
+          if (refused) this.#failed(lease, copy, refused);
+          else this.#stored(lease, copy, node, String(position), () => lease.ack());
         });
+      }
+    });
+  }
+
+  /** `ack`: what is left to do once the copy stands. */
+  #stored(lease: Lease, copy: Outgoing, node: Node, position: string, ack?: () => void): void {
+    waitForReplicas(node, this.#member.options.waitReplicas, (few) => {
+      if (few) this.#failed(lease, copy, few);
+      else if (ack === undefined) this.#stands(lease, copy, position);
+      else {
+        if (lease.state === "moving") lease.state = "lent";
+        ack();
+        copy.done(undefined, position);
       }
     });
   }

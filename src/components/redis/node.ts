@@ -34,12 +34,13 @@ export class Node {
   readonly #users = new Set<NodeUser>();
   readonly #clock: Clock;
   #cancelPing: () => void = () => undefined;
+  #sharded: boolean;
   #wasUp = false;
   #failed: PubSubError | undefined;
 
   constructor(options: RedisOptions, host: Host, name: string, clock: Clock) {
     this.#clock = clock;
-    const slots = options.redisType === "cluster" ? slotOf : undefined;
+    this.#sharded = options.redisType === "cluster";
     const dials = new Dials(options, clock);
     this.address = dials.to(host, name).address;
     const dial = (role: string, silenceMs: number, listener: Partial<ConnectionListener>) =>
@@ -60,7 +61,8 @@ export class Node {
           listener.up?.();
         },
       });
-      const doorbell = new Doorbell(connection, this.read, clock, BLOCK_MS, slots ?? (() => 0));
+      const slot = (stream: string) => (this.#sharded ? slotOf(stream) : 0);
+      const doorbell = new Doorbell(connection, this.read, clock, BLOCK_MS, slot, () => this.isSharded());
       return [connection, doorbell];
     };
     const [connection, first] = bell({ up: () => this.#up() });
@@ -72,7 +74,7 @@ export class Node {
       more.open();
       return doorbell;
     };
-    this.doorbells = new Doorbells(first, another, slots);
+    this.doorbells = new Doorbells(first, another, this.#sharded ? slotOf : undefined);
   }
 
   open(): void {
@@ -87,6 +89,19 @@ export class Node {
   /** Why the last attempt to connect failed. Undefined: none did since it last stood. */
   get failed(): PubSubError | undefined {
     return this.#failed;
+  }
+
+  /** What it does in one step must be of one slot. */
+  get sharded(): boolean {
+    return this.#sharded;
+  }
+
+  /** One address that stands for several servers says so only when it is asked for too much at once (Redis Enterprise, Azure). False: it has. */
+  isSharded(): boolean {
+    if (this.#sharded) return false;
+    this.#sharded = true;
+    this.doorbells.split(slotOf);
+    return true;
   }
 
   unavailable(): PubSubError {

@@ -1,7 +1,8 @@
 import { abortError } from "../../pubsub/abort.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
-import type { Command, Reply } from "./connection.ts";
+import { boundTogether, storeTogether } from "./bound.ts";
+import type { Reply } from "./connection.ts";
 import { xaddArguments } from "./entry.ts";
 import { livesElsewhere } from "./errors.ts";
 import type { Node } from "./node.ts";
@@ -58,38 +59,16 @@ function send(servers: Servers, node: Node, messages: readonly Outgoing[], signa
     if (!bound.has(message.topic)) node.write.send("xadd", xaddArguments(message), (error, reply) => replied(index, error, reply));
   }
   for (const indexes of bound.values()) {
-    const commands = indexes.map((index): Command => ["xadd", xaddArguments(messages[index] as Outgoing)]);
-    node.write.together(commands, (error, replies) => {
-      for (const [at, index] of indexes.entries()) {
-        const reply = replies[at] ?? null;
-        if (reply instanceof PubSubError) replied(index, reply, null);
-        else replied(index, error, reply);
-      }
-    });
+    storeTogether(
+      node.write,
+      indexes.map((index) => messages[index] as Outgoing),
+      (at, error, reply) => replied(indexes[at] as number, error, reply),
+    );
   }
   if (replicas === 0) return;
   waitForReplicas(node, replicas, (error) => {
     for (const [index, position] of stored) settle(index, error, error ? undefined : position);
   });
-}
-
-/**
- * By topic, the indexes of messages that are stored all together or not at all: where a key is there twice. Redis refuses by the command (a
- * large message when memory is short, and not the small one behind it), and no message of a key may be stored after one that was refused.
- */
-function boundTogether(messages: readonly Outgoing[]): ReadonlyMap<string, readonly number[]> {
-  const keys = new Set<string>();
-  const topics = new Set<string>();
-  for (const { topic, key } of messages) {
-    if (key === undefined) continue;
-    const one = `${key.length} ${key}${topic}`;
-    if (keys.has(one)) topics.add(topic);
-    else keys.add(one);
-  }
-  const bound = new Map<string, number[]>();
-  for (const topic of topics) bound.set(topic, []);
-  if (topics.size > 0) for (const [index, { topic }] of messages.entries()) bound.get(topic)?.push(index);
-  return bound;
 }
 
 /** Calls `done` when so many replicas have what was written last, with an error when they do not have it in time. */

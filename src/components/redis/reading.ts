@@ -4,7 +4,7 @@ import type { Watcher } from "./doorbell.ts";
 import { compareIds, ZERO } from "./id.ts";
 import type { Member } from "./member.ts";
 import type { Node } from "./node.ts";
-import { join } from "./scripts.ts";
+import { standing } from "./scripts.ts";
 
 /** Sends the command that reads up to `count` new messages. */
 export type Read = (node: Node, count: number, callback: ReplyCallback) => void;
@@ -122,7 +122,8 @@ export class Reading implements Watcher {
     this.#rung = false;
     const { topic, group } = this.#member;
     try {
-      const position = String(await join.run(node.read, [topic], group, this.position));
+      const [now] = (await standing.run(node.read, [topic], group)) as readonly Reply[];
+      const position = String(now);
       if (compareIds(position, this.position) > 0) this.position = position;
       this.#wait(node);
     } catch (error) {

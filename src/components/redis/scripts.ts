@@ -24,8 +24,14 @@ local led = refuseIfLed(ARGV[3])
 if led then return led end
 alive(ARGV[2])`);
 
+/** group → the id up to which the group has read, and the lowest that stands pending, nil if none does. */
+export const standing = new Script(`${LIBRARY}
+local group = redis.call('EXISTS', KEYS[1]) == 1 and groupOf(KEYS[1], ARGV[1])
+if not group then return redis.error_reply('NOGROUP there is no group ' .. ARGV[1]) end
+return {field(group, 'last-delivered-id'), redis.call('XPENDING', KEYS[1], ARGV[1])[2]}`);
+
 /**
- * group, position → the id from which the group reads on. For a group that vanished under its reader: it goes on at `position`, unless
+ * group, floor → the id from which the group reads on. For a group that vanished under its reader: it goes on after `floor`, unless
  * the stream is younger than that (emptied, or an old copy): then whatever it holds was never read.
  */
 export const rejoin = new Script(`${LIBRARY}
@@ -119,14 +125,18 @@ end
 return buried`);
 
 /**
- * retainMs → how many entries were removed: those that every group has acknowledged and that are older than retainMs. One step, because
+ * retainMs, group… → how many entries were removed: those that every group has acknowledged and that are older than retainMs. One step, because
  * a read between looking at the groups and looking at what is pending would move the floor past an unacknowledged entry. The bulk goes
- * by whole nodes, a bounded number at a time.
+ * by whole nodes, a bounded number at a time. Nothing is removed while one of the named groups is gone: it will be made again, for what it
+ * has not acknowledged.
  */
 export const trim = new Script(`${LIBRARY}
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local floor
+local missing = {}
+for i = 2, #ARGV do missing[ARGV[i]] = true end
 for _, row in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  missing[field(row, 'name')] = nil
   local ms, seq = string.match(field(row, 'last-delivered-id'), '^(%d+)-(%d+)$')
   local low = #seq < 16 and ms .. '-' .. string.format('%.0f', tonumber(seq) + 1) or ms .. '-' .. seq
   if field(row, 'pending') > 0 then
@@ -135,7 +145,7 @@ for _, row in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   end
   if not floor or less(low, floor) then floor = low end
 end
-if not floor then return 0 end
+if not floor or next(missing) then return 0 end
 if tonumber(ARGV[1]) > 0 then
   local now = redis.call('TIME')
   local young = string.format('%.0f', math.max(0, tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000) - tonumber(ARGV[1]))) .. '-0'

@@ -27,8 +27,8 @@ withRedis("redis: trimming", () => {
   });
 
   /** Trims, and tells what is left. */
-  const left = async (retainMs = 0): Promise<readonly string[]> => {
-    await trim.run(servers.of().write, ["t"], String(retainMs));
+  const left = async (retainMs = 0, ...ours: readonly string[]): Promise<readonly string[]> => {
+    await trim.run(servers.of().write, ["t"], String(retainMs), ...ours);
     const rows = JSON.parse(await redis.cli("--json", "XRANGE", "t", "-", "+")) as readonly [string, unknown][];
     return rows.map(([id]) => id);
   };
@@ -43,7 +43,7 @@ withRedis("redis: trimming", () => {
     await redis.cli("EVAL", "for i = 1, 25000 do redis.call('XADD', 't', i .. '-1', 'data', 'x') end", "0");
     await redis.cli("XGROUP", "CREATE", "t", "g", "25000-0");
     const clock = new SteppedClock();
-    const trimming = new Trimming(servers, redisOptions.parse({ redisHost: `127.0.0.1:${redis.port}` }), clock);
+    const trimming = new Trimming(servers, redisOptions.parse({ redisHost: `127.0.0.1:${redis.port}` }), clock, () => ["g"]);
     trimming.touch("t");
     clock.advance(5_000);
     await expect.poll(() => redis.cli("XLEN", "t")).toBe("1");
@@ -83,6 +83,16 @@ withRedis("redis: trimming", () => {
     await read("slow", 2);
     await ack("slow", "2-1", "3-1");
     expect(await left()).toEqual(["2-1", "3-1"]);
+  });
+
+  test("while a group of ours is gone nothing is removed: what it has not acknowledged is needed when it is made again", async () => {
+    await add("1-1", "2-1");
+    for (const name of ["ours", "other"]) await group(name);
+    await read("other", 2);
+    await ack("other", "1-1", "2-1");
+    await redis.cli("XGROUP", "DESTROY", "t", "ours");
+    expect(await left(0, "ours", "other")).toEqual(["1-1", "2-1"]);
+    expect(await left(0, "other")).toEqual([]);
   });
 
   test("a group that was moved back keeps what it reads again, also while something later is not acknowledged", async () => {

@@ -13,15 +13,18 @@ export class Trimming {
   readonly #servers: Servers;
   readonly #options: RedisOptions;
   readonly #clock: Clock;
+  readonly #groupsOf: (topic: string) => readonly string[];
   #topics = new Set<string>();
   #cancel: () => void = () => undefined;
   #scheduled = false;
   #closed = false;
 
-  constructor(servers: Servers, options: RedisOptions, clock: Clock) {
+  /** `groupsOf`: those of a topic that we read. */
+  constructor(servers: Servers, options: RedisOptions, clock: Clock, groupsOf: (topic: string) => readonly string[]) {
     this.#servers = servers;
     this.#options = options;
     this.#clock = clock;
+    this.#groupsOf = groupsOf;
   }
 
   touch(topic: string): void {
@@ -51,7 +54,8 @@ export class Trimming {
       }
       try {
         // As many as the server removes in one step, until there are no more: it serves others in between.
-        while (!this.#closed && Number(await trim.run(node.write, [topic], String(this.#options.retainMs))) >= FULL_STEP);
+        const args = [String(this.#options.retainMs), ...this.#groupsOf(topic)];
+        while (!this.#closed && Number(await trim.run(node.write, [topic], ...args)) >= FULL_STEP);
         if (await dropGroups(node.write, topic)) this.touch(topic);
       } catch (error) {
         if (!(error as PubSubError).permanent) this.touch(topic);

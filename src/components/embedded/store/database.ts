@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { isFull, StoreError, sqliteCode } from "../errors.ts";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { FullError, isFull, StoreError, sqliteCode } from "../errors.ts";
 import { GroupRows } from "./group-rows.ts";
 import { Log } from "./log.ts";
 import { pragma, prepareSchema } from "./schema.ts";
@@ -12,6 +12,12 @@ const COMMIT_BYTES = 24 * 1024;
 /** Free space in the file below this many pages is kept for the next messages; more is given back to the file system. */
 const SPARE_PAGES = 4096;
 const VACUUM_PAGES = 1024;
+/**
+ * Of `maxBytes` this part, up to a bound, is not for messages: what fails or waits needs a row for each group before retention can delete
+ * what the others are done with.
+ */
+const RESERVE = 1 / 8;
+const MOST_RESERVED_BYTES = 64 * 2 ** 20;
 /** Codes after which the handle can be used as before. */
 const HARMLESS = new Set([5 /* busy */, 13 /* full */, 19 /* constraint */]);
 
@@ -20,6 +26,9 @@ export class Database {
   readonly log: Log;
   readonly rows: GroupRows;
   readonly #db: DatabaseSync;
+  readonly #pages: StatementSync;
+  readonly #freePages: StatementSync;
+  readonly #mostPages: number;
   #spoiled = false;
   #unsure = false;
   #walBytes = CHECKPOINT_BYTES;
@@ -31,7 +40,9 @@ export class Database {
       if (process.platform === "darwin") this.#db.exec("PRAGMA fullfsync=1; PRAGMA checkpoint_fullfsync=1");
       prepareSchema(this.#db, file);
       this.#settle();
-      if (maxBytes !== undefined) this.#db.exec(`PRAGMA max_page_count=${Math.floor(maxBytes / Number(this.pragma("page_size")))}`);
+      this.#pages = this.#db.prepare("PRAGMA page_count", { returnArrays: true });
+      this.#freePages = this.#db.prepare("PRAGMA freelist_count", { returnArrays: true });
+      this.#mostPages = this.#limit(maxBytes);
       this.log = new Log(this.#db);
       this.rows = new GroupRows(this.#db);
     } catch (error) {
@@ -72,6 +83,12 @@ export class Database {
     }
   }
 
+  /** At the end of a transaction that stores messages. Throws when what is kept for settlements would be used up by them. */
+  leaveRoom(): void {
+    if (this.#mostPages === Number.POSITIVE_INFINITY || this.#used <= this.#mostPages) return;
+    throw new FullError("it would become larger than `maxBytes`, but for what settling needs");
+  }
+
   /** Moves what has gathered in the write-ahead log to its place, when it is worth it. */
   checkpoint(): void {
     if (this.#walBytes < CHECKPOINT_BYTES || this.#spoiled) return;
@@ -89,6 +106,22 @@ export class Database {
 
   close(): void {
     this.#db.close();
+  }
+
+  /** Pages that hold something. */
+  get #used(): number {
+    const [pages, free] = [this.#pages, this.#freePages].map((one) => (one.get() as unknown as [number])[0]) as [number, number];
+    return pages - free;
+  }
+
+  /** How many pages may hold something after a publish. A file that is too large already is not made smaller, and must let go of what it has. */
+  #limit(maxBytes: number | undefined): number {
+    if (maxBytes === undefined) return Number.POSITIVE_INFINITY;
+    const pageSize = Number(this.pragma("page_size"));
+    const most = Math.floor(maxBytes / pageSize);
+    const reserve = Math.ceil(Math.min(maxBytes * RESERVE, MOST_RESERVED_BYTES) / pageSize);
+    this.#db.exec(`PRAGMA max_page_count=${Math.max(most, this.#used + reserve)}`);
+    return most - reserve;
   }
 
   /**

@@ -8,6 +8,7 @@ import { Database, prepareDirectory } from "./database.ts";
 import { lend } from "./lend.ts";
 import { FileLock } from "./lock.ts";
 import { putBack, takeMoved } from "./moves.ts";
+import { persistEach } from "./persist-each.ts";
 import type { Extent } from "./progress.ts";
 import type { Reader } from "./reader.ts";
 import { Sweeping } from "./sweeping.ts";
@@ -172,7 +173,7 @@ export class Store {
   #store(request: Request): Reply["published"] {
     const { now, elapsed } = request;
     const { file } = this.#settings;
-    const { db, ballast } = this.#opened();
+    const { db, catalog, ballast } = this.#opened();
     const extent = this.#extent(request);
     const isDue = (db.log.nextDue() ?? Number.POSITIVE_INFINITY) <= now && elapsed >= this.#fullUntil;
     const short = (request.publish !== undefined || isDue) && ballast.short;
@@ -189,9 +190,9 @@ export class Store {
       if (db.spoiled || sqliteCode(error) === undefined) throw error;
       const failure = toFailure(error, file);
       this.#resync();
+      this.#fullUntil = elapsed + FULL_MS;
       if (isFull(error)) ballast.give();
       if (isFull(error)) this.#isFull(elapsed);
-      else this.#fullUntil = elapsed + FULL_MS;
       try {
         this.#write(undefined, extent ?? "front", now, false);
       } catch (again) {
@@ -199,6 +200,7 @@ export class Store {
         if (db.spoiled || !isFull(again)) throw again;
         this.#unwritten = failure;
         this.#resync();
+        this.#committed = persistEach(db, catalog, extent ?? "front");
       }
       return refusal ?? (publish && failure);
     }
@@ -235,6 +237,7 @@ export class Store {
         const given = publish ? append.publish(publish, refused) : [];
         if (promote) append.promote();
         append.write();
+        if (publish) db.leaveRoom();
         for (const group of catalog.allGroups()) {
           if (group.dirty || group.urgent) group.persist(db.rows, whole.has(group) ? "all" : extent);
         }
