@@ -33,7 +33,7 @@ export class Loans {
   joins(delivery: Delivery): boolean {
     const position = this.#leaseless.size === 0 ? undefined : delivery.position;
     const known = position === undefined ? undefined : this.#leaseless.get(position);
-    if (!known || position === undefined) return false;
+    if (!known || position === undefined || !isSame(known.delivery, delivery)) return false;
     this.#leaseless.delete(position);
     known.delivery = delivery;
     this.#hold(known);
@@ -82,6 +82,11 @@ export class Loans {
   #drop(lent: Lent): void {
     if (this.#lent.delete(lent.delivery)) this.#window.settled(lent.size);
   }
+}
+
+/** A position is given anew to another message where a broker lost what it had, or the topic was deleted and made anew. */
+function isSame(known: Delivery, now: Delivery): boolean {
+  return known.key === now.key && known.publishedAt === now.publishedAt && Buffer.compare(known.data, now.data) === 0;
 }
 
 /** With the app, or on its way to the dead-letter topic: not to be given back now. */

@@ -53,6 +53,19 @@ test("what waits behind a lost message is given back, last first: nobody may pas
   expect([t.ids(), t.log]).toEqual(["ab", ["release c", "release b"]]);
 });
 
+test("another message at the position of one whose call runs is not that one", () => {
+  const t = setUp({}, { order: "key" });
+  const first = t.lend("1", { key: "k" });
+  t.reader.lost([first], new PubSubError("unavailable", "the topic was made anew"));
+  t.lend("1", { key: "other", data: Buffer.from("other") });
+  t.lend("2", { key: "k" });
+  expect(t.calls.map(({ event }) => Buffer.from(event.data).toString())).toEqual(["1", "other"]);
+  t.calls[0]?.receiver.verdict("success");
+  expect([t.log, t.calls.length]).toEqual([[], 3]);
+  t.calls[1]?.receiver.verdict("success");
+  expect(t.log).toEqual(["ack 1"]);
+});
+
 test("a message that comes again while its call runs joins that call", () => {
   const t = setUp({}, { order: "key" });
   const first = t.lend("a", K);
