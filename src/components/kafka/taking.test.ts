@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { KAFKA } from "./errors.ts";
 import { PlayedReader } from "./played-reader.fixture.ts";
-import { joinGroup, offsetFetch } from "./wire/group-apis.ts";
+import { joinGroup, offsetCommit, offsetFetch } from "./wire/group-apis.ts";
 import { listOffsets } from "./wire/log-apis.ts";
 
 test("partitions without a leader, or whose leader is away, keep no other from being read, and begin when there is one", async () => {
@@ -47,6 +47,15 @@ test("a topic that was made anew, and has no leader yet, is read when it has one
   await expect.poll(() => played.fetches.at(-1)).toMatchObject({ broker: 3, partitions: [{ index: 0, offset: 0 }] });
   await expect.poll(() => played.told.at(-1)).toBeUndefined();
   expect(played.asked(joinGroup).length).toBe(1);
+});
+
+test("where a partition begins that its group has never read is committed before anything of it is settled", async () => {
+  const played = new PlayedReader(1, 1);
+  played.committed({ 0: { offset: 5 } });
+  played.on(listOffsets, ({ partitions }) => partitions.map((index) => ({ index, error: 0, offset: 7 })));
+  await expect.poll(() => played.read).toEqual([0, 1]);
+  played.clock.advance(100);
+  await expect.poll(() => played.asked(offsetCommit).map(({ commits }) => commits)).toMatchObject([[{ index: 1, offset: 7 }]]);
 });
 
 test("a partition that may not be read ends the reader", async () => {

@@ -8,6 +8,8 @@ import type { Remembered } from "./remembered.ts";
 import { EARLIEST } from "./wire/log-apis.ts";
 
 const AGAIN: Backoff = { firstMs: 50, mostMs: 1_000 };
+/** Nothing is committed. Where it begins is, at once: who begins after us with `latest` would skip what nobody has settled yet. */
+const UNREAD: Stand = { offset: -1, metadata: "", epoch: -1 };
 
 /** For whom partitions are taken. */
 export interface Taker {
@@ -106,9 +108,10 @@ export class Taking {
       for (const index of indexes) {
         const { error, offset } = earliest.find((one) => one.index === index) ?? { error: 0, offset: 0 };
         const failed = answered(`where ${topic.name} begins, partition ${index}`, error);
-        const known = committed.get(index) ?? { offset, metadata: "", epoch: -1 };
+        const known = committed.get(index) ?? UNREAD;
+        const begin = known === UNREAD ? { ...UNREAD, offset } : known;
         if (failed) this.#failed([index], failed, mine);
-        else begun.push(new Partition(topic.name, topic.id, index, remembered.recall(index, topic.id, known) ?? known, known));
+        else begun.push(new Partition(topic.name, topic.id, index, remembered.recall(index, topic.id, known) ?? begin, known));
       }
       this.#taker.begin(begun);
       this.#recovered(begun.map(({ index }) => index));

@@ -38,8 +38,9 @@ test.each([produce, produceBefore8])("an answer to Produce of version $version",
       if (api.version >= 8) writer.array([0], (index) => writer.int32(index).nullableString("no key")).nullableString(undefined);
     }),
   );
+  writer.int32(250);
   const message = api.version >= 8 ? "no key" : undefined;
-  expect(api.read(new Reader(Buffer.from(writer.written)))).toEqual(
-    [3, 4].map((partition) => ({ topic: "t", partition, error: 87, firstOffset: 7, message })),
-  );
+  const reader = new Reader(Buffer.from(writer.written));
+  expect(api.read(reader)).toEqual([3, 4].map((partition) => ({ topic: "t", partition, error: 87, firstOffset: 7, message })));
+  expect(reader.throttleMs).toBe(250);
 });
