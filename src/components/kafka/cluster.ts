@@ -19,7 +19,7 @@ export interface Topic {
 }
 
 /** What a connection is used for. A request that waits keeps those behind it waiting, so each kind has its own. */
-export type Lane = "control" | "produce" | `fetch:${number}` | `join:${number}`;
+export type Lane = "control" | "heartbeat" | "produce" | `fetch:${number}` | `join:${number}`;
 
 /** How often is asked whether a topic that was created is there. */
 const CREATED_LOOK_MS = 20;
@@ -101,9 +101,9 @@ export class Cluster {
   }
 
   /** Asks the broker that leads the group. */
-  async askCoordinator<Query, Answer>(group: string, api: Api<Query, Answer>, query: Query): Promise<Answer> {
+  async askCoordinator<Query, Answer>(group: string, api: Api<Query, Answer>, query: Query, lane?: Lane): Promise<Answer> {
     try {
-      return await (await this.coordinator(group)).call(api, query, this.ground.options.readTimeout);
+      return await (await this.coordinator(group, lane)).call(api, query, this.ground.options.readTimeout);
     } catch (error) {
       // Another one may lead it by now.
       if (asPubSubError(error).code === "unavailable") this.forgetCoordinator(group);

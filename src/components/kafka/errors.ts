@@ -10,7 +10,6 @@ export const KAFKA = {
   notLeader: 6,
   storageError: 56,
   messageTooLarge: 10,
-  invalidTimestamp: 32,
   invalidRecord: 87,
   metadataTooLarge: 12,
   coordinatorLoading: 14,
@@ -69,6 +68,7 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
   29: { name: "TOPIC_AUTHORIZATION_FAILED", code: "permission_denied", permanent: true },
   30: { name: "GROUP_AUTHORIZATION_FAILED", code: "permission_denied", permanent: true },
   31: { name: "CLUSTER_AUTHORIZATION_FAILED", code: "permission_denied", permanent: true },
+  32: { name: "INVALID_TIMESTAMP", code: "failed_precondition", permanent: true },
   35: { name: "UNSUPPORTED_VERSION", code: "unimplemented", permanent: true },
   36: { name: "TOPIC_ALREADY_EXISTS", code: "already_exists" },
   37: { name: "INVALID_PARTITIONS", code: "invalid_argument", permanent: true },
@@ -136,6 +136,8 @@ const ELSEWHERE: ReadonlySet<number | undefined> = new Set<number>([
   KAFKA.unknownLeaderEpoch,
   KAFKA.unknownTopicId,
   KAFKA.inconsistentTopicId,
+  // It leads no more once the controller has heard of its disk.
+  KAFKA.storageError,
 ]);
 
 /** What we know of topics and their leaders is old. */

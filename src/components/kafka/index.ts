@@ -5,7 +5,7 @@ import type { ComponentContext, ComponentDefinition } from "../../pubsub/compone
 import { asPubSubError } from "../../pubsub/error.ts";
 import type { Outgoing } from "../../pubsub/outgoing.ts";
 import type { Finding, PubSub } from "../../pubsub/pubsub.ts";
-import type { Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
+import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
 import { adminOf } from "./admin.ts";
 import { Cluster } from "./cluster.ts";
 import { type KafkaOptions, kafkaOptions } from "./config.ts";
@@ -50,6 +50,12 @@ const capabilities: Capabilities = {
   slowCalls: 64,
 };
 
+/** It is asked again at the next look. */
+function unknown(error: unknown): Partial<Backlog> {
+  asPubSubError(error);
+  return {};
+}
+
 class Kafka implements PubSub {
   readonly admin: Admin;
   #capabilities = capabilities;
@@ -90,7 +96,7 @@ class Kafka implements PubSub {
   }
 
   async inspect(signal: AbortSignal): Promise<readonly Finding[]> {
-    const { findings, settings } = await within(inspect(this.#cluster, await this.#oldest(signal)), signal, "inspect");
+    const { findings, settings } = await within(inspect(this.#cluster, await this.#waiting(signal)), signal, "inspect");
     const { messageMaxBytes, retentionMs } = settings;
     const most = Math.max(BATCH_BYTES, (messageMaxBytes ?? Number.POSITIVE_INFINITY) - BATCH_BYTES);
     this.#capabilities = {
@@ -136,17 +142,15 @@ class Kafka implements PubSub {
     return [...this.#readers].reduce((sum, one) => sum + (one.topic === topic && one.group === group ? one.lent : 0), 0);
   }
 
-  /** Of what our groups have not settled; 0 when it is not known. */
-  async #oldest(signal: AbortSignal): Promise<number> {
-    const ages = [...this.#readers].map(async (reader) => {
-      try {
-        return (await reader.backlog(signal)).oldestMs ?? 0;
-      } catch (error) {
-        asPubSubError(error);
-        return 0;
-      }
+  /** By topic, the age of the oldest message that one of our groups has not settled; 0 when it is not known. */
+  async #waiting(signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+    const waiting = new Map<string, number>();
+    const asked = [...this.#readers].map(async (reader) => {
+      const { oldestMs = 0 } = await reader.backlog(signal).catch(unknown);
+      waiting.set(reader.topic, Math.max(waiting.get(reader.topic) ?? 0, oldestMs));
     });
-    return Math.max(0, ...(await Promise.all(ages)));
+    await Promise.all(asked);
+    return waiting;
   }
 }
 

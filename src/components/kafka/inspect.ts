@@ -2,6 +2,7 @@ import type { Finding } from "../../pubsub/pubsub.ts";
 import type { Cluster } from "./cluster.ts";
 import type { KafkaOptions } from "./config.ts";
 import type { Connection } from "./connection.ts";
+import { inspectTopics } from "./inspect-topics.ts";
 import { describeConfigs } from "./wire/cluster-apis.ts";
 
 const KEYS = [
@@ -17,6 +18,7 @@ const KEYS = [
 ] as const;
 
 const MINUTE_MS = 60_000;
+const NOTHING_SAID = { error: 0, values: new Map<string, string>() };
 
 /** What a broker's settings allow. Undefined: it does not say. */
 interface Settings {
@@ -45,13 +47,13 @@ async function anyOf(cluster: Cluster): Promise<{ readonly name: number; readonl
   }
 }
 
-/** `oldestMs`: the age of the oldest message that one of our groups has not settled. */
-export async function inspect(cluster: Cluster, oldestMs: number): Promise<Inspected> {
+/** `waiting`: by topic, the age of the oldest message that one of our groups has not settled. */
+export async function inspect(cluster: Cluster, waiting: ReadonlyMap<string, number>): Promise<Inspected> {
   await cluster.refresh();
   const { brokers, ground } = cluster;
   const { name, connection } = await anyOf(cluster);
-  const asked = { kind: "broker", name: String(name), keys: KEYS } as const;
-  const { error, values } = await connection.call(describeConfigs, asked, ground.options.readTimeout);
+  const asked = { kind: "broker", names: [String(name)], keys: KEYS } as const;
+  const [{ error, values } = NOTHING_SAID] = await connection.call(describeConfigs, asked, ground.options.readTimeout);
   const findings: Finding[] = [...ofAcks(ground.options.producerRequiredAcks), ...ofPassword(ground.options)];
   if (error !== 0) findings.push(UNREADABLE);
   const number = (key: (typeof KEYS)[number]): number | undefined => (values.get(key) ? Number(values.get(key)) : undefined);
@@ -99,14 +101,7 @@ export async function inspect(cluster: Cluster, oldestMs: number): Promise<Inspe
       remedy: "Set it to at least the retention of the topics.",
     });
   }
-  if (retentionMs !== undefined && oldestMs > retentionMs / 2) {
-    findings.push({
-      level: "warn",
-      id: "kafka.retention",
-      found: `A message waits for ${Math.round(oldestMs / MINUTE_MS)} minutes, and topics keep messages for ${Math.round(retentionMs / MINUTE_MS)}: it will be deleted unread.`,
-      remedy: "See why its group does not read it, or raise the topic's retention.ms.",
-    });
-  }
+  findings.push(...(await inspectTopics(cluster, connection, waiting, values, retentionMs)));
   return { findings, settings: { messageMaxBytes: number("message.max.bytes"), retentionMs } };
 }
 

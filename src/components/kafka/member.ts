@@ -210,10 +210,12 @@ export class Member {
     }
   }
 
-  #beatLater(): void {
+  /** An interval after the last one was asked, however long its answer took. */
+  #beatLater(asked = this.#clock.elapsed()): void {
     this.#cancelBeat();
     if (this.#generation < 0 || !this.#wanted) return;
-    this.#cancelBeat = this.#clock.after(this.#represented.cluster.ground.options.heartbeatInterval, () => void this.#beat());
+    const due = asked + this.#represented.cluster.ground.options.heartbeatInterval;
+    this.#cancelBeat = this.#clock.after(Math.max(0, due - this.#clock.elapsed()), () => void this.#beat());
   }
 
   async #beat(): Promise<void> {
@@ -222,18 +224,23 @@ export class Member {
     if (!membership) return;
     const asked = this.#clock.elapsed();
     try {
-      const number = await cluster.askCoordinator(group, heartbeat, membership);
+      // Where a commit waits for the coordinator's own replicas, this would wait behind it.
+      const number = await cluster.askCoordinator(group, heartbeat, membership, "heartbeat");
       if (number === KAFKA.none || number === KAFKA.rebalanceInProgress) this.#hear(asked);
       if (number === KAFKA.rebalanceInProgress) this.#changes(membership);
       else {
         ensureNone(`the heartbeat of ${group}`, number);
         if (!this.#joining) this.#represented.troubled();
-        if (await this.#sharing.outdated()) this.rejoin();
+        void this.#shareAnew(membership);
       }
     } catch (error) {
       this.#beatFailed(asPubSubError(error), membership);
     }
-    this.#beatLater();
+    this.#beatLater(asked);
+  }
+
+  async #shareAnew(membership: Membership): Promise<void> {
+    if (await this.#sharing.outdated()) this.#changes(membership);
   }
 
   /** Unless we are joining already, or the coordinator speaks of a generation that has passed. */

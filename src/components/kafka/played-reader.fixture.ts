@@ -34,6 +34,8 @@ export class PlayedReader {
   readonly fetches: Fetch[] = [];
   /** Brokers that cannot be reached. */
   readonly away = new Set<number>();
+  /** How the coordinator was asked last, by what it was asked. */
+  readonly lanes = new Map<string, Lane>();
   readonly reader: Reader;
   readonly #answers = new Map<string, (query: never) => unknown>();
   readonly #asked = new Map<string, unknown[]>();
@@ -73,7 +75,10 @@ export class PlayedReader {
       link: () => undefined,
       connection: (broker) => this.#connect(broker),
       coordinator: () => this.#connect(0),
-      askCoordinator: (_, api, query) => this.#ask(api, query),
+      askCoordinator: (_, api, query, lane = "control") => {
+        this.lanes.set(api.name, lane);
+        return this.#ask(api, query);
+      },
       forgetCoordinator: () => undefined,
       closeLane: (_: Lane) => undefined,
       ensureRight(doing, number) {

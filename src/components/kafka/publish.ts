@@ -13,7 +13,7 @@ import type { Writer } from "./wire/writer.ts";
 
 const DOING = "Produce";
 /** Errors of a batch that may be those of one message in it, whichever that is. */
-const OF_ONE: ReadonlySet<number> = new Set([KAFKA.messageTooLarge, KAFKA.recordListTooLarge, KAFKA.invalidTimestamp, KAFKA.invalidRecord]);
+const OF_ONE: ReadonlySet<number> = new Set([KAFKA.messageTooLarge, KAFKA.recordListTooLarge, KAFKA.invalidRecord]);
 const ALL_REPLICAS = -1;
 /** Longer than any publish waits: it is given up by its signal. */
 const BROKER_MS = 30_000;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { readSubscription } from "./assignor.ts";
 import { KAFKA } from "./errors.ts";
 import { batchOf, PlayedReader } from "./played-reader.fixture.ts";
-import { type Committed, joinGroup, leaveGroup, offsetCommit, offsetFetch } from "./wire/group-apis.ts";
+import { type Committed, heartbeat, joinGroup, leaveGroup, offsetCommit, offsetFetch } from "./wire/group-apis.ts";
 
 /** The app has a message of partition 1, of two, when the group gives its reader only the other one. */
 async function revoked(...before: number[]) {
@@ -99,3 +99,21 @@ function ownedOf(played: PlayedReader): readonly number[] {
   const subscription = Buffer.from(played.asked(joinGroup).at(-1)?.subscription ?? []);
   return readSubscription(subscription).owned.flatMap(({ partitions }) => partitions);
 }
+
+test("signs of life wait behind nothing else, and are given an interval after the last, however long its answer took", async () => {
+  const played = new PlayedReader(1);
+  await expect.poll(() => played.read).toEqual([0]);
+  played.clock.advance(100);
+  await expect.poll(() => played.asked(offsetCommit).length).toBe(1);
+  const answer = Promise.withResolvers<number>();
+  played.on(heartbeat, () => answer.promise);
+  played.clock.advance(3_000);
+  expect(played.asked(heartbeat).length).toBe(1);
+  expect([played.lanes.get(heartbeat.name), played.lanes.get(offsetCommit.name)]).toEqual(["heartbeat", "control"]);
+  played.clock.advance(4_000);
+  answer.resolve(KAFKA.none);
+  await expect.poll(() => played.clock.timers).toBeGreaterThan(0);
+  await new Promise(setImmediate);
+  played.clock.advance(0);
+  expect(played.asked(heartbeat).length).toBe(2);
+});

@@ -6,8 +6,8 @@ import type { JoinAnswer } from "./wire/group-apis.ts";
 /** What a group's leader does beside being a member: it gives each member its partitions. */
 export class Sharing {
   readonly #cluster: Cluster;
-  /** Topics of the group that were not there when we shared their partitions. */
-  readonly #absent = new Set<string>();
+  /** How many partitions each topic of the group had when we shared them; 0: it was not there. */
+  #shared: ReadonlyMap<string, number> = new Map();
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
@@ -25,24 +25,24 @@ export class Sharing {
       } catch (error) {
         // Of a topic that is not there, nobody gets anything.
         if (asPubSubError(error).code !== "not_found") throw error;
-        this.#absent.add(name);
+        counts.set(name, 0);
       }
     }
+    this.#shared = counts;
     const shared = assign(subscriptions, counts);
     return new Map([...shared].map(([member, assigned]) => [member, writeAssignment(assigned)]));
   }
 
   /** In a new generation another may lead. */
   forget(): void {
-    this.#absent.clear();
+    this.#shared = new Map();
   }
 
-  /** Whether there is a topic now that could not be shared. */
+  /** Whether there are partitions now that could not be shared. Those who read them may not ask: only who shared them knows how many there were. */
   async outdated(): Promise<boolean> {
-    for (const name of this.#absent) {
+    for (const [name, count] of this.#shared) {
       try {
-        await this.#cluster.topic(name);
-        return true;
+        if ((await this.#cluster.topic(name)).leaders.length !== count) return true;
       } catch (error) {
         asPubSubError(error);
       }

@@ -148,16 +148,23 @@ export const createTopics: Api<NewTopic, { readonly error: number; readonly mess
   },
 };
 
-/** A broker's or a topic's settings. */
+export interface Described {
+  readonly error: number;
+  readonly name: string;
+  /** What holds, wherever it is set. */
+  readonly values: ReadonlyMap<string, string>;
+}
+
+/** A broker's or topics' settings. */
 export const describeConfigs: Api<
-  { readonly kind: "topic" | "broker"; readonly name: string; readonly keys: readonly string[] },
-  { readonly error: number; readonly message: string | undefined; readonly values: ReadonlyMap<string, string> }
+  { readonly kind: "topic" | "broker"; readonly names: readonly string[]; readonly keys: readonly string[] },
+  readonly Described[]
 > = {
   name: "DescribeConfigs",
   key: 32,
   version: 2,
-  write(writer, { kind, name, keys }) {
-    writer.array([name], (one) =>
+  write(writer, { kind, names, keys }) {
+    writer.array(names, (one) =>
       writer
         .int8(kind === "topic" ? 2 : 4)
         .string(one)
@@ -167,11 +174,11 @@ export const describeConfigs: Api<
   },
   read(reader) {
     reader.throttled();
-    const [one] = reader.array(() => {
+    return reader.array(() => {
       const error = reader.int16();
-      const message = reader.nullableString();
+      reader.nullableString();
       reader.int8();
-      reader.string();
+      const name = reader.string();
       const values = reader.array((): [string, string] => {
         const key = reader.string();
         const value = reader.nullableString() ?? "";
@@ -181,8 +188,7 @@ export const describeConfigs: Api<
         reader.array(() => [reader.string(), reader.nullableString(), reader.int8()]);
         return [key, value];
       });
-      return { error, message, values: new Map(values) };
+      return { error, name, values: new Map(values) };
     });
-    return one ?? { error: 0, message: undefined, values: new Map() };
   },
 };
