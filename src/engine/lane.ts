@@ -1,33 +1,49 @@
 import type { Waiting } from "./waiting.ts";
 
+/** Messages that went to the broker together. */
+interface Batch {
+  readonly messages: readonly Waiting[];
+  left: number;
+  /** What is to be tried again, once all are settled. */
+  again: Set<Waiting> | undefined;
+  /** Set aside: the keys of what was not done with by then. */
+  keys: ReadonlySet<string | undefined> | undefined;
+}
+
 /**
  * The publishes of one topic, in order. A lane has at most one batch under way, so that nothing overtakes a message that is tried again,
- * and a topic that fails holds back no other.
+ * and a topic that fails holds back no other. One that is late can be set aside: then it holds back its own keys alone.
  */
 export class Lane {
   readonly topic: string;
   failuresInARow = 0;
   /** Waits after a failure; its messages are not taken meanwhile. */
   paused = false;
+  #added = 0;
   #ready: Waiting[] = [];
-  #underWay: Waiting[] = [];
-  #left = 0;
-  readonly #again = new Set<Waiting>();
+  #batch: Batch | undefined;
+  /** What is under way and was set aside. */
+  readonly #late = new Map<Waiting, Batch>();
+  /** Keys of which something was set aside; undefined: of messages without one. */
+  readonly #held = new Set<string | undefined>();
+  /** Waits for that. */
+  #behind: Waiting[] = [];
 
   constructor(topic: string) {
     this.topic = topic;
   }
 
   get takeable(): boolean {
-    return !this.paused && this.#left === 0 && this.#ready.length > 0;
+    return !this.paused && this.#batch === undefined && this.#ready.length > 0;
   }
 
   get empty(): boolean {
-    return this.#left === 0 && this.#ready.length === 0 && !this.paused;
+    return this.#batch === undefined && this.#ready.length === 0 && !this.paused && this.#late.size === 0 && this.#behind.length === 0;
   }
 
   add(waiting: Waiting): void {
-    this.#ready.push(waiting);
+    waiting.place = this.#added++;
+    (this.#held.size > 0 && this.#held.has(waiting.key) ? this.#behind : this.#ready).push(waiting);
   }
 
   /** Moves messages from the front into `batch`, within what is left of a call. Returns their bytes. At least one if the call is empty. */
@@ -40,30 +56,73 @@ export class Lane {
       bytes += waiting.size;
       taken += 1;
     }
-    this.#underWay = this.#ready.splice(0, taken);
-    this.#left = taken;
+    if (taken > 0) this.#batch = { messages: this.#ready.splice(0, taken), left: taken, again: undefined, keys: undefined };
     return bytes;
   }
 
-  /** One message of the batch under way is settled. Of a batch that `failed`, what is to be tried again leads the lane, in its order. */
+  /** One message under way is settled. Of a batch that `failed`, what is to be tried again leads the lane, in its order. */
   settle(waiting: Waiting, tryAgain: boolean): "under way" | "done" | "failed" {
-    this.#left -= 1;
-    if (tryAgain) this.#again.add(waiting);
-    if (this.#left > 0) return "under way";
-    const failed = this.#again.size > 0;
-    if (failed) this.#ready = [...this.#underWay.filter((one) => this.#again.has(one)), ...this.#ready];
-    this.#again.clear();
-    this.#underWay = [];
-    return failed ? "failed" : "done";
+    const batch = (this.#late.get(waiting) ?? this.#batch) as Batch;
+    this.#late.delete(waiting);
+    batch.left -= 1;
+    if (tryAgain) {
+      batch.again ??= new Set();
+      batch.again.add(waiting);
+    }
+    if (batch.left > 0) return "under way";
+    if (batch === this.#batch) this.#batch = undefined;
+    const { again } = batch;
+    if (again)
+      this.#ready = merged(
+        batch.messages.filter((one) => again.has(one)),
+        this.#ready,
+      );
+    if (batch.keys) this.#letGo(batch.keys);
+    return again ? "failed" : "done";
   }
 
-  /** Takes out what has waited too long to be sent; of the batch under way it only tells, since the broker still has to answer. */
-  expire(now: number, expired: (waiting: Waiting, underWay: boolean) => void): void {
-    if (this.#ready.some((waiting) => waiting.sendBy <= now)) {
-      const late = this.#ready.filter((waiting) => waiting.sendBy <= now);
-      this.#ready = this.#ready.filter((waiting) => waiting.sendBy > now);
-      for (const waiting of late) expired(waiting, false);
-    }
-    for (const waiting of this.#underWay) if (waiting.deadline <= now && !waiting.answered) expired(waiting, true);
+  /** The batch under way, if it went out by then, holds back from now on only what has a key of which it is not done with a message. */
+  setAside(sentBy: number): void {
+    const batch = this.#batch;
+    const pending = batch?.messages.filter(({ call }) => call !== undefined) ?? [];
+    if (!batch || !pending.some(({ call }) => (call?.startedAt ?? 0) <= sentBy)) return;
+    this.#batch = undefined;
+    for (const one of pending) this.#late.set(one, batch);
+    batch.keys = new Set([...pending, ...(batch.again ?? [])].map(({ key }) => key));
+    for (const key of batch.keys) this.#held.add(key);
+    this.#sort(this.#ready);
   }
+
+  /** Takes out what has waited too long to be sent; of what is under way it only tells, since the broker still has to answer. */
+  expire(now: number, expired: (waiting: Waiting, underWay: boolean) => void): void {
+    const isLate = ({ sendBy }: Waiting) => sendBy <= now;
+    const late = [...this.#ready.filter(isLate), ...this.#behind.filter(isLate)];
+    if (late.length > 0) {
+      this.#ready = this.#ready.filter((waiting) => !isLate(waiting));
+      this.#behind = this.#behind.filter((waiting) => !isLate(waiting));
+    }
+    for (const waiting of late) expired(waiting, false);
+    for (const { messages } of new Set([...(this.#batch ? [this.#batch] : []), ...this.#late.values()]))
+      for (const waiting of messages) if (waiting.deadline <= now && !waiting.answered) expired(waiting, true);
+  }
+
+  #letGo(keys: ReadonlySet<string | undefined>): void {
+    for (const key of keys) this.#held.delete(key);
+    const all = merged(this.#behind, this.#ready);
+    this.#behind = [];
+    this.#sort(all);
+  }
+
+  /** What may go out, and what waits behind a message that was set aside. */
+  #sort(all: readonly Waiting[]): void {
+    const isHeld = ({ key }: Waiting) => this.#held.has(key);
+    this.#behind = merged(this.#behind, all.filter(isHeld));
+    this.#ready = all.filter((waiting) => !isHeld(waiting));
+  }
+}
+
+/** In the order in which they came. */
+function merged(some: Waiting[], others: Waiting[]): Waiting[] {
+  if (some.length === 0 || others.length === 0) return some.length === 0 ? others : some;
+  return [...some, ...others].sort((a, b) => a.place - b.place);
 }

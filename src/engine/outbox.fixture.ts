@@ -39,8 +39,16 @@ export function setUp(change: Change = {}) {
   const results: Record<string, string> = {};
   /** Whose publish was answered, in the order of the answers. */
   const answers: string[] = [];
-  const publish = (name: string, more: { topic?: string; dedupId?: string; size?: number; deadline?: number } = {}) => {
-    const message = { topic: more.topic ?? "t", data: Buffer.alloc(more.size ?? 1, name), attributes: { name }, key: "k" };
+  const publish = (
+    name: string,
+    more: { topic?: string; dedupId?: string; size?: number; deadline?: number; key?: string | undefined } = {},
+  ) => {
+    const message = {
+      topic: more.topic ?? "t",
+      data: Buffer.alloc(more.size ?? 1, name),
+      attributes: { name },
+      key: "key" in more ? more.key : "k",
+    };
     outbox.publish(
       more.dedupId === undefined ? message : { ...message, dedupId: more.dedupId },
       {

@@ -106,3 +106,64 @@ test("whatever the policy is and the broker does, every publish is answered once
     { numRuns: 200 },
   );
 });
+
+const scattered = fc.array(
+  fc.oneof(
+    { weight: 3, arbitrary: fc.record({ publish: fc.constantFrom("a", "b", "c", undefined) }) },
+    { weight: 3, arbitrary: fc.record({ call: fc.nat(), key: fc.nat(), answer: fc.constantFrom(undefined, undefined, ...ANSWERS) }) },
+    { weight: 1, arbitrary: fc.record({ advance: fc.constantFrom(1, 60, 300) }) },
+  ),
+  { maxLength: 80 },
+);
+
+test("whichever servers of a topic are late, no message of a key goes out beside or before an earlier one of it", () => {
+  fc.assert(
+    fc.property(scattered, (list) => {
+      const t = setUp({ capabilities: { maxBatch: 4, slowCalls: 3, spreadsTopics: true } });
+      const keys: (string | undefined)[] = [];
+      /** Of each call, what is not answered. */
+      const open: number[][] = [];
+      const check = () => {
+        for (let call = open.length; call < t.calls.length; call++) {
+          const sent = t.calls[call]?.batch.map(({ attributes: { name } }) => Number(name)) ?? [];
+          const elsewhere = new Set(open.flat());
+          for (const [at, one] of sent.entries()) {
+            for (let before = 0; before < keys.length; before++) {
+              if (before === one || keys[before] !== keys[one]) continue;
+              expect(elsewhere.has(before)).toBe(false);
+              if (before < one && t.results[before] === undefined) expect(sent.slice(0, at)).toContain(before);
+            }
+          }
+          open.push(sent);
+        }
+      };
+      const answer = (call: number, key: string | undefined, error: PubSubError | undefined) => {
+        const mine = open[call]?.filter((one) => keys[one] === key) ?? [];
+        open[call] = open[call]?.filter((one) => !mine.includes(one)) ?? [];
+        for (const one of t.calls[call]?.batch ?? []) if (mine.includes(Number(one.attributes.name))) one.done(error);
+        check();
+      };
+      for (const step of list) {
+        if ("publish" in step) {
+          keys.push(step.publish);
+          t.publish(String(keys.length - 1), { key: step.publish });
+        } else if ("advance" in step) t.clock.advance(step.advance);
+        else {
+          const calls = open.flatMap((left, call) => (left.length > 0 ? call : []));
+          const call = calls[step.call % calls.length];
+          const left = call === undefined ? [] : (open[call] ?? []);
+          if (call !== undefined) answer(call, keys[left[step.key % left.length] as number], step.answer);
+        }
+        check();
+      }
+      for (let rounds = 0; rounds < 200; rounds++) {
+        for (const [call, left] of open.entries()) for (const one of [...left]) answer(call, keys[one], undefined);
+        t.clock.advance(50);
+        check();
+      }
+      expect(Object.keys(t.results).length).toBe(keys.length);
+      expect([t.budget.used, t.clock.timers, open.flat().length]).toEqual([0, 0, 0]);
+    }),
+    { numRuns: 300 },
+  );
+});

@@ -180,6 +180,67 @@ test("past the buffer's limit a publish is refused, and it fits again when other
   expect([t.results.a, t.results.c]).toEqual(["ok", "ok"]);
 });
 
+/** Of a topic on two servers, that of the key `b` is silent. */
+function silent() {
+  const t = setUp({ capabilities: { maxBatch: 3, slowCalls: 4, spreadsTopics: true } });
+  const publish = (name: string, key: string | undefined) => t.publish(name, { key });
+  const answer = (name: string, error?: PubSubError) =>
+    t.calls
+      .findLast(({ batch }) => batch.some(({ attributes }) => attributes.name === name))
+      ?.batch.find(({ attributes }) => attributes.name === name)
+      ?.done(error);
+  for (const [name, key] of ["1a", "2b", "3a", "4c"].map((name) => [name, name.at(-1)] as const)) publish(name, key);
+  return { ...t, publish, answer };
+}
+
+test("where one server of a topic is silent, what has other keys goes on after a moment, and what is behind goes out in its order", () => {
+  const t = silent();
+  t.answer("1a");
+  expect(t.names()).toEqual(["1a", "2b3a4c"]);
+  for (const name of ["3a", "4c"]) t.answer(name);
+  t.publish("5b", "b");
+  t.publish("6a", "a");
+  expect(t.names().length).toBe(2);
+  t.clock.advance(100);
+  expect(t.names().slice(2)).toEqual(["6a"]);
+  t.answer("6a");
+  for (const name of ["7b", "8a"]) t.publish(name, name.at(-1));
+  expect(t.names().slice(3)).toEqual(["8a"]);
+  t.answer("8a");
+  t.answer("2b", away);
+  t.clock.advance(100);
+  expect(t.names().slice(4)).toEqual(["2b5b7b"]);
+});
+
+test("what failed beside a silent server, and is to be tried again, is not overtaken by what came later", () => {
+  const t = silent();
+  t.answer("1a");
+  t.answer("3a", away);
+  t.answer("4c");
+  for (const name of ["5a", "6c"]) t.publish(name, name.at(-1));
+  t.clock.advance(100);
+  expect(t.names().slice(2)).toEqual(["6c"]);
+  t.answer("6c");
+  t.answer("2b");
+  t.clock.advance(100);
+  expect(t.names().slice(3)).toEqual(["3a5a"]);
+});
+
+test("what is set aside holds back what has no key, if it has none itself, and ends for its publishers when their time is over", () => {
+  const t = setUp({ capabilities: { slowCalls: 4, spreadsTopics: true }, policy: { timeoutMs: 1_000 } });
+  t.publish("1", { key: undefined });
+  t.clock.advance(100);
+  t.publish("2", { key: undefined });
+  t.publish("3k", { key: "k" });
+  expect(t.names()).toEqual(["1", "3k"]);
+  t.answer(1);
+  t.clock.advance(1_000);
+  expect(t.results).toMatchObject({ "1": expect.stringMatching(/^unavailable/), "2": expect.stringMatching(/^unavailable/), "3k": "ok" });
+  t.answer(0, away);
+  t.clock.advance(100);
+  expect([t.budget.used, t.clock.timers]).toEqual([0, 0]);
+});
+
 test("as many as wait may be refused at once, one by one", () => {
   const t = setUp({ options: { maxBatch: 1 } });
   const MANY = 20_000;

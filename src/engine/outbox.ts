@@ -272,6 +272,7 @@ export class Outbox {
       const now = this.#clock.elapsed();
       for (const lane of [...this.#lanes.values()]) {
         lane.expire(now, (waiting, underWay) => this.#expired(waiting, underWay));
+        if (this.#pubsub.capabilities.spreadsTopics) lane.setAside(now - SLOW_MS);
         if (lane.empty) this.#lanes.delete(lane.topic);
       }
       if (this.#slow > 0) this.#pump();

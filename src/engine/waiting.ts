@@ -33,6 +33,8 @@ export class Waiting implements Outgoing {
   readonly deadline: number;
   /** From then on it is not handed to the broker any more. */
   readonly sendBy: number;
+  /** In its lane: those before it came sooner. */
+  place = 0;
   /** The broker's, that it is part of at the moment. */
   call: Call | undefined;
   lastError: PubSubError | undefined;

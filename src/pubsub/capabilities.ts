@@ -58,4 +58,6 @@ export interface Capabilities {
   readonly publishPipeline: number;
   /** So many beside them that have been under way for a moment: where one server of several is silent, the others go on. Default: 0. */
   readonly slowCalls?: number;
+  /** A topic is on several servers: where one is silent, what has other keys than its messages goes on. Needs `slowCalls`. Default: false. */
+  readonly spreadsTopics?: boolean;
 }

@@ -48,6 +48,7 @@ const capabilities: Capabilities = {
   maxBytes: 1_024 * MIB,
   publishPipeline: 1,
   slowCalls: 64,
+  spreadsTopics: true,
 };
 
 /** It is asked again at the next look. */
