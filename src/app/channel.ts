@@ -39,6 +39,8 @@ export interface AppCalls {
   readonly reachable: boolean;
   /** Why they do not. Undefined: they do. */
   readonly awayBecause: string | undefined;
+  /** The app is there, and does not want them: what is held for it is for others. */
+  readonly unwanted?: boolean;
   /** Calls `fn` whenever `reachable` changes. The returned function ends that. An app that is away is looked for again and again, with backoff. */
   onReachable(fn: (reachable: boolean) => void): () => void;
 }

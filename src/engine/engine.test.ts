@@ -134,6 +134,33 @@ test("a new version of the app gets nothing of a topic that it does not list, an
   await broker.close(AbortSignal.timeout(1_000));
 });
 
+test("what was with the app when it was lost, and is not wanted by its new version, keeps no other subscription waiting", async () => {
+  const clock = new SteppedClock();
+  const context = { name: "broker", appId: "app1", process: "host:1", dataDir: "", clock };
+  const broker = definition.open(definition.options.parse({}), context);
+  const [orders, audit] = ["orders", "audit"].map((topic) => ({ pubsub: "broker", topic, metadata: {} })) as [
+    AppSubscription,
+    AppSubscription,
+  ];
+  const app = new PlayedApp([orders, audit], 1_000);
+  const engine = new Engine(new Map([["broker", { pubsub: broker, group: "app1" }]]), app, clock, OPTIONS, UNHEARD);
+  await engine.look();
+  engine.start([], []);
+  await expect.poll(() => engine.subscriptions.map(({ state }) => state)).toEqual(["running", "running"]);
+  const publish = (topic: string) =>
+    broker.publish([{ topic, data: Buffer.from(topic), attributes: {}, done: () => undefined }], new AbortController().signal);
+  publish("orders");
+  const fatal = await app.one();
+  app.go();
+  fatal.answer("lost");
+  publish("audit");
+  app.wanted = [audit];
+  app.comeBack();
+  expect((await app.one()).event.topic).toBe("audit");
+  await engine.drain(AbortSignal.abort());
+  await broker.close(AbortSignal.timeout(1_000));
+});
+
 test("one subscription that cannot be closed cuts short nobody else's calls", async () => {
   const clock = new SteppedClock();
   const context = { name: "broker", appId: "app1", process: "host:1", dataDir: "", clock };

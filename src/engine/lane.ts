@@ -90,7 +90,9 @@ export class Lane {
     for (const one of pending) this.#late.set(one, batch);
     batch.keys = new Set([...pending, ...(batch.again ?? [])].map(({ key }) => key));
     for (const key of batch.keys) this.#held.add(key);
-    this.#sort(this.#ready);
+    const [behind, ready] = parted(this.#ready, batch.keys);
+    this.#ready = ready;
+    this.#behind = merged(this.#behind, behind);
   }
 
   /** Takes out what has waited too long to be sent; of what is under way it only tells, since the broker still has to answer. */
@@ -108,21 +110,29 @@ export class Lane {
 
   #letGo(keys: ReadonlySet<string | undefined>): void {
     for (const key of keys) this.#held.delete(key);
-    const all = merged(this.#behind, this.#ready);
-    this.#behind = [];
-    this.#sort(all);
-  }
-
-  /** What may go out, and what waits behind a message that was set aside. */
-  #sort(all: readonly Waiting[]): void {
-    const isHeld = ({ key }: Waiting) => this.#held.has(key);
-    this.#behind = merged(this.#behind, all.filter(isHeld));
-    this.#ready = all.filter((waiting) => !isHeld(waiting));
+    if (this.#behind.length === 0) return;
+    const [free, behind] = parted(this.#behind, keys);
+    this.#behind = behind;
+    this.#ready = merged(free, this.#ready);
   }
 }
 
-/** In the order in which they came. */
+/** Those with one of the keys, and the others. */
+function parted(all: readonly Waiting[], keys: ReadonlySet<string | undefined>): readonly [having: Waiting[], others: Waiting[]] {
+  const parts: readonly [Waiting[], Waiting[]] = [[], []];
+  for (const waiting of all) parts[keys.has(waiting.key) ? 0 : 1].push(waiting);
+  return parts;
+}
+
+/** In the order in which they came, as each of the two is. */
 function merged(some: Waiting[], others: Waiting[]): Waiting[] {
   if (some.length === 0 || others.length === 0) return some.length === 0 ? others : some;
-  return [...some, ...others].sort((a, b) => a.place - b.place);
+  const all: Waiting[] = [];
+  let at = 0;
+  for (const one of some) {
+    while (at < others.length && (others[at] as Waiting).place < one.place) all.push(others[at++] as Waiting);
+    all.push(one);
+  }
+  while (at < others.length) all.push(others[at++] as Waiting);
+  return all;
 }

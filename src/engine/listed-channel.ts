@@ -32,6 +32,10 @@ export class ListedChannel implements AppCalls {
     return this.#channel.awayBecause ?? (this.#listing === "listed" ? undefined : WHY[this.#listing]);
   }
 
+  get unwanted(): boolean {
+    return this.#listing === "unlisted" && this.#channel.reachable;
+  }
+
   onReachable(fn: (reachable: boolean) => void): () => void {
     this.#listeners.add(fn);
     return () => this.#listeners.delete(fn);

@@ -37,6 +37,8 @@ export class Pauses {
       const because = channel.awayBecause;
       if (because === undefined) this.#resume();
       else this.pause(because);
+      // At once: a message that may have killed the app would keep all its other subscriptions waiting.
+      if (channel.unwanted && !this.#over) subject.giveBack();
     });
   }
 

@@ -2,9 +2,12 @@ import { EventEmitter, once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { SteppedClock } from "../../conformance/stepped-clock.ts";
+import { systemClock } from "../../pubsub/clock.ts";
+import type { PubSubError } from "../../pubsub/error.ts";
 import { redisOptions } from "./config.ts";
 import { Connection } from "./connection.ts";
 import { Dials } from "./dial.ts";
+import { playRedis } from "./played-redis.fixture.ts";
 import { ReplyReader } from "./resp.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -49,4 +52,46 @@ test("a server that lets us in and is of no use is asked ever more seldom; one t
   expect(waits).toEqual([10, 20, 40, 80, 160, 320, 500, 500]);
   clock.advance(500);
   expect(await again()).toBe(10);
+});
+
+/** A connection to a server whose EXEC is answered so. */
+async function refusing(exec: string): Promise<Connection> {
+  const { port, close } = await playRedis((command = "") => (command.toLowerCase() === "exec" ? `-${exec}\r\n` : "+OK\r\n"));
+  const options = redisOptions.parse({ redisHost: "127.0.0.1" });
+  const up = Promise.withResolvers<void>();
+  const listener = { up: up.resolve, down: () => undefined, demoted: () => undefined };
+  const connection = new Connection(new Dials(options, systemClock).to({ host: "127.0.0.1", port }, "test"), 1e6, listener);
+  cleanups.push(close, () => connection.close());
+  connection.open();
+  await up.promise;
+  return connection;
+}
+
+const TWO = [
+  ["xadd", ["a"]],
+  ["xadd", ["b"]],
+] as const;
+
+test("a topic that has moved before EXEC costs neither the connection nor the way of asking", async () => {
+  const connection = await refusing("MOVED 1 127.0.0.1:1");
+  const told = Promise.withResolvers<PubSubError | undefined>();
+  connection.together(TWO, told.resolve);
+  expect(await told.promise).toMatchObject({ message: expect.stringContaining("MOVED") });
+  expect([String(await connection.call("ping")), connection.transacts]).toEqual(["OK", true]);
+});
+
+test("what is asked when a connection is given up is refused at once, and all that it owes is told", async () => {
+  const connection = await refusing("ERR unknown command");
+  const told: (string | undefined)[] = [];
+  const both = Promise.withResolvers<void>();
+  connection.together(TWO, () => undefined);
+  connection.send("ping", [], (error) => {
+    told.push(error?.outcome);
+    connection.send("ping", [], (why) => {
+      told.push(why?.outcome);
+      both.resolve();
+    });
+  });
+  await both.promise;
+  expect(told).toEqual(["unknown", "rejected"]);
 });

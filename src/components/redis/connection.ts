@@ -4,7 +4,7 @@ import { PubSubError } from "../../pubsub/error.ts";
 import { waitMs } from "../../resiliency/backoff.ts";
 import { reasonOf } from "../reason.ts";
 import type { Host } from "./config.ts";
-import { ReplyError, replyError, wordOf } from "./errors.ts";
+import { livesElsewhere, ReplyError, replyError, wordOf } from "./errors.ts";
 import { Pipeline, type ReplyCallback } from "./pipeline.ts";
 import { type Argument, type Reply, RespError } from "./resp.ts";
 
@@ -129,8 +129,9 @@ export class Connection {
         return;
       }
       if (error instanceof ReplyError) {
-        const open = error.word !== "EXECABORT";
-        if (open || refused === undefined) this.#transacts = false;
+        // A topic that has moved since is refused as a whole, and nothing stays open.
+        const open = error.word !== "EXECABORT" && !livesElsewhere(error);
+        if (open || (refused === undefined && !livesElsewhere(error))) this.#transacts = false;
         if (open) this.#abandon();
       }
       if (error) callback(begun ?? refused ?? error, []);
@@ -245,8 +246,11 @@ export class Connection {
 
   /** A transaction stays open there: what it is asked from here on it would only queue, and answer as if it were done. */
   #abandon(): void {
-    this.#pipeline?.lost((name) => this.#unanswered(name));
+    const pipeline = this.#pipeline;
+    // Those who hear of it may ask for more at once.
+    this.#up = false;
     this.drop();
+    pipeline?.lost((name) => this.#unanswered(name));
   }
 
   #refused(name: string, reply: RespError): PubSubError {

@@ -61,7 +61,9 @@ export class Pipeline {
   /** The socket is no more: all that waits for a reply fails with what `why` says of the command. */
   lost(why: (name: string) => PubSubError): void {
     this.#cancelLook();
-    for (const { name, callback } of this.#asked.splice(0).slice(this.#answered)) callback(why(name), null);
+    const unanswered = this.#asked.splice(0).slice(this.#answered);
+    this.#answered = 0;
+    for (const { name, callback } of unanswered) callback(why(name), null);
   }
 
   #write(): void {
