@@ -34,11 +34,13 @@ export function adminOf(
     async groups(topic) {
       const client = await aws();
       const arn = await arnOf(client, topic);
+      // Who writes the `.fifo` means the same topic as who leaves it to us.
+      const { name } = topicName(topic, options.fifo);
       const groups: string[] = [];
       if (arn !== undefined) {
         for await (const { endpoint } of directory.subscriptions(client, arn)) {
           const one = await directory.groupOf(client, endpoint);
-          if (one?.topic === topic) groups.push(one.group);
+          if (one && topicName(one.topic, options.fifo).name === name) groups.push(one.group);
         }
       }
       return Promise.all(

@@ -6,11 +6,11 @@ import {
   type ReceiveMessageCommandInput,
   SQS,
 } from "@aws-sdk/client-sqs";
-import type { fromTemporaryCredentials } from "@aws-sdk/credential-providers";
 import { abortError } from "../../pubsub/abort.ts";
 import type { Clock } from "../../pubsub/clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import type { SnsSqsOptions } from "./config.ts";
+import { CLIENT_NAME, credentialsOf, NEVER_WARNS } from "./credentials.ts";
 import { awsError } from "./errors.ts";
 
 /** How the SDK's clients are told to give up. */
@@ -20,7 +20,6 @@ interface SendOptions {
 
 /** Connections on which readers wait for messages: all that they may want. */
 const POLLING_CONNECTIONS = 4_000;
-const CLIENT_NAME = "layotto";
 
 /**
  * SNS and SQS as this component asks them. Every call is tried once, ends in time, and rejects with a PubSubError. Receiving, which waits
@@ -34,20 +33,19 @@ export class Aws {
   readonly #clock: Clock;
 
   constructor(options: SnsSqsOptions, name: string, clock: Clock) {
-    const credentials = credentialsOf(options, name);
+    const credentials = credentialsOf(options, name, clock);
     const common = (maxSockets: number) => ({
       maxAttempts: 1,
       customUserAgent: CLIENT_NAME,
       requestHandler: {
         connectionTimeout: options.connectTimeout,
-        // It would write to the console that requests wait for a connection: that is what the bound is for.
-        socketAcquisitionWarningTimeout: 2 ** 31 - 1,
+        ...NEVER_WARNS,
         httpAgent: { keepAlive: true, maxSockets },
         httpsAgent: { keepAlive: true, maxSockets },
       },
       ...(options.region !== undefined && { region: options.region }),
       ...(options.endpoint !== undefined && { endpoint: options.endpoint }),
-      ...(credentials && { credentials }),
+      credentials,
     });
     this.sns = new SNS(common(options.maxConnections));
     // TLS protects what SQS would have checked by MD5, which a Node in FIPS mode does not have.
@@ -127,31 +125,4 @@ function rejectWith(reject: (error: unknown) => void, doing: string, error: unkn
   } catch (fault) {
     reject(fault);
   }
-}
-
-/** Undefined: the SDK's own chain. */
-function credentialsOf({ accessKey, secretKey, sessionToken, region, endpoint, ...role }: SnsSqsOptions, name: string) {
-  const own =
-    accessKey !== undefined && secretKey !== undefined
-      ? { accessKeyId: accessKey, secretAccessKey: secretKey, ...(sessionToken !== undefined && { sessionToken }) }
-      : undefined;
-  const { assumeRoleArn: RoleArn } = role;
-  if (RoleArn === undefined) return own;
-  const RoleSessionName = role.assumeRoleSessionName ?? `${CLIENT_NAME}-${name}`.replace(/[^\w+=,.@-]/g, "-").slice(0, 64);
-  const clientConfig = { ...(region !== undefined && { region }), ...(endpoint !== undefined && { endpoint }) };
-  let provider: Promise<(caller?: Caller) => Promise<Credentials>> | undefined;
-  return async (caller?: Caller) => {
-    provider ??= import("@aws-sdk/credential-providers").then(({ fromTemporaryCredentials }) =>
-      fromTemporaryCredentials({ params: { RoleArn, RoleSessionName }, ...(own && { masterCredentials: own }), clientConfig }),
-    );
-    return (await provider)(caller);
-  };
-}
-
-/** The client that asks, as the SDK tells it. */
-type Caller = Parameters<ReturnType<typeof fromTemporaryCredentials>>[0];
-
-interface Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
 }

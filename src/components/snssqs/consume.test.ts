@@ -1,3 +1,4 @@
+import type { Message } from "@aws-sdk/client-sqs";
 import { expect, test } from "vitest";
 import { textsOf } from "../../conformance/bench.ts";
 import { PubSubError } from "../../pubsub/error.ts";
@@ -121,7 +122,7 @@ test("a FIFO queue whose answer was lost is asked for the same once more: it wou
 });
 
 test("what is given back is no longer tried when its lease is over: then it is everybody's, or another's", async () => {
-  const { reader, clock, sink, receives, changes } = new PlayedReader();
+  const { reader, clock, sink, receives, changes } = new PlayedReader({ fifo: true });
   (await receives.next()).answer([message("m")]);
   const delivery = await sink.one();
   reader.window(0, 0);
@@ -136,6 +137,78 @@ test("what is given back is no longer tried when its lease is over: then it is e
   clock.advance(LEASE_MS);
   await flushed;
   expect(changes.untaken).toBe(0);
+});
+
+test.each(["the call", "the entry"])(
+  "a give-back to a standard queue is not repeated when it may stand, by %s: it may be another's by now",
+  async (what) => {
+    const { reader, clock, sink, receives, changes } = new PlayedReader();
+    (await receives.next()).answer([message("m"), message("n")]);
+    const [first, second] = await sink.next(2);
+    reader.window(0, 0);
+    first?.release();
+    second?.retry?.(5_000, 1);
+    const flushed = reader.flush(AbortSignal.timeout(5_000));
+    const call = await changes.next();
+    if (what === "the call") call.fail(new PubSubError("unavailable", "no answer", { outcome: "unknown" }));
+    else call.answer({ Failed: ["0", "1"].map((Id) => ({ Id, Code: "InternalError", SenderFault: false })) });
+    await flushed;
+    clock.advance(LEASE_MS);
+    await turn();
+    expect(changes.untaken).toBe(0);
+  },
+);
+
+test("a give-back that a standard queue has refused for now is repeated", async () => {
+  const { reader, clock, sink, receives, changes } = new PlayedReader();
+  (await receives.next()).answer([message("m")]);
+  const delivery = await sink.one();
+  reader.window(0, 0);
+  delivery.release();
+  (await changes.next()).fail(new PubSubError("resource_exhausted", "throttled"));
+  await turn();
+  clock.advance(1_000);
+  (await changes.next()).answer({});
+  await reader.flush(AbortSignal.timeout(5_000));
+});
+
+test("a FIFO queue's messages of a key are deleted together, or one after the other: no later one stands before an earlier", async () => {
+  const { reader, clock, sink, receives, deletes } = new PlayedReader({ fifo: true });
+  const receive = async (messages: readonly Message[]) => {
+    (await receives.next()).answer(messages);
+    for (let handled = 0; handled < messages.length; handled++) (await sink.one()).ack();
+  };
+  await receive([message("a1", "a")]);
+  const first = await deletes.next();
+  await receive(["b", "c", "d", "e", "f", "g", "h", "i", "j"].map((key) => message(key, key)));
+  await receive([message("k", "k"), message("a2", "a")]);
+  await receive(Array.from({ length: 10 }, (_, index) => message(`x${index}`, "x")));
+  await receive([message("x10", "x")]);
+  const flushed = reader.flush(AbortSignal.timeout(5_000));
+  first.fail(new PubSubError("unavailable", "no answer", { outcome: "unknown" }));
+  await turn();
+  clock.advance(1_000);
+  const calls = [await deletes.next(), await deletes.next(), await deletes.next()];
+  const asked = calls.map((call) => call.asked.map(({ ReceiptHandle = "" }) => ReceiptHandle.slice("receipt of ".length)));
+  expect(asked.map((some) => some.join(" ")).sort()).toEqual(["a1 a2 b c d e f g h i", "j k", "x0 x1 x2 x3 x4 x5 x6 x7 x8 x9"]);
+  expect(deletes.untaken).toBe(0);
+  const failing = { Failed: [{ Id: "0", Code: "InternalError", SenderFault: false }] };
+  for (const call of calls) call.answer(call.asked[0]?.ReceiptHandle === "receipt of x0" ? failing : {});
+  await turn();
+  expect(deletes.untaken).toBe(0);
+  clock.advance(1_000);
+  const last = await deletes.next();
+  expect(last.asked).toMatchObject([{ ReceiptHandle: "receipt of x0" }, { ReceiptHandle: "receipt of x10" }]);
+  last.answer({});
+  await flushed;
+});
+
+test("of what waits in the queue a reader could be lent what is visible", async () => {
+  const { reader, counts } = new PlayedReader();
+  counts.ApproximateNumberOfMessages = "1";
+  counts.ApproximateNumberOfMessagesNotVisible = "20";
+  counts.ApproximateNumberOfMessagesDelayed = "300";
+  expect(await reader.backlog(AbortSignal.timeout(5_000))).toEqual({ messages: 321, oldestMs: undefined, here: 1 });
 });
 
 /** What was begun goes as far as it can without an answer. */

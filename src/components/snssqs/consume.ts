@@ -133,7 +133,9 @@ export class Reader implements Subscription, Member, Receiver, Settler {
     );
     const messages = counts.reduce((sum, name) => sum + Number(Attributes[name] ?? 0), 0);
     const oldest = Math.min(...this.#leases.all.map(({ publishedAt }) => publishedAt ?? Number.POSITIVE_INFINITY));
-    return { messages, oldestMs: Number.isFinite(oldest) ? Math.max(0, this.clock.now() - oldest) : undefined };
+    const oldestMs = Number.isFinite(oldest) ? Math.max(0, this.clock.now() - oldest) : undefined;
+    // What is not visible is with a reader, and what is delayed with nobody.
+    return { messages, oldestMs, here: Number(Attributes[counts[0]] ?? 0) };
   }
 
   isOurs({ until }: Lease): boolean {

@@ -36,6 +36,10 @@ export class Entities {
   readonly #topics = new Map<string, string>();
   /** What is being made or looked up, by topic: one after the other. */
   readonly #working = new Map<string, Promise<unknown>>();
+  /** Topics that are looked up or made at the moment: whoever asks meanwhile waits for the same. */
+  readonly #finding = new Map<string, Promise<string>>();
+  /** Topics that are asked for their queues beside publishing. */
+  readonly #checking = new Set<string>();
   /** The groups that were asked for. Should their topic vanish, it is made again with them. */
   readonly #wanted = new Map<string, Map<string, Request>>();
 
@@ -67,14 +71,20 @@ export class Entities {
 
   /** Finds the topic, or makes it, and sees that it has a queue (D16). */
   async publishable(topic: string): Promise<string> {
-    const arn = await this.topic(topic);
-    if (this.ready(topic) === undefined) await this.#inTurn(topic, () => this.#checkRoute(topic, arn));
+    const arn = this.#topics.get(topic) ?? (await this.#topicToPublish(topic));
+    if (this.ready(topic) !== undefined) return arn;
+    // It had a queue, and nothing says that it has none now: publishing does not wait for what is only asked to be sure.
+    if (this.#routes.believeOn(topic)) void this.#checkAgain(topic, arn);
+    else await this.#inTurn(topic, async () => this.ready(topic) ?? this.#checkRoute(topic, arn));
     return arn;
   }
 
   topic(topic: string): Promise<string> {
     const known = this.#topics.get(topic);
-    return known === undefined ? this.#inTurn(topic, () => this.#topic(topic)) : Promise.resolve(known);
+    if (known !== undefined) return Promise.resolve(known);
+    const finding = this.#finding.get(topic) ?? this.#inTurn(topic, () => this.#topic(topic)).finally(() => this.#finding.delete(topic));
+    this.#finding.set(topic, finding);
+    return finding;
   }
 
   /** The group's queue, subscribed to the topic. */
@@ -175,6 +185,7 @@ export class Entities {
     if (failed[0]) throw failed[0];
     // Not before: what is published to it must reach them all.
     this.#topics.set(topic, arn);
+    this.#routes.found(topic);
     return arn;
   }
 
@@ -225,8 +236,32 @@ export class Entities {
     return this.#clock.now() - Number(CreatedTimestamp) * 1_000 < this.#options.createWait;
   }
 
+  /** One that is missing is not looked for by each publish again: that may be a list of all topics. Who makes it says so by `topic`. */
+  async #topicToPublish(topic: string): Promise<string> {
+    this.#routes.refuse(topic);
+    try {
+      return await this.topic(topic);
+    } catch (thrown) {
+      const error = asPubSubError(thrown);
+      if (error.code === "not_found" && error.permanent) this.#routes.remember(topic, error);
+      throw error;
+    }
+  }
+
+  async #checkAgain(topic: string, arn: string): Promise<void> {
+    if (this.#checking.has(topic)) return;
+    this.#checking.add(topic);
+    try {
+      await this.#inTurn(topic, () => this.#checkRoute(topic, arn));
+    } catch (error) {
+      // Who publishes next is told.
+      asPubSubError(error);
+    } finally {
+      this.#checking.delete(topic);
+    }
+  }
+
   async #checkRoute(topic: string, topicArn: string): Promise<void> {
-    if (this.ready(topic) !== undefined) return;
     try {
       await this.#routes.check(await this.#aws(), topic, topicArn);
     } catch (error) {

@@ -15,6 +15,7 @@ import { Entities, type Queue } from "./entities.ts";
 import { ping, unheeded } from "./inspect.ts";
 import { MOST_BYTES } from "./limits.ts";
 import { Lookout } from "./lookout.ts";
+import { queueName } from "./names.ts";
 import { Publisher } from "./publish.ts";
 
 const HOUR_MS = 3_600_000;
@@ -74,7 +75,8 @@ class SnsSqs implements PubSub {
     this.#publisher = new Publisher(this.#aws, this.#entities, options, () => `${this.#run}-${(++this.#last).toString(36)}`);
     this.#lookout = new Lookout(this.#entities, this.#readers, context.clock);
     this.admin = adminOf(this.#aws, this.#entities, options, (topic, group) => {
-      return [...this.#readers].filter((reader) => reader.topic === topic && reader.group === group).length;
+      const { name } = queueName(topic, group, options.fifo);
+      return [...this.#readers].filter((reader) => queueName(reader.topic, reader.group, options.fifo).name === name).length;
     });
   }
 

@@ -2,12 +2,12 @@ import type { Message } from "@aws-sdk/client-sqs";
 import type { Clock } from "../../pubsub/clock.ts";
 import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import { FreshMap } from "../../pubsub/fresh-map.ts";
+import { chunks } from "./batching.ts";
 import type { Aws } from "./client.ts";
 import { decode } from "./entry.ts";
 import { entryError, isLost } from "./errors.ts";
 import { Lease, type LeaseKeeper } from "./lease.ts";
 import type { Lent } from "./lent.ts";
-import { chunks } from "./settlements.ts";
 
 const DOING = "ChangeMessageVisibilityBatch";
 

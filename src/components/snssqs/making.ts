@@ -7,7 +7,7 @@ import type { Attributes, Directory } from "./directory.ts";
 import { isDifferent } from "./errors.ts";
 import { type AwsName, encodeName, topicName } from "./names.ts";
 import { policyFor, queueAttributes } from "./queue-attributes.ts";
-import { GROUP_TAG, TOPIC_TAG, tagsOf } from "./tags.ts";
+import { DAPR_TOPIC_TAG, GROUP_TAG, TOPIC_TAG, tagsOf } from "./tags.ts";
 
 type Request = Pick<SubscribeRequest, "topic" | "group">;
 
@@ -61,17 +61,26 @@ export class Making {
   }
 
   async #makeTopic(aws: Aws, { name, hashed }: AwsName, topic: string): Promise<string> {
-    const tags = hashed || encodeName(topic) !== topic ? tagsOf(TOPIC_TAG, topic) : {};
-    const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
-    const Attributes = this.#options.fifo ? { FifoTopic: "true", ContentBasedDeduplication: "false" } : {};
-    const make = (more: { Tags?: typeof Tags; Attributes?: typeof Attributes }) =>
-      aws.call("CreateTopic", (options) => aws.sns.createTopic({ Name: name, ...more }, options));
+    const own = hashed || encodeName(topic) !== topic ? tagsOf(TOPIC_TAG, topic) : {};
+    const attributes = this.#options.fifo ? { FifoTopic: "true", ContentBasedDeduplication: "true" } : undefined;
+    const make = async (Attributes: Attributes | undefined, tags: Readonly<Record<string, string>>): Promise<string> => {
+      const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+      const input = { Name: name, ...(Attributes && { Attributes }), ...(Tags.length > 0 && { Tags }) };
+      return (await aws.call("CreateTopic", (options) => aws.sns.createTopic(input, options))).TopicArn ?? "";
+    };
     try {
-      return (await make({ Attributes, ...(Tags.length > 0 && { Tags }) })).TopicArn ?? "";
-    } catch (error) {
+      return await make(attributes, { ...own, [DAPR_TOPIC_TAG]: name });
+    } catch (thrown) {
+      let error = asPubSubError(thrown);
+      if (error.code === "permission_denied") {
+        // It may be the tag that is not allowed.
+        const made = await make(attributes, own).catch(asPubSubError);
+        if (typeof made === "string") return made;
+        error = made;
+      }
       // There is one, with other tags or attributes: it stays as it is.
-      if (!isDifferent(asPubSubError(error))) throw error;
-      return (await make(this.#options.fifo ? { Attributes: { FifoTopic: "true" } as typeof Attributes } : {})).TopicArn ?? "";
+      if (!isDifferent(error)) throw error;
+      return make(attributes && { FifoTopic: attributes.FifoTopic }, {});
     }
   }
 
@@ -98,8 +107,10 @@ export class Making {
       const { SubscriptionArn } = await aws.call("Subscribe", (options) => aws.sns.subscribe(input, options));
       return SubscriptionArn;
     } catch (error) {
-      if (!isDifferent(asPubSubError(error))) throw error;
-      return this.#directory.subscription(aws, TopicArn, Endpoint);
+      // There is one, with other attributes: it stays as it is. Else the error is of something else.
+      const found = isDifferent(asPubSubError(error)) ? await this.#directory.subscription(aws, TopicArn, Endpoint) : undefined;
+      if (found === undefined) throw error;
+      return found;
     }
   }
 }

@@ -3,6 +3,10 @@ import { awsError } from "./errors.ts";
 
 const PLACE = "us-east-1:123456789012";
 type Attributes = Readonly<Record<string, string>>;
+interface Shape {
+  readonly Attributes?: Attributes;
+  readonly Tags?: readonly { readonly Key: string; readonly Value: string }[];
+}
 interface Subscribed {
   readonly SubscriptionArn: string;
   readonly Protocol: string;
@@ -18,6 +22,12 @@ export class PlayedAws {
   readonly queues = new Map<string, Attributes>();
   /** What the next calls of an action and a name fail with: `CreateQueue t--g` is not done, and answers so. */
   readonly failing = new Map<string, string>();
+  /** Actions that wait for these before they are done. */
+  readonly holding = new Map<string, Promise<unknown>>();
+  /** Who may not tag makes nothing with tags. */
+  mayTag = true;
+  /** What each topic was made with, by its ARN. */
+  readonly shapes = new Map<string, Shape>();
   /** Every call that was made: action and name. */
   readonly calls: string[] = [];
   #subscribed = 0;
@@ -25,13 +35,22 @@ export class PlayedAws {
   readonly client = (): Promise<Aws> => Promise.resolve(this as unknown as Aws);
 
   readonly sns = {
-    createTopic: ({ Name }: { Name: string }) => {
+    createTopic: ({ Name, Attributes = {}, Tags = [] }: Shape & { Name: string }) => {
       this.#called("CreateTopic", Name);
+      if (Tags.length > 0 && !this.mayTag) throw answer("AuthorizationErrorException");
       const TopicArn = topicArn(Name);
-      if (!this.topics.has(TopicArn)) this.topics.set(TopicArn, []);
+      const shape = this.topics.has(TopicArn) ? this.shapes.get(TopicArn) : undefined;
+      if (shape && isDifferent(shape, { Attributes, Tags })) throw answer("InvalidParameterException");
+      if (!this.topics.has(TopicArn)) {
+        this.topics.set(TopicArn, []);
+        this.shapes.set(TopicArn, { Attributes, Tags });
+      }
       return { TopicArn };
     },
-    listTopics: () => ({ Topics: [...this.topics.keys()].map((TopicArn) => ({ TopicArn })) }),
+    listTopics: () => {
+      this.calls.push("ListTopics");
+      return { Topics: [...this.topics.keys()].map((TopicArn) => ({ TopicArn })) };
+    },
     subscribe: ({ TopicArn, Protocol, Endpoint }: { TopicArn: string; Protocol: string; Endpoint: string }) => {
       this.#called("Subscribe", Endpoint);
       return { SubscriptionArn: this.subscribe(TopicArn, Protocol, Endpoint, true) };
@@ -73,6 +92,7 @@ export class PlayedAws {
   };
 
   async call<T>(doing: string, send: (options: object) => T): Promise<T> {
+    await this.holding.get(doing);
     try {
       return send({});
     } catch (error) {
@@ -121,6 +141,15 @@ export class PlayedAws {
 
 export const topicArn = (name: string): string => `arn:aws:sns:${PLACE}:${name}`;
 export const queueArn = (name: string): string => `arn:aws:sqs:${PLACE}:${name}`;
+
+/** What is asked for is not as it was made. What is not asked for may be any. */
+function isDifferent(made: Shape, { Attributes = {}, Tags = [] }: Shape): boolean {
+  const tags = new Map(made.Tags?.map(({ Key, Value }) => [Key, Value]));
+  return (
+    Object.entries(Attributes).some(([name, value]) => made.Attributes?.[name] !== value) ||
+    Tags.some(({ Key, Value }) => tags.get(Key) !== Value)
+  );
+}
 
 const nameOf = (queueUrl: string): string => queueUrl.slice("https://sqs/".length);
 

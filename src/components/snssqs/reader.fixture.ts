@@ -68,6 +68,8 @@ export class PlayedReader {
   readonly receives = new Calls<number, readonly Message[]>();
   readonly deletes = new Calls<Entries, Partial<Awaited<ReturnType<Aws["delete"]>>>>();
   readonly changes = new Calls<Entries, Partial<Awaited<ReturnType<Aws["changeVisibility"]>>>>();
+  /** What the queue says of itself. */
+  readonly counts: Record<string, string> = {};
   readonly reader: Reader;
 
   constructor(metadata: Readonly<Record<string, unknown>> = {}, find = () => Promise.resolve(QUEUE)) {
@@ -78,6 +80,8 @@ export class PlayedReader {
       },
       delete: (_: string, entries: Entries) => this.deletes.make(entries),
       changeVisibility: (_: string, entries: Entries) => this.changes.make(entries),
+      call: (_: string, send: (options: object) => unknown) => Promise.resolve(send({})),
+      sqs: { getQueueAttributes: () => ({ Attributes: this.counts }) },
     };
     this.reader = new Reader(REQUEST, QUEUE, this.sink, {
       aws: aws as unknown as Aws,

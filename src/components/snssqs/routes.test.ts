@@ -91,11 +91,14 @@ test.each(["ThrottledException", "InternalError"])(
     clock.advance(61_000);
     expect(entities.ready("t")).toBeUndefined();
     expect(await entities.publishable("t")).toBe(topicArn("t"));
+    await turn();
     clock.advance(9_000);
     expect(entities.ready("t")).toBe(topicArn("t"));
     aws.failing.clear();
     aws.remake("t");
     clock.advance(2_000);
+    expect(await entities.publishable("t")).toBe(topicArn("t"));
+    await turn();
     const none = { code: "failed_precondition", permanent: true };
     await expect(entities.publishable("t")).rejects.toMatchObject(none);
     // That is believed for a while, too: who goes on publishing does not go on asking.
@@ -108,16 +111,42 @@ test.each(["ThrottledException", "InternalError"])(
   },
 );
 
-test.each([
-  ["NotFoundException", "not_found"],
-  ["AuthorizationErrorException", "permission_denied"],
-])("a topic that had a queue is not believed to have it any more: %s", async (failure, code) => {
+test("while SNS does not answer what a topic's queues are, publishing goes on; it is asked once", async () => {
   await entities.topic("t");
   await entities.group(A);
-  aws.failing.set(`ListSubscriptionsByTopic ${topicArn("t")}`, failure);
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  aws.holding.set("ListSubscriptionsByTopic", answered);
   clock.advance(61_000);
-  await expect(entities.publishable("t")).rejects.toMatchObject({ code });
+  const asked = aws.calls.length;
+  // Belief ends again, ten seconds each.
+  for (let time = 0; time < 3; time++, clock.advance(10_000)) expect(await entities.publishable("t")).toBe(topicArn("t"));
+  answer();
+  await turn();
+  expect(aws.calls.slice(asked)).toEqual([`ListSubscriptionsByTopic ${topicArn("t")}`, "GetQueueUrl t--a"]);
+  clock.advance(59_000);
+  expect(entities.ready("t")).toBe(topicArn("t"));
 });
+
+test.each(["NotFoundException", "AuthorizationErrorException"])(
+  "a topic that had a queue is not believed to have it any more: %s",
+  async (failure) => {
+    await entities.topic("t");
+    await entities.group(A);
+    aws.failing.set(`ListSubscriptionsByTopic ${topicArn("t")}`, failure);
+    clock.advance(61_000);
+    expect(await entities.publishable("t")).toBe(topicArn("t"));
+    await turn();
+    expect(entities.ready("t")).toBeUndefined();
+    if (failure.startsWith("Auth")) {
+      await expect(entities.publishable("t")).rejects.toMatchObject({ code: "permission_denied" });
+      return;
+    }
+    // It is made again, with its groups.
+    aws.topics.clear();
+    await entities.publishable("t");
+    expect(aws.queuesOf("t")).toEqual(["t--a"]);
+  },
+);
 
 test.each([
   [0, 48_000],
@@ -135,3 +164,23 @@ test.each([
   expect([entities.ready("t"), clock.timers]).toEqual([undefined, 0]);
   lookout.stop();
 });
+
+test("a topic that is not there, and may not be made, is looked up once in five seconds by all who publish; who makes it waits for nothing", async () => {
+  entities = new Entities(aws.client, snsSqsOptions.parse({ createWait: 0, disableEntityManagement: true }), clock);
+  const missing = { code: "not_found", permanent: true, message: expect.stringContaining("aws sns create-topic --name t") };
+  const published = async () => expect(entities.publishable("t")).rejects.toMatchObject(missing);
+  await Promise.all([published(), published(), published()]);
+  await published();
+  expect(aws.calls).toEqual(["ListTopics"]);
+  clock.advance(5_000);
+  await published();
+  expect(aws.calls).toEqual(["ListTopics", "ListTopics"]);
+  aws.topics.set(topicArn("t"), []);
+  aws.queues.set("q", {});
+  aws.subscribe(topicArn("t"), "sqs", queueArn("q"));
+  await entities.topic("t");
+  expect(await entities.publishable("t")).toBe(topicArn("t"));
+});
+
+/** What was begun goes as far as it can without the clock. */
+const turn = () => new Promise((resolve) => setImmediate(resolve));

@@ -9,7 +9,7 @@ import { isMissing } from "./errors.ts";
 const BELIEVED: Backoff = { firstMs: 60_000, mostMs: 60_000 };
 /** And so long when SNS does not tell just then. */
 const UNTOLD: Backoff = { firstMs: 10_000, mostMs: 10_000 };
-/** And so long that it has none: who publishes there in vain must not use up what AWS answers to all. */
+/** And so long that it has none, or is not there: who publishes there in vain must not use up what AWS answers to all. */
 const NONE: Backoff = { firstMs: 5_000, mostMs: 5_000 };
 
 /** Which topics have a queue: SNS drops what no queue is subscribed to. */
@@ -18,7 +18,7 @@ export class Routes {
   readonly #clock: Clock;
   /** Until when, by the monotonic clock, a topic is believed to have one. */
   readonly #until = new Map<string, number>();
-  /** Those that have none, and until when that is not asked again. */
+  /** Those that have none, or are not there, and until when that is not asked again. */
   readonly #none = new Map<string, { readonly until: number; readonly error: PubSubError }>();
 
   constructor(directory: Directory, clock: Clock) {
@@ -39,10 +39,33 @@ export class Routes {
     this.#until.delete(topic);
   }
 
-  /** Rejects when no queue would get what is published. */
-  async check(aws: Aws, topic: string, topicArn: string): Promise<void> {
+  /** One that had a queue is believed a little longer, while it is asked. False: it had none, or was never asked. */
+  believeOn(topic: string): boolean {
+    if (!this.#until.has(topic)) return false;
+    this.believe(topic, UNTOLD);
+    return true;
+  }
+
+  /** Nobody gets what is published there: that is not asked again for a while. */
+  remember(topic: string, error: PubSubError): void {
+    this.forget(topic);
+    this.#none.set(topic, { until: this.#after(NONE), error });
+  }
+
+  /** The topic is there: what is remembered may be that it was not. */
+  found(topic: string): void {
+    this.#none.delete(topic);
+  }
+
+  /** Throws what is remembered. */
+  refuse(topic: string): void {
     const none = this.#none.get(topic);
     if (none && none.until > this.#clock.elapsed()) throw none.error;
+  }
+
+  /** Rejects when no queue would get what is published. */
+  async check(aws: Aws, topic: string, topicArn: string): Promise<void> {
+    this.refuse(topic);
     try {
       if (await this.#directory.hasQueue(aws, topicArn)) {
         this.believe(topic);
@@ -50,15 +73,17 @@ export class Routes {
       }
     } catch (thrown) {
       const error = asPubSubError(thrown);
-      // It had one, and nothing says that it has none now: publishing does not wait for what is only asked to be sure.
-      if (!this.#until.has(topic) || isMissing(error) || error.permanent) throw error;
-      this.believe(topic, UNTOLD);
-      return;
+      // It had one, and nothing says that it has none now.
+      if (this.#until.has(topic) && !isMissing(error) && !error.permanent) {
+        this.believe(topic, UNTOLD);
+        return;
+      }
+      this.forget(topic);
+      throw error;
     }
-    this.forget(topic);
     const what = `no queue is subscribed to the topic ${topic} (${topicArn}): SNS would drop the message`;
     const error = new PubSubError("failed_precondition", `${what}. Subscribe first, or set onUnroutable to accept`, { permanent: true });
-    this.#none.set(topic, { until: this.#after(NONE), error });
+    this.remember(topic, error);
     throw error;
   }
 

@@ -2,19 +2,22 @@ import type { Clock } from "../../pubsub/clock.ts";
 import type { PubSubError } from "../../pubsub/error.ts";
 import { asPubSubError } from "../../pubsub/error.ts";
 import { type Backoff, waitMs } from "../../resiliency/backoff.ts";
+import { chunks, rows } from "./batching.ts";
 import type { Aws } from "./client.ts";
 import { entryError, isMissing } from "./errors.ts";
 import type { Lease } from "./lease.ts";
-import { MOST_ENTRIES } from "./limits.ts";
 
 /** How long to wait before trying again what SQS did not take. */
 const RETRY: Backoff = { firstMs: 200, mostMs: 5_000 };
+
+const GIVE_BACK = "ChangeMessageVisibilityBatch";
 
 /** What settlements need of their reader. */
 export interface Settler {
   readonly clock: Clock;
   readonly aws: Aws;
   readonly queueUrl: string;
+  readonly fifo: boolean;
   /** The renewal of leases under way. */
   readonly renewal: Promise<unknown> | undefined;
   /** It stands, or need not any more. */
@@ -91,7 +94,7 @@ export class Settlements {
     const acked = round.filter(({ state }) => state === "acked");
     const given = round.filter(({ state }) => state === "released" || state === "delayed");
     const again = await Promise.all([
-      ...chunks(acked).map((chunk) => this.#send(chunk, "DeleteMessageBatch", (entries) => this.#delete(entries))),
+      ...(this.#settler.fifo ? rows(acked) : chunks(acked).map((chunk) => [chunk])).map((row) => this.#sendRow(row)),
       this.#sendBack(given),
     ]);
     this.#running = false;
@@ -114,6 +117,15 @@ export class Settlements {
     if (this.#queue.size > 0) this.#soon();
   }
 
+  /** What is behind one that is to be tried again is so, too. */
+  async #sendRow(row: readonly (readonly Lease[])[]): Promise<readonly Lease[]> {
+    for (const [index, chunk] of row.entries()) {
+      const again = this.#stopped ? chunk : await this.#send(chunk, "DeleteMessageBatch", (entries) => this.#delete(entries));
+      if (again.length > 0) return [...again, ...row.slice(index + 1).flat()];
+    }
+    return [];
+  }
+
   async #sendBack(given: readonly Lease[]): Promise<readonly Lease[]> {
     // It was sent while these were lent: should it be the later one to get there, it would hide them for a lease.
     if (given.length > 0) await this.#settler.renewal;
@@ -121,7 +133,7 @@ export class Settlements {
     const now = this.#settler.clock.elapsed();
     for (const lease of given) if (lease.until <= now) this.#settler.done(lease);
     const ours = given.filter(({ until }) => until > now);
-    const giveBack = (chunk: readonly Lease[]) => this.#send(chunk, "ChangeMessageVisibilityBatch", (entries) => this.#giveBack(entries));
+    const giveBack = (chunk: readonly Lease[]) => this.#send(chunk, GIVE_BACK, (entries) => this.#giveBack(entries));
     return (await Promise.all(chunks(ours).map(giveBack))).flat();
   }
 
@@ -134,12 +146,12 @@ export class Settlements {
     } catch (thrown) {
       const error = asPubSubError(thrown);
       this.#settler.unsettled(error);
-      if (!isMissing(error)) {
+      if (!isMissing(error) && !this.#mustNotRepeat(doing, error)) {
         // It is tried again, since it may be allowed later. Nobody waits for that.
         if (error.permanent) for (const { reject } of this.#waiting.splice(0)) reject(error);
         return chunk;
       }
-      // With the queue, the messages are gone.
+      // With the queue, the messages are gone. What was given back, or not, comes again when its lease is over.
       for (const lease of chunk) this.#settler.done(lease);
       return [];
     }
@@ -151,10 +163,15 @@ export class Settlements {
       const failure = failures.get(String(index));
       const error = failure && entryError(doing, failure.Code ?? "?", failure.Message ?? "", failure.SenderFault !== true);
       // What SQS refuses for good has lost its lease: it comes again.
-      if (error && mayPass(error)) again.push(lease);
+      if (error && mayPass(error) && !this.#mustNotRepeat(doing, error)) again.push(lease);
       else this.#settler.done(lease);
     }
     return again;
+  }
+
+  /** It may be given back, and another's by now: a standard queue would take it from them by our older receipt. */
+  #mustNotRepeat(doing: string, { outcome }: PubSubError): boolean {
+    return doing === GIVE_BACK && outcome === "unknown" && !this.#settler.fifo;
   }
 
   #delete(chunk: readonly Lease[]): Promise<Answer> {
@@ -188,10 +205,4 @@ interface Answer {
 
 function mayPass({ outcome, code }: PubSubError): boolean {
   return outcome === "unknown" || code === "resource_exhausted";
-}
-
-export function chunks(leases: readonly Lease[]): readonly (readonly Lease[])[] {
-  const result: (readonly Lease[])[] = [];
-  for (let i = 0; i < leases.length; i += MOST_ENTRIES) result.push(leases.slice(i, i + MOST_ENTRIES));
-  return result;
 }

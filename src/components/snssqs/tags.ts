@@ -2,6 +2,11 @@ import { decodeName, encodeName } from "./names.ts";
 
 export const TOPIC_TAG = "layotto-topic";
 export const GROUP_TAG = "layotto-group";
+/**
+ * Dapr and Layotto in Go ask for each topic with this tag, its own name, and de-duplication by content where it is FIFO. They cannot use one
+ * that has others.
+ */
+export const DAPR_TOPIC_TAG = "dapr-topic-name";
 
 /** AWS takes no longer value for a tag. */
 const LENGTH = 256;
