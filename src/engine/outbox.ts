@@ -9,7 +9,7 @@ import type { Budget } from "./budget.ts";
 import { Call } from "./call.ts";
 import { type BreakerStatus, Gate } from "./gate.ts";
 import { Lane } from "./lane.ts";
-import { type BreakerOpen, BufferFull } from "./refusals.ts";
+import { type BreakerOpen, BufferFull, notInTime } from "./refusals.ts";
 import { type Message, type PublishReceiver, Waiting } from "./waiting.ts";
 
 export interface OutboxOptions {
@@ -283,14 +283,7 @@ export class Outbox {
   #expired(waiting: Waiting, underWay: boolean): void {
     if (!underWay) this.#budget.giveBack(waiting.size);
     const late = underWay || waiting.lastError || this.#closed ? undefined : this.#gate?.late;
-    if (late) {
-      waiting.answer(late);
-      return;
-    }
-    const why = waiting.lastError?.message ?? "the broker did not answer in time";
-    // A broker that is full says something else than one that is away.
-    const code = waiting.lastError?.code === "resource_exhausted" ? "resource_exhausted" : "unavailable";
-    waiting.answer(new PubSubError(code, why, { outcome: underWay ? "unknown" : (waiting.lastError?.outcome ?? "rejected") }));
+    waiting.answer(late ?? notInTime(waiting.lastError, underWay));
   }
 
   #after(ms: number, fn: () => void): () => void {

@@ -27,6 +27,14 @@ export class BreakerOpen extends PubSubError {
   }
 }
 
+/** Its time is over. `before`: what the broker said of it until then. `underWay`: it has it, and may store it yet. */
+export function notInTime(before: PubSubError | undefined, underWay: boolean): PubSubError {
+  const why = before?.message ?? "the broker did not answer in time";
+  // A broker that is full says something else than one that is away.
+  const code = before?.code === "resource_exhausted" ? "resource_exhausted" : "unavailable";
+  return new PubSubError(code, why, { outcome: underWay ? "unknown" : (before?.outcome ?? "rejected") });
+}
+
 /** The rate let others pass for as long as it could wait. */
 export class RateExceeded extends PubSubError {
   constructor(perSecond: number) {

@@ -23,6 +23,8 @@ export const rocketmq: Broker = {
     failover: "a second broker that takes over needs a controller, which the tests have not",
     "dead-letters":
       "RocketMQ stores a message and acknowledges another in two steps: a kill between them leaves a dead letter twice, with one id (nothing is lost)",
+    "order-failing-keys":
+      "RocketMQ gives no more of a queue until all that it gave is settled: a hundred keys that fail hold up all of its eight (nothing is lost)",
     "cut-in-read": "what a broken reply carried comes again after its lease, ten seconds: in all longer than is waited (nothing is lost)",
     wipe: "RocketMQ forgets topics and groups only one by one",
   },
