@@ -110,7 +110,7 @@ export class Leases {
     while (this.#renewing < AT_ONCE && this.#member.proxies.up) {
       const lease = this.#due.shift();
       if (!lease) return;
-      if (!isKept(lease) || !this.#member.proxies.leadsTo(lease.handle.through)) continue;
+      if (!isKept(lease)) continue;
       this.#renewing += 1;
       lease.renewing = true;
       void this.#renewOne(lease).finally(() => {
@@ -127,19 +127,18 @@ export class Leases {
     const space = { resourceNamespace: options.nameSpace };
     const since = clock.elapsed();
     const { handle } = lease;
-    const through = proxies.place;
     try {
       const { status, receiptHandle } = await proxies.call(MessagingService.method.changeInvisibleDuration, clientId, {
         group: { ...space, name: group },
         topic: { ...space, name: topic },
-        receiptHandle: handle.text,
+        receiptHandle: handle,
         messageId: lease.position,
         invisibleDuration: durationOf(options.lease),
       });
       const failure = failureOf("ChangeInvisibleDuration", status);
       if (isNoLease(failure)) this.#lose([lease]);
       if (failure) return;
-      if (receiptHandle !== "" && lease.handle === handle) lease.handle = { text: mended(receiptHandle), through };
+      if (receiptHandle !== "" && lease.handle === handle) lease.handle = mended(receiptHandle);
       lease.safeUntil = since + options.lease;
     } catch (error) {
       // Whether it has a new handle is not known. The next look tries again; if that is refused, the message is lost to us.
