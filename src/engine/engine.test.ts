@@ -100,7 +100,8 @@ test("a subscription that the app wants otherwise is opened so once its old read
   await broker.close(AbortSignal.timeout(1_000));
 });
 
-test("a new version of the app gets nothing of a topic that it does not list, and all of it once it does", async () => {
+/** An app that reads two topics, and has nothing yet. */
+async function ordersAndAudit() {
   const clock = new SteppedClock();
   const context = { name: "broker", appId: "app1", process: "host:1", dataDir: "", clock };
   const broker = definition.open(definition.options.parse({}), context);
@@ -113,9 +114,15 @@ test("a new version of the app gets nothing of a topic that it does not list, an
   await engine.look();
   engine.start([], []);
   await expect.poll(() => engine.subscriptions.map(({ state }) => state)).toEqual(["running", "running"]);
-  app.go();
-  for (const { topic } of [orders, audit])
+  const publish = (topic: string) =>
     broker.publish([{ topic, data: Buffer.from(topic), attributes: {}, done: () => undefined }], new AbortController().signal);
+  return { clock, broker, orders, audit, app, engine, publish };
+}
+
+test("a new version of the app gets nothing of a topic that it does not list, and all of it once it does", async () => {
+  const { clock, broker, orders, audit, app, engine, publish } = await ordersAndAudit();
+  app.go();
+  for (const { topic } of [orders, audit]) publish(topic);
   app.wanted = [audit];
   app.comeBack();
   const first = await app.one();
@@ -135,20 +142,7 @@ test("a new version of the app gets nothing of a topic that it does not list, an
 });
 
 test("what was with the app when it was lost, and is not wanted by its new version, keeps no other subscription waiting", async () => {
-  const clock = new SteppedClock();
-  const context = { name: "broker", appId: "app1", process: "host:1", dataDir: "", clock };
-  const broker = definition.open(definition.options.parse({}), context);
-  const [orders, audit] = ["orders", "audit"].map((topic) => ({ pubsub: "broker", topic, metadata: {} })) as [
-    AppSubscription,
-    AppSubscription,
-  ];
-  const app = new PlayedApp([orders, audit], 1_000);
-  const engine = new Engine(new Map([["broker", { pubsub: broker, group: "app1" }]]), app, clock, OPTIONS, UNHEARD);
-  await engine.look();
-  engine.start([], []);
-  await expect.poll(() => engine.subscriptions.map(({ state }) => state)).toEqual(["running", "running"]);
-  const publish = (topic: string) =>
-    broker.publish([{ topic, data: Buffer.from(topic), attributes: {}, done: () => undefined }], new AbortController().signal);
+  const { broker, audit, app, engine, publish } = await ordersAndAudit();
   publish("orders");
   const fatal = await app.one();
   app.go();
