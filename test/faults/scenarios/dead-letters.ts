@@ -1,4 +1,5 @@
 import type { Ledger } from "../ledger.ts";
+import { MOST_OWED, PUBLISHERS } from "../load.ts";
 import { PUBSUB } from "../names.ts";
 import type { Scenario } from "../scenario.ts";
 import { untilRight } from "../until.ts";
@@ -40,6 +41,8 @@ const notWritten: Scenario = {
   title: "the broker refuses dead letters: they stay where they are, over a kill too, the others arrive, and they go once it takes them",
   needs: ["durable", "refuses"],
   app: { kind: "refuses", every: EVERY },
+  // What cannot be dead-lettered keeps its place in the window, and a full one lets nothing arrive.
+  delivery: { maxPending: MOST_OWED + PUBLISHERS },
   subscription: { retry: { first: "100ms", maxFailures: 2 } },
   deadLetters: allRefused,
   async play(run) {
