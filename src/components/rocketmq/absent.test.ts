@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { freePort } from "../../../test/brokers/server.ts";
+import { Recorder } from "../../conformance/recorder.ts";
 import { SteppedClock } from "../../conformance/stepped-clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";
 import { Code } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { definition } from "./index.ts";
+import { MAX, MIN, PlayedBroker } from "./played-broker.fixture.ts";
 import { component, opened } from "./played-component.fixture.ts";
 import { PlayedProxy } from "./played-proxy.fixture.ts";
 import { nameServerOf, PlayedRemoting } from "./played-remoting.fixture.ts";
@@ -80,4 +82,56 @@ test("a component whose close is cut short leaves no timer behind", async () => 
   await expect.poll(() => clock.timers).toBeGreaterThan(0);
   await pubsub.close(AbortSignal.abort());
   expect(clock.timers).toBe(0);
+});
+
+describe("a topic that was there is made nowhere while its only broker is away:", () => {
+  /** It was published to; then its broker went, and with it the route to it. Another broker is left. */
+  async function left(clock: SteppedClock): Promise<{ readonly pubsub: PubSub; readonly made: readonly string[] }> {
+    const made: string[] = [];
+    const proxy = await opened(new PlayedServer());
+    proxy.topics.set("t", ["holder"]);
+    const brokerOf = (has: boolean) =>
+      new PlayedRemoting((code, { topic = "" }) => {
+        if (code === Request.updateTopic) made.push(topic);
+        return has ? { body: JSON.stringify({ readQueueNums: 8 }) } : { code: Answer.topicNotExist };
+      });
+    const places: Record<string, string> = { holder: (await opened(brokerOf(true))).place, other: (await opened(brokerOf(false))).place };
+    const pubsub = await component(proxy, { nameServer: (await opened(nameServerOf(() => places))).place }, clock);
+    expect(await publish(pubsub, "t")).toBeUndefined();
+    delete places.holder;
+    proxy.topics.delete("t");
+    return { pubsub, made };
+  }
+
+  const away = { code: "unavailable", permanent: false, outcome: "rejected", message: expect.stringContaining("is not made at others") };
+
+  test("by a subscription", async () => {
+    const { pubsub, made } = await left(new SteppedClock());
+    const request = { topic: "t", group: "g", order: "none", start: "latest", options: {} } as const;
+    await expect(pubsub.subscribe(request, new Recorder())).rejects.toMatchObject(away);
+    expect(made).toEqual([]);
+  });
+
+  test("by a publish", async () => {
+    const clock = new SteppedClock();
+    const { pubsub, made } = await left(clock);
+    clock.advance(31_000);
+    await expect.poll(() => publish(pubsub, "t")).toMatchObject(away);
+    expect(made).toEqual([]);
+  });
+});
+
+test("a broker that comes while that of a running reader is away is read from its queues' beginning, wherever the group was to begin", async () => {
+  const clock = new SteppedClock();
+  const proxy = await opened(new PlayedServer());
+  proxy.topics.set("t", ["before"]);
+  const [before, added] = [new PlayedBroker(2), new PlayedBroker(2)];
+  let places: Record<string, string> = { before: (await opened(before.remoting)).place };
+  const pubsub = await component(proxy, { nameServer: (await opened(nameServerOf(() => places))).place }, clock);
+  await pubsub.subscribe({ topic: "t", group: "g", order: "none", start: "latest", options: {} }, new Recorder());
+  expect(before.where).toEqual([MAX, MAX]);
+  places = { added: (await opened(added.remoting)).place };
+  proxy.topics.set("t", ["added"]);
+  clock.advance(30_000);
+  await expect.poll(() => added.where).toEqual([MIN, MIN]);
 });

@@ -155,6 +155,19 @@ describe("errors of polls", () => {
     expect(played.told).toEqual(["ReceiveMessage: as played", undefined]);
   });
 
+  test("are those of one attempt, by which an ordered group gives at once what an answer lacked; what ended well begins another", async () => {
+    const played = await new PlayedReader("key").open();
+    played.reader.window(10, 100_000);
+    await fails(played, "b");
+    played.proxy.poll?.fails(Status.UNAVAILABLE);
+    await played.pass(1_000);
+    played.proxy.poll?.answers(Code.MESSAGE_NOT_FOUND);
+    played.proxy.poll?.gives(given("m1", { key: "k" }));
+    const [first, second, third, fourth, fifth] = played.proxy.polls.map(({ request }) => request.attemptId);
+    expect([second, third]).toEqual([first, first]);
+    expect(new Set([first, fourth, fifth]).size).toBe(3);
+  });
+
   test("at one broker are not over because another answers, but when that broker is not asked any more", async () => {
     const played = new PlayedReader("none");
     played.brokers = ["b1", "b2"];

@@ -1,15 +1,12 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { within } from "../../pubsub/abort.ts";
 import type { Clock } from "../../pubsub/clock.ts";
-import type { PubSubError } from "../../pubsub/error.ts";
+import { asPubSubError, type PubSubError } from "../../pubsub/error.ts";
 import type { Backlog, Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
+import { Admission, type Entrant } from "./admission.ts";
 import { Batches, queueOf } from "./batches.ts";
 import type { RocketmqOptions } from "./config.ts";
 import { Done } from "./done.ts";
-import { unfit } from "./entities.ts";
-import { isBusy } from "./errors.ts";
 import { filterOf } from "./filter.ts";
-import { ClientType, Language, type Settings, type SettingsSchema } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { Lease, type LeaseKeeper } from "./lease.ts";
 import { type LeaseOwner, Leases } from "./leases.ts";
 import { Lending } from "./lending.ts";
@@ -17,12 +14,8 @@ import type { Member } from "./member.ts";
 import type { Received } from "./message.ts";
 import { type Places, Polls, type Receiver } from "./polls.ts";
 import type { Proxies, ProxyUser } from "./proxies.ts";
-import { MOST_AT_ONCE } from "./receive.ts";
-import { type Introduced, Session } from "./session.ts";
+import { type Asked, MOST_AT_ONCE } from "./receive.ts";
 import { type Settled, Settlements } from "./settlements.ts";
-
-/** So often a proxy may refuse us, a second apart, before the reader ends: while a broker begins it knows no group. */
-const MOST_REFUSALS = 10;
 
 /** What a reader needs of its component. */
 export interface Ground extends Places {
@@ -37,9 +30,8 @@ export interface Ground extends Places {
 }
 
 /** One reader of a group on a topic: a client of the proxy, which keeps the leases of what it received. */
-export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, LeaseOwner, Settled, Introduced {
+export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, LeaseOwner, Settled, Entrant {
   readonly closed: Promise<PubSubError | undefined>;
-  readonly clientId: string;
   readonly backlog?: (signal: AbortSignal) => Promise<Backlog>;
   readonly #member: Member;
   readonly #sink: Sink;
@@ -47,24 +39,17 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
   readonly #lending: Lending;
   readonly #leases: Leases;
   readonly #settlements: Settlements;
-  readonly #session: Session;
+  readonly #admission: Admission;
   readonly #batches: Batches | undefined;
   readonly #done = new Done();
   readonly #polls: Polls;
   readonly #end = Promise.withResolvers<PubSubError | undefined>();
-  readonly #introduced = Promise.withResolvers<void>();
-  #unwelcome: PubSubError | undefined;
-  /** The proxy has taken us once. */
-  #known = false;
-  /** How often it has not since. */
-  #refusals = 0;
   #over = false;
 
   constructor(request: SubscribeRequest, group: string, clientId: string, sink: Sink, ground: Ground) {
     const { proxies, options, clock } = ground;
     const ordered = request.order !== "none";
     this.closed = this.#end.promise;
-    this.clientId = clientId;
     this.#member = { topic: request.topic, group, clientId, ordered, filter: filterOf(request.options), options, proxies, clock };
     this.#sink = sink;
     this.#ground = ground;
@@ -74,66 +59,32 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
     const settler = { settle: (lease: Lease) => this.#settlements.add(lease), past: (lease: Lease) => this.over(lease, false) };
     this.#batches = ordered ? new Batches(settler) : undefined;
     this.#polls = new Polls(this.#member, this, ground);
-    this.#session = new Session(proxies, clock, this);
+    this.#admission = new Admission(this.#member, ground.managed, this);
     if (ground.unread) this.backlog = (signal) => this.#backlog(signal);
   }
 
-  get group() {
-    return { resourceNamespace: this.#member.options.nameSpace, name: this.#member.group };
-  }
-
-  /** Resolves when the proxy knows us. */
+  /** Resolves when the proxy lets us read. */
   async open(brokers: readonly string[], signal: AbortSignal): Promise<void> {
     this.#polls.open(brokers);
-    this.#session.open();
+    this.#admission.open();
     this.#ground.proxies.enter(this);
     try {
-      await within(this.#introduced.promise, signal, `joining ${this.#member.group}`);
+      await within(this.#admission.first, signal, `joining ${this.#member.group}`);
     } catch (error) {
       this.#stop();
-      await this.#session.close();
+      await this.#admission.close();
       // It may have been in time, had the proxy wanted us.
-      throw this.#unwelcome ?? error;
+      throw this.#admission.why ?? error;
     }
     this.#leases.start();
   }
 
-  settings(): MessageInitShape<typeof SettingsSchema> {
-    const { options, topic, filter } = this.#member;
-    return {
-      clientType: ClientType.SIMPLE_CONSUMER,
-      userAgent: { language: Language.NODE_JS, version: "layotto" },
-      pubSub: {
-        case: "subscription",
-        value: { group: this.group, subscriptions: [{ topic: { resourceNamespace: options.nameSpace, name: topic }, expression: filter }] },
-      },
-    };
-  }
-
-  ready(settings: Settings): void {
-    this.#unwelcome = undefined;
-    this.#refusals = 0;
-    this.#known = true;
-    const { group, ordered } = this.#member;
-    const error = this.#ground.managed ? undefined : unfit(group, ordered, settings);
-    if (error) {
-      this.#introduced.reject(error);
-      this.refused(error);
-      return;
-    }
-    this.#introduced.resolve();
+  admitted(): void {
     if (this.#over) return;
+    // What the proxy leads to decides about leases that came through another.
+    if (this.#member.options.proxies.length > 1) this.#ground.brokers().catch(asPubSubError);
     this.#sink.interrupted();
     this.#polls.again();
-  }
-
-  /** A group that is gone is made again with the next reader. */
-  unwelcome(error: PubSubError): void {
-    this.#unwelcome = error;
-    // One that has too much to do says nothing about us.
-    if (!isBusy(error)) this.#refusals += 1;
-    if (this.#known && this.#refusals >= MOST_REFUSALS) this.refused(error);
-    else this.troubled(error);
   }
 
   away(): void {
@@ -141,7 +92,7 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
   }
 
   up(): void {
-    // The proxy must know us first: see `ready`.
+    // The proxy must let us in first: see `admitted`.
   }
 
   down(error: PubSubError): void {
@@ -158,15 +109,14 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
   }
 
   get room(): number {
-    return this.#over || !this.#session.ready ? 0 : this.#lending.room(MOST_AT_ONCE);
+    return this.#over || !this.#admission.stands ? 0 : this.#lending.room(MOST_AT_ONCE);
   }
 
-  received(broker: string, messages: readonly Received[], since: number): void {
+  received(broker: string, messages: readonly Received[], asked: Asked): void {
     // What another reader may have had meanwhile is not as if it had never left.
     if (!this.#over) this.#leases.expire();
     this.#batches?.received(broker, messages);
-    const safeUntil = since + this.#member.options.lease;
-    for (const message of messages) this.#take(queueOf(broker, message), message, safeUntil);
+    for (const message of messages) this.#take(queueOf(broker, message), message, asked);
     this.#lend();
   }
 
@@ -225,10 +175,10 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
     this.#lending.giveBackAll();
     try {
       await within(this.#settlements.flushed(), signal, "settling");
-      await within(this.#session.close(), signal, "leaving");
+      await within(this.#admission.close(), signal, "leaving");
     } finally {
       // Out of time or not, nobody may take it for alive.
-      void this.#session.close();
+      void this.#admission.close();
       this.#finish(undefined);
     }
   }
@@ -242,14 +192,16 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
     return { messages: unread === undefined ? undefined : unread + ours.length, oldestMs };
   }
 
-  #take(queue: string, message: Received, safeUntil: number): void {
+  #take(queue: string, message: Received, { at, through }: Asked): void {
+    const safeUntil = at + this.#member.options.lease;
+    const handle = { text: message.handle, through };
     const known = this.#leases.get(message.identity);
     if (known && (known.state === "lent" || known.state === "held" || known.state === "waiting")) {
-      known.givenAgain(message.handle, safeUntil);
+      known.givenAgain(handle, safeUntil);
       if (known.queue !== queue) this.#batches?.elsewhere(queue, message.identity);
       return;
     }
-    const lease = new Lease(this.#member.topic, queue, message, safeUntil, this);
+    const lease = new Lease(this.#member.topic, queue, message, handle, safeUntil, this);
     this.#lending.seen(lease.size);
     this.#leases.add(lease);
     if (this.#batches?.isDone(queue, message.identity) || this.#done.has(message.identity) || known?.state === "acked") {
@@ -289,7 +241,7 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
     const lost = this.#leases.all.filter(({ state }) => state === "lent");
     for (const lease of lost) this.#leases.remove(lease);
     if (lost.length > 0) this.#sink.lost(lost, error);
-    void this.#session.close();
+    void this.#admission.close();
     this.#finish(error);
   }
 

@@ -1,16 +1,11 @@
 import { PubSubError } from "../../pubsub/error.ts";
 import type { Start, SubscribeRequest } from "../../pubsub/subscription.ts";
 import type { HostPort, RocketmqOptions } from "./config.ts";
-import type { Settings } from "./gen/apache/rocketmq/v2/definition_pb.ts";
-import { Answer, type Remoting, RemotingError, Request, readJson, withRemoting } from "./remoting.ts";
+import { type GroupShape, misfit, NO_LIMIT } from "./group-shape.ts";
+import { NameServers } from "./name-servers.ts";
+import { Answer, type Remoting, Request, readJson, unlessMissing, withRemoting } from "./remoting.ts";
 import type { Credentials } from "./signature.ts";
 
-/**
- * Times that a group lends a message before RocketMQ itself would put it aside (D2). Not the largest number: the broker adds one to it.
- */
-export const NO_LIMIT = 1_000_000_000;
-/** A billion, or what somebody thought to be as good. */
-const AS_GOOD_AS_NONE = 1_000_000;
 /** It is begun last. */
 const FIRST_QUEUE = 0;
 /** The topic in which a group finds again what it has not settled; a name that is too long would keep that from it for good. */
@@ -23,20 +18,17 @@ interface TopicShape {
   readonly queues: number;
 }
 
-interface GroupShape {
-  readonly orderly: boolean;
-  readonly limit: number;
-}
-
 /** Topics and groups, over the protocol that can make them. Without a name server nothing is made or checked here. */
 export class Entities {
   readonly #options: RocketmqOptions;
   readonly #credentials: Credentials | undefined;
+  readonly #nameServers: NameServers;
 
   constructor(options: RocketmqOptions) {
     this.#options = options;
     const { accessKey, secretKey, securityToken } = options;
     this.#credentials = accessKey && secretKey ? { accessKey, secretKey, ...(securityToken && { securityToken }) } : undefined;
+    this.#nameServers = new NameServers(options.nameServers, this.#credentials);
   }
 
   /** Brokers can be asked. */
@@ -51,7 +43,7 @@ export class Entities {
 
   /** Does something on each broker that takes messages. Where it fails on one it is over on the others all the same. */
   async eachBroker<T>(signal: AbortSignal, work: (broker: Remoting) => Promise<T>): Promise<readonly T[]> {
-    return this.#onEach(await this.#brokers(signal), signal, work);
+    return this.#onEach(await this.#nameServers.brokers(signal), signal, work);
   }
 
   async #onEach<T>(brokers: readonly HostPort[], signal: AbortSignal, work: (broker: Remoting) => Promise<T>): Promise<readonly T[]> {
@@ -67,23 +59,39 @@ export class Entities {
   }
 
   /**
-   * Makes the topic if no broker that answers has it. One that some have is not made at the others: whatever its shape, more queues would move its
-   * keys.
+   * Makes the topic if no broker that answers has it, and no other does that the name servers know. One that some have is not made at the others:
+   * whatever its shape, more queues would move its keys. `had`: it was there before, and whoever has it is only away.
    */
-  async ensureTopic(topic: string, ordered: boolean, signal: AbortSignal): Promise<void> {
+  async ensureTopic(topic: string, ordered: boolean, had: boolean, signal: AbortSignal): Promise<void> {
     const type = ordered ? "FIFO" : (this.#options.topicType.toUpperCase() as TopicType);
-    const brokers = await this.#brokers(signal);
-    // One that is silent leaves time to make it at the others.
-    const late = AbortSignal.timeout(this.#options.requestTimeout / 2);
-    const asked = await this.#tryEach(brokers, AbortSignal.any([signal, late]), (broker) => topicShape(broker, topic));
-    const found = asked.flatMap((one) => (one.status === "fulfilled" && one.value) || []);
-    const other = found.find((shape) => shape.type !== "FIFO" && shape.type !== "MIXED");
-    if (ordered && other) throw notFifo(topic, other.type);
-    if (found.length === 0) {
-      const answering = brokers.filter((_, index) => asked[index]?.status === "fulfilled");
-      await this.#onEach(answering, signal, (broker) => this.#makeTopic(broker, topic, type));
+    const brokers = await this.#nameServers.brokers(signal);
+    let asked = await this.#shapes(brokers, topic, signal);
+    if (foundBy(asked).length === 0) {
+      if (!had && !(await this.#nameServers.lead(topic, this.#soon(signal)))) {
+        const answering = brokers.filter((_, index) => asked[index]?.status === "fulfilled");
+        await this.#onEach(answering, signal, (broker) => this.#makeTopic(broker, topic, type));
+      } else {
+        // Another sidecar may have made it just now.
+        asked = await this.#shapes(brokers, topic, signal);
+        if (foundBy(asked).length === 0) throw holdersAway(topic);
+      }
     }
+    const other = foundBy(asked).find((shape) => shape.type !== "FIFO" && shape.type !== "MIXED");
+    if (ordered && other) throw notFifo(topic, other.type);
     allOf(asked);
+  }
+
+  #shapes(
+    brokers: readonly HostPort[],
+    topic: string,
+    signal: AbortSignal,
+  ): Promise<readonly PromiseSettledResult<TopicShape | undefined>[]> {
+    return this.#tryEach(brokers, this.#soon(signal), (broker) => topicShape(broker, topic));
+  }
+
+  /** Who is silent leaves time to ask others, and to make the topic. */
+  #soon(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(this.#options.requestTimeout / 3))]);
   }
 
   /**
@@ -93,12 +101,12 @@ export class Entities {
   async ensureGroup(request: SubscribeRequest, group: string, signal: AbortSignal): Promise<void> {
     const { topic, order, start } = request;
     checkNames(topic, group);
-    const brokers = await this.#brokers(signal);
+    const brokers = await this.#nameServers.brokers(signal);
     const begun = await this.#onEach(brokers, signal, async (broker) => {
       const found = (await groupShapes(broker, [group])).get(group);
       if (found === undefined) await makeGroup(broker, group, order !== "none");
-      else if (hasLimit(found)) throw limited(group, found);
-      else if (order !== "none" && !found.orderly) throw notOrderly(group);
+      const error = found && misfit(group, order !== "none", found);
+      if (error) throw error;
       return hasBegun(broker, topic, group, FIRST_QUEUE);
     });
     const from = begun.includes(true) ? "earliest" : start;
@@ -125,22 +133,6 @@ export class Entities {
     const attributes = `+message.type=${type}`;
     await broker.request(Request.updateTopic, { topic, defaultTopic: "TBW102", ...shape, order: String(type === "FIFO"), attributes });
   }
-
-  /** All name servers are asked at once: one that is silent would use up the time of the others. */
-  async #brokers(signal: AbortSignal): Promise<readonly HostPort[]> {
-    const known = new AbortController();
-    const enough = AbortSignal.any([signal, known.signal]);
-    const ask = async (nameServer: HostPort) =>
-      masters((await withRemoting(nameServer, this.#credentials, enough, (server) => server.request(Request.brokerCluster, {}))).body);
-    try {
-      return await Promise.any(this.#options.nameServers.map(ask));
-    } catch (error) {
-      const { errors } = error as AggregateError;
-      throw errors.find((one) => !(one instanceof PubSubError)) ?? errors.at(-1);
-    } finally {
-      known.abort();
-    }
-  }
 }
 
 /** What all came to, or the first error. */
@@ -151,19 +143,8 @@ function allOf<T>(done: readonly PromiseSettledResult<T>[]): readonly T[] {
   });
 }
 
-interface ClusterInfo {
-  readonly brokerAddrTable?: Readonly<Record<string, { readonly brokerAddrs: Readonly<Record<string, string>> }>>;
-}
-
-function masters(body: string): readonly HostPort[] {
-  const { brokerAddrTable = {} } = readJson(body) as ClusterInfo;
-  const addresses = Object.values(brokerAddrTable).flatMap(({ brokerAddrs }) => brokerAddrs["0"] ?? []);
-  if (addresses.length === 0) throw new PubSubError("unavailable", "the name server knows no broker that takes messages");
-  return addresses.map((address) => {
-    const at = address.lastIndexOf(":");
-    return { host: address.slice(0, at), port: Number(address.slice(at + 1)) };
-  });
-}
+const foundBy = (asked: readonly PromiseSettledResult<TopicShape | undefined>[]): readonly TopicShape[] =>
+  asked.flatMap((one) => (one.status === "fulfilled" && one.value) || []);
 
 interface TopicConfig {
   readonly readQueueNums: number;
@@ -205,9 +186,6 @@ export async function groupShapes(broker: Remoting, groups: readonly string[]): 
   return shapes;
 }
 
-/** The broker itself puts messages of this group aside, after so many deliveries. */
-export const hasLimit = ({ limit }: GroupShape): boolean => limit < AS_GOOD_AS_NONE;
-
 async function makeGroup(broker: Remoting, groupName: string, orderly: boolean): Promise<void> {
   const open = { consumeEnable: true, consumeFromMinEnable: true, consumeBroadcastEnable: true, notifyConsumerIdsChangedEnable: true };
   const shape = {
@@ -226,24 +204,16 @@ async function hasBegun(broker: Remoting, topic: string, consumerGroup: string, 
 }
 
 async function begin(broker: Remoting, topic: string, group: string, queue: number, start: Start): Promise<void> {
-  if (await hasBegun(broker, topic, group, queue)) return;
   const place = { topic, queueId: String(queue) };
+  // First where it would begin: had another replica begun meanwhile, a later end of the queue would skip what that one has not read.
   const { fields } =
     start === "latest"
       ? await broker.request(Request.maxOffset, place)
       : typeof start === "object" && "time" in start
         ? await broker.request(Request.offsetByTime, { ...place, timestamp: String(start.time) })
         : await broker.request(Request.minOffset, place);
+  if (await hasBegun(broker, topic, group, queue)) return;
   await broker.request(Request.updateConsumerOffset, { ...place, consumerGroup: group, commitOffset: fields.offset ?? "0" });
-}
-
-async function unlessMissing(asked: Promise<{ readonly body: string }>, missing: number): Promise<string | undefined> {
-  try {
-    return (await asked).body;
-  } catch (error) {
-    if (error instanceof RemotingError && error.answer === missing) return undefined;
-    throw error;
-  }
 }
 
 const retryTopic = (topic: string, group: string): string => `%RETRY%${group}_${topic}`;
@@ -255,33 +225,16 @@ export function checkNames(topic: string, group: string): void {
   throw new PubSubError("invalid_argument", `${why}: choose shorter names`, { permanent: true });
 }
 
+export const holdersAway = (topic: string, cause?: unknown): PubSubError =>
+  new PubSubError(
+    "unavailable",
+    `the topic ${topic} exists, and no broker that answers now has it: it is not made at others, since whoever has it may come back. If it was deleted, make it with mqadmin updateTopic -c CLUSTER -t ${topic}`,
+    { cause },
+  );
+
 export const notFifo = (topic: string, type: string): PubSubError =>
   new PubSubError(
     "failed_precondition",
     `the topic ${topic} is of type ${type}, and order needs one of type FIFO: make another with mqadmin updateTopic -c CLUSTER -t TOPIC -o true -a +message.type=FIFO`,
-    { permanent: true },
-  );
-
-/** What a limit of RocketMQ's own does, and against it. */
-export const limitOf = (group: string, { limit, orderly }: GroupShape): readonly [found: string, remedy: string] => [
-  `The group ${group} gives a message ${limit + 1} times at most, crashes included; then RocketMQ takes it out of the topic into %DLQ%${group}.`,
-  `mqadmin updateSubGroup -c CLUSTER -g ${group} -o ${orderly} -r ${NO_LIMIT}`,
-];
-
-/** Why a group cannot be read, by what a proxy tells its readers: where the brokers themselves are not asked. Undefined: it can. */
-export function unfit(group: string, ordered: boolean, { backoffPolicy, pubSub }: Settings): PubSubError | undefined {
-  const orderly = pubSub.case === "subscription" && pubSub.value.fifo === true;
-  if (ordered && !orderly) return notOrderly(group);
-  const shape = { orderly, limit: (backoffPolicy?.maxAttempts ?? Number.POSITIVE_INFINITY) - 1 };
-  return hasLimit(shape) ? limited(group, shape) : undefined;
-}
-
-const limited = (group: string, shape: GroupShape): PubSubError =>
-  new PubSubError("failed_precondition", limitOf(group, shape).join(" "), { permanent: true });
-
-const notOrderly = (group: string): PubSubError =>
-  new PubSubError(
-    "failed_precondition",
-    `the group ${group} is not orderly: order needs mqadmin updateSubGroup -c CLUSTER -g ${group} -o true -r ${NO_LIMIT}`,
     { permanent: true },
   );

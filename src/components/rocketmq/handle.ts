@@ -1,3 +1,10 @@
+/** What the broker wants to be shown for a lease. */
+export interface Handle {
+  readonly text: string;
+  /** The place of the proxy that gave it. Another one may be of another broker, and take it for a message of its own. */
+  readonly through: string;
+}
+
 const [START, REVIVE_QUEUE, OFFSET] = [0, 3, 7];
 const FIELDS = 9;
 /** Stands in the place of the revive queue where the group is ordered. */

@@ -67,10 +67,11 @@ test("one that waits is not kept with its bytes", async () => {
   const lease = played.of("m2") as Lease;
   const leases = new Leases({} as Member, played.reader);
   leases.add(lease);
-  lease.givenAgain("newer", 0);
+  const newer = { text: "newer", through: "proxy:1" };
+  lease.givenAgain(newer, 0);
   const rest = leases.lighten(lease);
   expect(leases.all).toEqual([rest]);
-  expect(rest).toMatchObject({ identity: lease.identity, handle: "newer", older: lease.older, queue: lease.queue, state: lease.state });
+  expect(rest).toMatchObject({ identity: lease.identity, handle: newer, older: lease.older, queue: lease.queue, state: lease.state });
   expect([rest.data.length, lease.data.length]).toEqual([0, 100]);
 });
 

@@ -7,7 +7,7 @@ import type { Finding, PubSub } from "../../pubsub/pubsub.ts";
 import type { Sink, SubscribeRequest, Subscription } from "../../pubsub/subscription.ts";
 import { type RocketmqOptions, rocketmqOptions } from "./config.ts";
 import { Reader } from "./consume.ts";
-import { checkNames, Entities, notFifo } from "./entities.ts";
+import { checkNames, Entities, holdersAway, notFifo } from "./entities.ts";
 import { isNoTopic } from "./errors.ts";
 import { ClientType, Language, MessageType } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { inspect } from "./inspect.ts";
@@ -124,7 +124,8 @@ class RocketMQ implements PubSub {
       clock: this.#context.clock,
       managed: this.#entities.managed,
       brokers: async () => (await this.#routes.find(request.topic)).brokers,
-      ensure: () => this.#ensureGroup(request, AbortSignal.timeout(JOIN_MS)),
+      // Its group has begun, also where no broker that is there now can tell.
+      ensure: () => this.#ensureGroup({ ...request, start: "earliest" }, AbortSignal.timeout(JOIN_MS)),
       ...(this.capabilities.backlog && {
         unread: (topic: string, group: string, late: AbortSignal) => this.#entities.unread(topic, group, late),
       }),
@@ -195,6 +196,7 @@ class RocketMQ implements PubSub {
       return await this.#routes.find(topic);
     } catch (error) {
       if (!isNoTopic(error)) throw error;
+      if (this.#routes.had(topic)) throw holdersAway(topic, error);
       if (unmade) throw unmade;
       const command = `mqadmin updateTopic -c CLUSTER -t ${topic} -a +message.type=${ordered ? "FIFO" : "NORMAL"}`;
       throw new PubSubError("not_found", `there is no topic ${topic}: ${command}, or give nameServer to have it made`, { cause: error });
@@ -205,7 +207,7 @@ class RocketMQ implements PubSub {
   async #make(topic: string, ordered: boolean, signal: AbortSignal): Promise<PubSubError | undefined> {
     const late = AbortSignal.timeout(this.#options.requestTimeout);
     try {
-      await this.#entities.ensureTopic(topic, ordered, AbortSignal.any([signal, late]));
+      await this.#entities.ensureTopic(topic, ordered, this.#routes.had(topic), AbortSignal.any([signal, late]));
       return undefined;
     } catch (error) {
       const failure = asPubSubError(error);

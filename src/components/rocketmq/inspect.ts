@@ -1,5 +1,6 @@
 import type { Finding } from "../../pubsub/pubsub.ts";
-import { type Entities, groupShapes, hasLimit, limitOf, NO_LIMIT } from "./entities.ts";
+import { type Entities, groupShapes } from "./entities.ts";
+import { hasLimit, limitOf, NO_LIMIT } from "./group-shape.ts";
 import { type Remoting, Request } from "./remoting.ts";
 
 /** What the brokers' settings mean for messages (D1, D2). `groups`: those that are ours, as far as they are known. Rejects when no broker can be reached. */

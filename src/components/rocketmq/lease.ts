@@ -1,4 +1,5 @@
 import type { Delivery } from "../../pubsub/delivery.ts";
+import type { Handle } from "./handle.ts";
 import type { Received } from "./message.ts";
 
 /**
@@ -29,10 +30,10 @@ export class Lease implements Delivery {
   /** Broker and number. */
   readonly queue: string;
   state: LeaseState = "held";
-  /** What the broker wants to be shown. Each renewal gives a new one. */
-  handle: string;
+  /** Each renewal gives a new one. */
+  handle: Handle;
   /** Those of earlier leases on it that the broker may still keep, because an answer was lost: else they would bring it back. */
-  readonly older: string[] = [];
+  readonly older: Handle[] = [];
   /** Until then, by the monotonic clock, nobody else can have got it. */
   safeUntil: number;
   /** A renewal is under way, and the handle may be an old one already. */
@@ -41,7 +42,7 @@ export class Lease implements Delivery {
   againAfterMs: number | undefined;
   readonly #keeper: LeaseKeeper;
 
-  constructor(topic: string, queue: string, received: Received, safeUntil: number, keeper: LeaseKeeper) {
+  constructor(topic: string, queue: string, received: Received, handle: Handle, safeUntil: number, keeper: LeaseKeeper) {
     this.topic = topic;
     this.queue = queue;
     this.position = received.position;
@@ -52,13 +53,13 @@ export class Lease implements Delivery {
     if (received.publishedAt !== undefined) this.publishedAt = received.publishedAt;
     this.deliveries = received.deliveries;
     this.size = received.size;
-    this.handle = received.handle;
+    this.handle = handle;
     this.safeUntil = safeUntil;
     this.#keeper = keeper;
   }
 
   /** The broker has given it once more. */
-  givenAgain(handle: string, safeUntil: number): void {
+  givenAgain(handle: Handle, safeUntil: number): void {
     this.older.push(this.handle);
     this.handle = handle;
     this.safeUntil = Math.max(this.safeUntil, safeUntil);
@@ -67,8 +68,8 @@ export class Lease implements Delivery {
   /** The same without what only the app needs. */
   withoutData(): Lease {
     const { topic, queue, position, identity, publishedAt, deliveries, handle, size, safeUntil } = this;
-    const received = { position, identity, publishedAt, deliveries, handle, size, queue: 0, data: NOTHING, attributes: NONE };
-    const rest = new Lease(topic, queue, received, safeUntil, this.#keeper);
+    const received = { position, identity, publishedAt, deliveries, handle: handle.text, size, queue: 0, data: NOTHING, attributes: NONE };
+    const rest = new Lease(topic, queue, received, handle, safeUntil, this.#keeper);
     rest.older.push(...this.older);
     rest.state = this.state;
     return rest;

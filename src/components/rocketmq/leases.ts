@@ -110,7 +110,7 @@ export class Leases {
     while (this.#renewing < AT_ONCE && this.#member.proxies.up) {
       const lease = this.#due.shift();
       if (!lease) return;
-      if (!isKept(lease)) continue;
+      if (!isKept(lease) || !this.#member.proxies.leadsTo(lease.handle.through)) continue;
       this.#renewing += 1;
       lease.renewing = true;
       void this.#renewOne(lease).finally(() => {
@@ -127,18 +127,19 @@ export class Leases {
     const space = { resourceNamespace: options.nameSpace };
     const since = clock.elapsed();
     const { handle } = lease;
+    const through = proxies.place;
     try {
       const { status, receiptHandle } = await proxies.call(MessagingService.method.changeInvisibleDuration, clientId, {
         group: { ...space, name: group },
         topic: { ...space, name: topic },
-        receiptHandle: handle,
+        receiptHandle: handle.text,
         messageId: lease.position,
         invisibleDuration: durationOf(options.lease),
       });
       const failure = failureOf("ChangeInvisibleDuration", status);
       if (isNoLease(failure)) this.#lose([lease]);
       if (failure) return;
-      if (receiptHandle !== "" && lease.handle === handle) lease.handle = mended(receiptHandle);
+      if (receiptHandle !== "" && lease.handle === handle) lease.handle = { text: mended(receiptHandle), through };
       lease.safeUntil = since + options.lease;
     } catch (error) {
       // Whether it has a new handle is not known. The next look tries again; if that is refused, the message is lost to us.

@@ -15,6 +15,7 @@ import {
   Code,
   DigestType,
   MessageType,
+  type Settings,
   type SettingsSchema,
   type MessageSchema as WireMessageSchema,
 } from "./gen/apache/rocketmq/v2/definition_pb.ts";
@@ -37,11 +38,12 @@ export const given = (
     bytes = 100,
     queue = 1,
     checksum = "",
-  }: { readonly key?: string; readonly bytes?: number; readonly queue?: number; readonly checksum?: string } = {},
+    handle = `handle of ${position}${checksum}`,
+  }: { readonly key?: string; readonly bytes?: number; readonly queue?: number; readonly checksum?: string; readonly handle?: string } = {},
 ): MessageInitShape<typeof WireMessageSchema> => ({
   systemProperties: {
     messageId: position,
-    receiptHandle: `handle of ${position}${checksum}`,
+    receiptHandle: handle,
     bodyDigest: { type: DigestType.CRC32, checksum },
     queueId: queue,
     ...(key !== undefined && { messageGroup: key, messageType: MessageType.FIFO }),
@@ -95,19 +97,27 @@ export class PlayedProxy extends Proxies {
   readonly polls: PlayedPoll[] = [];
   /** Every other request: the method's name and the messages that it is about. */
   readonly asked: string[] = [];
-  /** What it wants of a client. */
-  settings: MessageInitShape<typeof SettingsSchema> = { pubSub: { case: "subscription", value: { fifo: true } } };
+  /** How clients introduced themselves, the newest last. */
+  readonly introduced: Settings[] = [];
+  /** What it wants of a client. Undefined: what the client says of itself, as proxies do that know no better. */
+  settings: MessageInitShape<typeof SettingsSchema> | undefined;
   /** Why it wants no client. */
   refusal: string | undefined;
   /** The same, said as proxies say it of rights and of limits: a status, and the end of the stream. */
   refusedBy: Code | undefined;
   /** Its answers by the method's name; of the others it says OK. A promise that never resolves is a proxy that never answers. */
   readonly answers: Record<string, (request: Message) => Answer | Promise<Answer>> = {};
+  /** The one of several that is in use. */
+  at = "proxy:1";
   readonly #told = new Set<ProxyUser>();
   #up = true;
 
   constructor(options: object, clock: Clock) {
     super(rocketmqOptions.parse({ endpoints: "proxy:1", ...options }), "played", clock);
+  }
+
+  override get place(): string {
+    return this.at;
   }
 
   override get up(): boolean {
@@ -164,8 +174,11 @@ export class PlayedProxy extends Proxies {
 
   #telemetry(receiver: StreamReceiver): ClientStream {
     let open = true;
-    const send = (): boolean => {
-      const command = create(TelemetryCommandSchema, { status: OK, command: { case: "settings", value: this.settings } });
+    const send = (bytes: Uint8Array): boolean => {
+      const { command: own } = fromBinary(TelemetryCommandSchema, bytes);
+      if (own.case === "settings") this.introduced.push(own.value);
+      const value = this.settings ?? (own.value as Settings);
+      const command = create(TelemetryCommandSchema, { status: OK, command: { case: "settings", value } });
       queueMicrotask(() => {
         if (open && this.refusal !== undefined) receiver.failed(new RpcError(Status.INVALID_ARGUMENT, this.refusal, "peer"));
         else if (open && this.refusedBy !== undefined) this.#refuse(receiver, this.refusedBy);

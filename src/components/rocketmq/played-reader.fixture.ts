@@ -21,14 +21,14 @@ export class PlayedReader implements Sink {
   /** The text of the trouble, or none. */
   readonly told: (string | undefined)[] = [];
 
-  constructor(order: Order, options: object = {}) {
+  constructor(order: Order, options: object = {}, managed = true) {
     this.proxy = new PlayedProxy(options, this.clock);
     const request = { topic: "t", group: "g", order, start: "earliest", options: {} } as const;
     this.reader = new Reader(request, "g", "client", this, {
       proxies: this.proxy,
       options: rocketmqOptions.parse({ endpoints: "proxy:1", ...options }),
       clock: this.clock,
-      managed: true,
+      managed,
       brokers: () => Promise.resolve(this.brokers),
       ensure: () => this.ensure(),
       left: () => undefined,

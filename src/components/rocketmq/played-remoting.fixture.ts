@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import { Request } from "./remoting.ts";
+import { Answer, Request } from "./remoting.ts";
 
 export type Fields = Readonly<Record<string, string>>;
 /** A code that is not 0 is an error. */
@@ -13,10 +13,10 @@ export interface PlayedReply {
 export class PlayedRemoting {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  readonly #answer: (code: number, fields: Fields, body: string) => PlayedReply | undefined | Promise<PlayedReply>;
+  readonly reply: (code: number, fields: Fields, body: string) => PlayedReply | undefined | Promise<PlayedReply>;
 
   constructor(answer: (code: number, fields: Fields, body: string) => PlayedReply | undefined | Promise<PlayedReply>) {
-    this.#answer = answer;
+    this.reply = answer;
     this.#server = createServer((socket) => this.#serve(socket));
   }
 
@@ -46,7 +46,7 @@ export class PlayedRemoting {
         const end = 4 + got.readUInt32BE(0);
         const headerEnd = 8 + (got.readUInt32BE(4) & 0xffffff);
         const { code, opaque, extFields } = JSON.parse(got.toString("utf8", 8, headerEnd));
-        void this.#reply(socket, opaque, this.#answer(code, extFields, got.toString("utf8", headerEnd, end)));
+        void this.#reply(socket, opaque, this.reply(code, extFields, got.toString("utf8", headerEnd, end)));
         got = got.subarray(end);
       }
     });
@@ -64,9 +64,10 @@ export class PlayedRemoting {
   }
 }
 
-/** A name server that knows these brokers, by their places. */
-export function nameServerOf(brokers: () => Readonly<Record<string, string>>): PlayedRemoting {
-  return new PlayedRemoting((code) => {
+/** A name server that knows these brokers, by their places, and a route to these topics. */
+export function nameServerOf(brokers: () => Readonly<Record<string, string>>, routed: () => readonly string[] = () => []): PlayedRemoting {
+  return new PlayedRemoting((code, { topic = "" }) => {
+    if (code === Request.topicRoute) return routed().includes(topic) ? { body: "{}" } : { code: Answer.topicNotExist };
     if (code !== Request.brokerCluster) return { code: 1 };
     const table = Object.entries(brokers()).map(([name, place]) => [name, { brokerAddrs: { 0: place } }]);
     return { body: JSON.stringify({ brokerAddrTable: Object.fromEntries(table) }) };

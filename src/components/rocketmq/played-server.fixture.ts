@@ -11,13 +11,19 @@ const { queryRoute, sendMessage, heartbeat, notifyClientTermination, telemetry, 
 export class PlayedServer {
   /** The brokers that have queues of a topic. */
   readonly topics = new Map<string, readonly string[]>();
-  /** What it wants of a client. */
-  settings: MessageInitShape<typeof SettingsSchema> = { pubSub: { case: "subscription", value: { fifo: true } } };
+  /** What it wants of a client. Undefined: what the client says of itself, as proxies do that know no better. */
+  settings: MessageInitShape<typeof SettingsSchema> | undefined;
   readonly asked: string[] = [];
   /** As every proxy does it remembers which topics were not there when it was asked. */
   readonly #missed = new Set<string>();
   readonly #clients = new Set<ServerStream>();
+  readonly #port: number;
   #server: Server | undefined;
+
+  /** `port` 0: any that is free. */
+  constructor(port = 0) {
+    this.#port = port;
+  }
 
   async open(): Promise<this> {
     const handlers = Object.fromEntries([
@@ -29,7 +35,7 @@ export class PlayedServer {
       [pathOf(telemetry), this.#telemetry()],
       [pathOf(receiveMessage), streaming(() => ({ message: () => this.asked.push(receiveMessage.name), end: () => undefined }))],
     ]);
-    this.#server = await listen({ host: "127.0.0.1", port: 0 }, { handlers });
+    this.#server = await listen({ host: "127.0.0.1", port: this.#port }, { handlers });
     return this;
   }
 
@@ -65,10 +71,14 @@ export class PlayedServer {
 
   /** Says to all clients what it wants of them, once more. */
   tell(): void {
-    for (const call of this.#clients) this.#say(call);
+    for (const call of this.#clients) this.#say(call, new Uint8Array(0));
   }
 
-  #say(call: ServerStream): void {
+  #say(call: ServerStream, introduction: Uint8Array): void {
+    if (!this.settings) {
+      call.send(introduction);
+      return;
+    }
     const command = { status: OK, command: { case: "settings", value: this.settings } } as const;
     call.send(toBinary(TelemetryCommandSchema, create(TelemetryCommandSchema, command)));
   }
@@ -77,7 +87,7 @@ export class PlayedServer {
     return streaming((call) => {
       this.#clients.add(call);
       call.onCancel(() => this.#clients.delete(call));
-      return { message: () => this.#say(call), end: () => call.end() };
+      return { message: (bytes) => this.#say(call, bytes), end: () => call.end() };
     });
   }
 }

@@ -1,7 +1,7 @@
 import { asPubSubError, type PubSubError } from "../../pubsub/error.ts";
 import type { Member } from "./member.ts";
 import type { Received } from "./message.ts";
-import { Poll, type Poller } from "./receive.ts";
+import { type Asked, Poll, type Poller } from "./receive.ts";
 
 /** Brokers come and go. */
 const LOOK_MS = 30_000;
@@ -10,8 +10,7 @@ const LOOK_MS = 30_000;
 export interface Receiver {
   /** How many messages are worth asking for now. */
   readonly room: number;
-  /** Messages came, asked for at `since`. */
-  received(broker: string, messages: readonly Received[], since: number): void;
+  received(broker: string, messages: readonly Received[], asked: Asked): void;
   /** A broker gives nothing but errors; or none does any more. */
   troubled(error?: PubSubError): void;
   /** It is of no use to ask again. */
@@ -69,8 +68,8 @@ export class Polls implements Poller {
     this.stop();
   }
 
-  received(broker: string, messages: readonly Received[], since: number): void {
-    this.#receiver.received(broker, messages, since);
+  received(broker: string, messages: readonly Received[], asked: Asked): void {
+    this.#receiver.received(broker, messages, asked);
   }
 
   answered(broker: string): void {

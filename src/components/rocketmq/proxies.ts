@@ -50,6 +50,8 @@ export class Proxies {
   readonly #users = new Set<ProxyUser>();
   readonly #metadata = new Map<string, Metadata>();
   #index = 0;
+  /** The proxy in use is known to lead to the brokers of all others. */
+  #leadsToAll = false;
   #client: Client | undefined;
   #unlisten: () => void = () => undefined;
   #cancelRedial: () => void = () => undefined;
@@ -68,6 +70,22 @@ export class Proxies {
 
   get address(): HostPort {
     return this.#options.proxies[this.#index] as HostPort;
+  }
+
+  /** The same, as leases keep it. */
+  get place(): string {
+    const { host, port } = this.address;
+    return `${host}:${port}`;
+  }
+
+  /** Whether the proxy in use leads to the brokers that the one at `place` led to. */
+  leadsTo(place: string): boolean {
+    return this.#leadsToAll || place === this.place;
+  }
+
+  /** The proxy at `place` has shown what it leads to. */
+  shown(place: string, leadsToAll: boolean): void {
+    if (place === this.place) this.#leadsToAll = leadsToAll;
   }
 
   /** Calls go through. */
@@ -105,8 +123,7 @@ export class Proxies {
   }
 
   unavailable(): PubSubError {
-    const { host, port } = this.address;
-    const why = this.#closed ? "the component is closed" : `there is no connection to the proxy ${host}:${port}`;
+    const why = this.#closed ? "the component is closed" : `there is no connection to the proxy ${this.place}`;
     return new PubSubError("unavailable", `${this.#name}: ${why}`, { permanent: this.#closed });
   }
 
@@ -182,6 +199,7 @@ export class Proxies {
     this.#cancelRedial();
     this.#hangUp();
     this.#index = (this.#index + 1) % this.#options.proxies.length;
+    this.#leadsToAll = false;
     this.#dial();
   }
 
@@ -228,6 +246,7 @@ export class Proxies {
     this.#unlisten = client.onState((state) => {
       if (client !== this.#client) return;
       if (state === "ready") {
+        this.#cancelRedial();
         this.#failed = false;
         this.#told = true;
         this.#heardAt = this.#clock.elapsed();

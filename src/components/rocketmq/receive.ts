@@ -14,12 +14,17 @@ export const MOST_AT_ONCE = 32;
 const AGAIN_MS = 1_000;
 const DOING = "ReceiveMessage";
 
+/** Of a request for messages: when it was sent, and through the proxy at which place. */
+export interface Asked {
+  readonly at: number;
+  readonly through: string;
+}
+
 /** What a poll is for. */
 export interface Poller {
   /** How many messages are worth asking for now. */
   readonly room: number;
-  /** Messages came, asked for at `since`. */
-  received(broker: string, messages: readonly Received[], since: number): void;
+  received(broker: string, messages: readonly Received[], asked: Asked): void;
   /** The broker answered, be it that there is nothing. */
   answered(broker: string): void;
   /** So many times in a row, this one included. It asks again. */
@@ -35,7 +40,7 @@ export class Poll {
   #cancelAgain: () => void = () => undefined;
   #waiting = false;
   #failures = 0;
-  /** The same when the answer was lost: an ordered group then gives the same messages once more, at once. */
+  /** The same when the answer was lost, or is an error of which nobody knows how far it came: an ordered group then gives the same messages once more, at once. */
   #attempt = randomUUID();
 
   constructor(member: Member, broker: string, poller: Poller) {
@@ -72,16 +77,16 @@ export class Poll {
       longPollingTimeout: durationOf(options.pollTimeout),
       attemptId: this.#attempt,
     });
-    const since = clock.elapsed();
+    const asked = { at: clock.elapsed(), through: proxies.place };
     const messages: Received[] = [];
     let refused: PubSubError | undefined;
     const over = (error?: PubSubError): void => {
-      if (error === undefined) this.#attempt = randomUUID();
-      if (messages.length > 0) this.#poller.received(this.#broker, messages, since);
+      const failure = error ?? refused;
+      if (!failure) this.#attempt = randomUUID();
+      if (messages.length > 0) this.#poller.received(this.#broker, messages, asked);
       // A stream that was stopped has nobody to go on for; what it brought is ours all the same.
       if (this.#stream !== stream) return;
       this.#stream = undefined;
-      const failure = error ?? refused;
       if (failure) {
         this.#later(failure);
         return;

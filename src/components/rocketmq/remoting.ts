@@ -15,6 +15,7 @@ export const Request = {
   maxOffset: 30,
   minOffset: 31,
   offsetByTime: 29,
+  topicRoute: 105,
   brokerCluster: 106,
   updateGroup: 200,
   allGroups: 201,
@@ -159,6 +160,16 @@ export async function withRemoting<T>(
   } finally {
     signal.removeEventListener("abort", aborted);
     remoting.close();
+  }
+}
+
+/** The body of an answer. Undefined: what was asked for is not there, which the server says with the code `missing`. */
+export async function unlessMissing(asked: Promise<Reply>, missing: number): Promise<string | undefined> {
+  try {
+    return (await asked).body;
+  } catch (error) {
+    if (error instanceof RemotingError && error.answer === missing) return undefined;
+    throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../../pubsub/clock.ts";
 import { asPubSubError } from "../../pubsub/error.ts";
-import type { RocketmqOptions } from "./config.ts";
+import type { HostPort, RocketmqOptions } from "./config.ts";
 import { failureOf, isNoTopic } from "./errors.ts";
 import { AddressScheme, MessageType, Permission } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { MessagingService, type QueryRouteResponse } from "./gen/apache/rocketmq/v2/service_pb.ts";
@@ -26,6 +26,7 @@ export class Routes {
   readonly #clientId: string;
   readonly #clock: Clock;
   readonly #known = new Map<string, Route>();
+  readonly #had = new Set<string>();
   readonly #asking = new Map<string, Promise<Route>>();
 
   constructor(proxies: Proxies, options: RocketmqOptions, clientId: string, clock: Clock) {
@@ -47,6 +48,11 @@ export class Routes {
     return route;
   }
 
+  /** There was a route once: the topic exists, also while nobody leads to it. */
+  had(topic: string): boolean {
+    return this.#had.has(topic);
+  }
+
   forget(topic: string): void {
     this.#known.delete(topic);
   }
@@ -59,19 +65,30 @@ export class Routes {
   }
 
   async #ask(topic: string): Promise<Route> {
-    const { host, port } = this.#proxies.address;
-    const scheme = /^[\d.]+$/.test(host) ? AddressScheme.IPv4 : host.includes(":") ? AddressScheme.IPv6 : AddressScheme.DOMAIN_NAME;
+    const { proxies, nameSpace } = this.#options;
+    const { place } = this.#proxies;
     const answer = await this.#proxies.call(MessagingService.method.queryRoute, this.#clientId, {
-      topic: { resourceNamespace: this.#options.nameSpace, name: topic },
-      endpoints: { scheme, addresses: [{ host, port }] },
+      topic: { resourceNamespace: nameSpace, name: topic },
+      endpoints: { scheme: schemeOf(proxies), addresses: proxies.map(({ host, port }) => ({ host, port })) },
     });
     const failure = failureOf(`${DOING} ${topic}`, answer.status);
     if (failure) throw failure;
+    this.#proxies.shown(place, leadsToAll(answer, proxies.length));
     const route = { ...readRoute(answer), since: this.#clock.elapsed() };
     this.#known.set(topic, route);
+    this.#had.add(topic);
     return route;
   }
 }
+
+function schemeOf(places: readonly HostPort[]): AddressScheme {
+  if (places.every(({ host }) => /^[\d.]+$/.test(host))) return AddressScheme.IPv4;
+  return places.every(({ host }) => host.includes(":")) ? AddressScheme.IPv6 : AddressScheme.DOMAIN_NAME;
+}
+
+/** A proxy that leads to all brokers says of each that it stands behind all proxies that it was told of; one that is a broker's own names the brokers' own. */
+const leadsToAll = ({ messageQueues }: QueryRouteResponse, proxies: number): boolean =>
+  messageQueues.length > 0 && messageQueues.every(({ broker }) => broker?.endpoints?.addresses.length === proxies);
 
 function readRoute({ messageQueues }: QueryRouteResponse): Omit<Route, "since"> {
   const types = new Set<MessageType>();

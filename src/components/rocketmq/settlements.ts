@@ -73,7 +73,7 @@ export class Settlements {
   }
 
   #round(): void {
-    const acked = this.#acked;
+    const acked = this.#acked.filter((lease) => this.#isReached(lease));
     this.#acked = [];
     for (let at = 0; at < acked.length; at += CHUNK) void this.#ack(acked.slice(at, at + CHUNK));
     this.#giveBack();
@@ -87,12 +87,14 @@ export class Settlements {
         group: { ...space, name: group },
         topic: { ...space, name: topic },
         entries: leases.flatMap(({ position, handle, older }) =>
-          [handle, ...older].map((receiptHandle) => ({ messageId: position, receiptHandle })),
+          [handle, ...older]
+            .filter(({ through }) => proxies.leadsTo(through))
+            .map(({ text }) => ({ messageId: position, receiptHandle: text })),
         ),
       });
       const results = new Map(answer.entries.map(({ receiptHandle, status }) => [receiptHandle, status]));
       for (const lease of leases) {
-        const failure = failureOf("AckMessage", results.get(lease.handle) ?? answer.status);
+        const failure = failureOf("AckMessage", results.get(lease.handle.text) ?? answer.status);
         if (!failure) this.#over(lease, true);
         else if (isNoLease(failure)) this.#over(lease, false);
         else this.#later(lease);
@@ -107,6 +109,7 @@ export class Settlements {
     while (this.#returning < AT_ONCE) {
       const lease = this.#returned.shift();
       if (!lease) return;
+      if (!this.#isReached(lease)) continue;
       this.#returning += 1;
       void this.#giveBackOne(lease).finally(() => {
         this.#returning -= 1;
@@ -122,7 +125,7 @@ export class Settlements {
       const { status } = await proxies.call(MessagingService.method.changeInvisibleDuration, clientId, {
         group: { ...space, name: group },
         topic: { ...space, name: topic },
-        receiptHandle: lease.handle,
+        receiptHandle: lease.handle.text,
         messageId: lease.position,
         invisibleDuration: durationOf(lease.againAfterMs ?? AT_ONCE_MS),
         // Newer brokers do not count what was not tried.
@@ -136,6 +139,13 @@ export class Settlements {
       asPubSubError(error);
       this.#later(lease);
     }
+  }
+
+  /** Else it waits, for as long as it lasts, for a proxy that leads to its broker. */
+  #isReached(lease: Lease): boolean {
+    if (this.#member.proxies.leadsTo(lease.handle.through)) return true;
+    this.#later(lease);
+    return false;
   }
 
   /** Once more, unless the lease has ended: then the message comes again by itself. */

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { Recorder } from "../../conformance/recorder.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";
 import type { Order, Subscription } from "../../pubsub/subscription.ts";
-import { NO_LIMIT } from "./entities.ts";
+import { NO_LIMIT } from "./group-shape.ts";
 import { component, opened } from "./played-component.fixture.ts";
 import { PlayedServer } from "./played-server.fixture.ts";
 
@@ -30,6 +30,15 @@ test("without management the proxy says that a group has a limit, and the group 
   await expect(join(pubsub, "key")).rejects.toMatchObject({ message: expect.stringContaining(`-g g-ordered -o true -r ${NO_LIMIT}`) });
 });
 
+test("without management the proxy says that a group is orderly, and it is not read without order", async () => {
+  const pubsub = await component(await proxyOf(true, NO_LIMIT));
+  await expect(join(pubsub, "none")).rejects.toMatchObject({
+    code: "failed_precondition",
+    permanent: true,
+    message: expect.stringContaining("subscribe with order: key, or use another group"),
+  });
+});
+
 test("without management the proxy says that a group keeps no order, and it is not read in order", async () => {
   const pubsub = await component(await proxyOf(false, NO_LIMIT));
   await expect(join(pubsub, "key")).rejects.toMatchObject({
@@ -43,7 +52,6 @@ test("without management the proxy says that a group keeps no order, and it is n
 test("a group that is fit is read, until the proxy says otherwise", async () => {
   const proxy = await proxyOf(true, NO_LIMIT);
   const pubsub = await component(proxy);
-  await join(pubsub, "none");
   const subscription = await join(pubsub, "key");
   proxy.settings = settings(true, 16);
   proxy.tell();
