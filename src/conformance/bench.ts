@@ -54,10 +54,10 @@ export class Bench {
     await this.harness.crash(pubsub);
   }
 
-  /** The broker crashes and comes back. */
-  async restart(): Promise<void> {
+  /** The broker crashes and comes back, while it owes so many messages to the group. */
+  async restart(messages: number): Promise<void> {
     if (!this.harness.restart) throw new Error("the harness has no restart(), which a durable broker needs: give it one, or declare a gap");
-    await this.harness.restart();
+    await this.harness.restart({ topic: this.topic, group: this.request().group, messages });
   }
 
   /** Publishes to `topic`; resolves to the positions, rejects with the first error. */

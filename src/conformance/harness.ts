@@ -13,8 +13,8 @@ export interface Harness {
   readonly leaseMs: number;
   /** How long a behaviour waits for what must come, in milliseconds. Default: 15,000. */
   readonly patienceMs?: number;
-  /** Restarts the broker, as a crash would. A `durable` one needs it. */
-  restart?(): Promise<void>;
+  /** Restarts the broker, as a crash would, while it owes these. A `durable` one needs it. */
+  restart?(owed: Owed): Promise<void>;
   /** This client dies without a goodbye. Where it cannot be shown, that is a gap. */
   crash?(pubsub: PubSub): Promise<void>;
   /** The broker goes away under its clients; what is returned brings it back. Absent: it is part of its clients' process. */
@@ -22,6 +22,13 @@ export interface Harness {
   /** Puts an entry on a topic as a program without our envelope would, one without a payload where the broker can have that. Absent: nobody else can write there. */
   foreign?(topic: string): Promise<void>;
   readonly gaps: readonly Gap[];
+}
+
+/** So many messages that no client has, and each of the group is to get. */
+interface Owed {
+  readonly topic: string;
+  readonly group: string;
+  readonly messages: number;
 }
 
 /** A behaviour that the component does not have, and why. It must fail: passing unexpectedly is an error too. */

@@ -2,7 +2,7 @@ import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { Remoting, Request } from "../../src/components/rocketmq/remoting.ts";
+import { Answer, Remoting, RemotingError, Request } from "../../src/components/rocketmq/remoting.ts";
 import { jars, mavenAvailable } from "./maven.ts";
 import { freePort, Server } from "./server.ts";
 
@@ -13,6 +13,7 @@ const CLUSTER = "DefaultCluster";
 const START_MS = 180_000;
 const POSITIONS = join("store", "config", "consumerOffset.json");
 const LOOK_MS = 10;
+const OFFSETS = /\{"brokerName":"[^"]+","queueId":\d+,"topic":"([^"]+)"\}:\{"brokerOffset":(\d+),"consumerOffset":(\d+)/g;
 
 /** Why no RocketMQ can be had here; undefined: it can. */
 export const rocketmqAvailable = mavenAvailable;
@@ -37,6 +38,8 @@ export interface RocketmqServer {
   restart(): Promise<void>;
   /** Resolves when the positions of all groups, which it keeps in memory for a while, are on the disk. */
   positionsWritten(): Promise<void>;
+  /** Messages of the topic that the group has not been given, with those that it is to be given again. What is lent the broker does not tell. */
+  unread(topic: string, group: string): Promise<number>;
   /** Neither answers nor closes its connections, until `thaw`. */
   freeze(): void;
   thaw(): void;
@@ -108,6 +111,7 @@ export async function startRocketmq(options: RocketmqServerOptions = {}): Promis
         await delay(LOOK_MS);
       }
     },
+    unread: (topic, group) => unread(brokerPort, topic, group),
     freeze: () => proxy.freeze(),
     thaw: () => proxy.thaw(),
     stop,
@@ -175,6 +179,21 @@ async function knows(nameServerPort: number, brokerPort: number): Promise<boolea
     return (await server.request(Request.brokerCluster, {})).body.includes(`:${brokerPort}"`);
   } finally {
     server.close();
+  }
+}
+
+async function unread(brokerPort: number, topic: string, consumerGroup: string): Promise<number> {
+  const broker = new Remoting({ host: "127.0.0.1", port: brokerPort }, undefined);
+  try {
+    const { body } = await broker.request(Request.consumeStats, { consumerGroup });
+    let count = 0;
+    for (const [, place, stored, read] of body.matchAll(OFFSETS)) if (place?.endsWith(topic)) count += Number(stored) - Number(read);
+    return count;
+  } catch (error) {
+    if (error instanceof RemotingError && (error.answer === Answer.groupNotExist || error.answer === 1)) return 0;
+    throw error;
+  } finally {
+    broker.close();
   }
 }
 

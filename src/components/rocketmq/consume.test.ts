@@ -76,6 +76,7 @@ describe("in an ordered group what waits for the window never passes by what is 
     played.proxy.asked.length = 0;
     played.reader.window(0, 0);
     await played.pass(5_000);
+    await played.pass(2);
     expect(played.proxy.asked.filter((one) => /m[23]/.test(one))).toEqual(["ChangeInvisibleDuration m2", "ChangeInvisibleDuration m3"]);
     played.reader.window(10, 100_000);
     expect(played.positions).toEqual(["m1"]);
@@ -87,6 +88,45 @@ describe("in an ordered group what waits for the window never passes by what is 
     played.proxy.poll?.gives(given("m1"), given("m2", { key: "k" }));
     expect(played.of("m1").retry?.(60_000, 1)).toBe(true);
     expect(played.positions).toEqual(["m1", "m2"]);
+  });
+});
+
+describe("the broker takes a lease that is changed within the millisecond in which it was given for the old one, and loses the message:", () => {
+  async function one(): Promise<PlayedReader> {
+    const played = await new PlayedReader("none", { lease: "12s" }).open();
+    played.reader.window(10, 100_000);
+    played.proxy.poll?.gives(given("m1"));
+    return played;
+  }
+  const changes = ({ proxy }: PlayedReader): number => proxy.asked.filter((request) => request === "ChangeInvisibleDuration m1").length;
+
+  test("one that is given back at once waits for a moment", async () => {
+    const played = await one();
+    played.proxy.poll?.gives(given("m2"));
+    played.of("m1").release();
+    await played.pass(1);
+    played.of("m2").retry?.(60_000, 1);
+    expect(changes(played)).toBe(0);
+    await played.pass(1);
+    expect(played.proxy.asked.slice(-1)).toEqual(["ChangeInvisibleDuration m1"]);
+    await played.pass(1);
+    expect(played.proxy.asked.slice(-1)).toEqual(["ChangeInvisibleDuration m2"]);
+  });
+
+  test("so does one whose lease was renewed just now", async () => {
+    const played = await one();
+    const { promise, resolve } = Promise.withResolvers<Record<string, string>>();
+    played.proxy.answers.ChangeInvisibleDuration = () => promise;
+    for (let looks = 0; looks < 3; looks++) await played.pass(2_000);
+    expect(changes(played)).toBe(1);
+    played.of("m1").release();
+    await played.pass(1_000);
+    resolve({ receiptHandle: "new" });
+    await played.pass();
+    await played.pass(1);
+    expect(changes(played)).toBe(1);
+    await played.pass(1);
+    expect(changes(played)).toBe(2);
   });
 });
 

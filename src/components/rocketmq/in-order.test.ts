@@ -101,7 +101,7 @@ test("when the first goes back all that is done behind it does, so that the brok
   const played = await lentAndDone(["m1", "m2", "m3"], ["m2"]);
   played.of("m1").release();
   played.of("m3").ack();
-  await played.pass();
+  await played.pass(2);
   expect([changes(played), acks(played)]).toEqual([
     ["ChangeInvisibleDuration m1", "ChangeInvisibleDuration m2", "ChangeInvisibleDuration m3"],
     [],

@@ -13,6 +13,11 @@ const AT_ONCE = 64;
 const AGAIN_MS = 1_000;
 /** What is given back untried comes again as soon as the broker can, which is a second or two. */
 const AT_ONCE_MS = 1;
+/**
+ * A lease that is changed in the very millisecond in which it was given: the broker cannot tell the new one from the old one, and ends both. The
+ * message is lost if the broker crashes before it has given it again, or is seconds late with that.
+ */
+const APART_MS = 2;
 
 export interface Settled {
   /** It stands at the broker, or the lease has ended before it could: then `stands` is false. */
@@ -28,7 +33,9 @@ export class Settlements {
   readonly #clock: Clock;
   readonly #settled: Settled;
   #acked: Lease[] = [];
-  #returned: Lease[] = [];
+  /** With when they may go, in that order. */
+  #returned: { readonly lease: Lease; readonly from: number }[] = [];
+  #waits = false;
   /** Settled, and not yet at the broker. */
   readonly #open = new Set<Lease>();
   #returning = 0;
@@ -50,14 +57,13 @@ export class Settlements {
   /** Its handle is the newest. */
   ready(lease: Lease): void {
     if (lease.renewing || this.#stopped) return;
-    if (lease.state === "acked") this.#acked.push(lease);
-    else this.#returned.push(lease);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    process.nextTick(() => {
-      this.#scheduled = false;
-      this.#round();
-    });
+    if (lease.state === "acked") {
+      this.#acked.push(lease);
+      this.#schedule();
+    } else {
+      this.#returned.push({ lease, from: this.#clock.elapsed() + APART_MS });
+      this.#giveBack();
+    }
   }
 
   /** Resolves when all that was added so far stands at the broker. */
@@ -72,11 +78,15 @@ export class Settlements {
     this.#returned = [];
   }
 
-  #round(): void {
-    const acked = this.#acked.filter((lease) => this.#isReached(lease));
-    this.#acked = [];
-    for (let at = 0; at < acked.length; at += CHUNK) void this.#ack(acked.slice(at, at + CHUNK));
-    this.#giveBack();
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    process.nextTick(() => {
+      this.#scheduled = false;
+      const acked = this.#acked.filter((lease) => this.#isReached(lease));
+      this.#acked = [];
+      for (let at = 0; at < acked.length; at += CHUNK) void this.#ack(acked.slice(at, at + CHUNK));
+    });
   }
 
   async #ack(leases: readonly Lease[]): Promise<void> {
@@ -107,7 +117,7 @@ export class Settlements {
 
   #giveBack(): void {
     while (this.#returning < AT_ONCE) {
-      const lease = this.#returned.shift();
+      const lease = this.#nextReturned();
       if (!lease) return;
       if (!this.#isReached(lease)) continue;
       this.#returning += 1;
@@ -116,6 +126,20 @@ export class Settlements {
         this.#giveBack();
       });
     }
+  }
+
+  /** Undefined: there is none, or none that may go yet; that one is seen to in time. */
+  #nextReturned(): Lease | undefined {
+    const [next] = this.#returned;
+    if (!next || this.#waits) return undefined;
+    const wait = next.from - this.#clock.elapsed();
+    if (wait <= 0) return this.#returned.shift()?.lease;
+    this.#waits = true;
+    this.#clock.after(wait, () => {
+      this.#waits = false;
+      this.#giveBack();
+    });
+    return undefined;
   }
 
   async #giveBackOne(lease: Lease): Promise<void> {

@@ -14,7 +14,7 @@ export const restart: Behaviour = {
     await bench.flush(first);
     await bench.leave(first);
     await bench.publish(pubsub, "a", "b");
-    await bench.restart();
+    await bench.restart(2);
     const second = await bench.read(await bench.open());
     assert.deepEqual(textsOf(await second.sink.next(2)), ["a", "b"]);
   },

@@ -1,9 +1,8 @@
-import { Answer, Remoting, RemotingError, Request } from "../../../src/components/rocketmq/remoting.ts";
 import { TcpProxy } from "../../brokers/proxy.ts";
 import { rocketmqAvailable, startRocketmq } from "../../brokers/rocketmq.ts";
 import { toxiproxyAvailable } from "../../brokers/toxiproxy.ts";
 import type { Component } from "../../e2e/sidecar.ts";
-import { type Broker, NO_DISK, type Owed } from "../broker.ts";
+import { type Broker, NO_DISK } from "../broker.ts";
 import { OF_THE_ENGINE } from "../scenarios/of-the-engine.ts";
 
 /** The least that RocketMQ has; and a second for what must be noticed. */
@@ -12,7 +11,6 @@ const TIMES = { lease: "10s", requestTimeout: "1s" };
 const BACK_WITHIN_MS = 18_000;
 /** What a group reads in order it reads under a name of its own. */
 const GROUPS = (group: string): readonly string[] => [group, `${group}-ordered`];
-const OFFSETS = /\{"brokerName":"[^"]+","queueId":\d+,"topic":"([^"]+)"\}:\{"brokerOffset":(\d+),"consumerOffset":(\d+)/g;
 
 export const rocketmq: Broker = {
   name: "rocketmq",
@@ -54,7 +52,10 @@ export const rocketmq: Broker = {
         accepted: () => Promise.resolve(door.accepted),
       },
       backWithinMs: BACK_WITHIN_MS,
-      owed: (topic, group) => owed(server.brokerPort, topic, group),
+      async owed(topic, group) {
+        const counts = await Promise.all(GROUPS(group).map((one) => server.unread(topic, one)));
+        return { pending: 0, lag: counts.reduce((sum, count) => sum + count, 0) };
+      },
       async stop() {
         await door.stop();
         await server.stop();
@@ -62,23 +63,3 @@ export const rocketmq: Broker = {
     };
   },
 };
-
-/** What the broker has not given to the group, also of what it has to give again. What is lent it does not tell. */
-async function owed(port: number, topic: string, group: string): Promise<Owed> {
-  const broker = new Remoting({ host: "127.0.0.1", port }, undefined);
-  try {
-    let lag = 0;
-    for (const consumerGroup of GROUPS(group)) {
-      const body = await broker.request(Request.consumeStats, { consumerGroup }).then((reply) => reply.body, unlessUnknown);
-      for (const [, place, stored, read] of body.matchAll(OFFSETS)) if (place?.endsWith(topic)) lag += Number(stored) - Number(read);
-    }
-    return { pending: 0, lag };
-  } finally {
-    broker.close();
-  }
-}
-
-function unlessUnknown(error: unknown): string {
-  if (error instanceof RemotingError && (error.answer === Answer.groupNotExist || error.answer === 1)) return "";
-  throw error;
-}
