@@ -4,7 +4,7 @@ import type { Address } from "./address.ts";
 import { Deadlines } from "./grpc/deadlines.ts";
 import { RequestHead } from "./grpc/request-head.ts";
 import { GrpcServerConnection, type ServerContext } from "./grpc/server-connection.ts";
-import { DEFAULT_LIMITS, type Limits } from "./http2/limits.ts";
+import { DEFAULT_LIMITS, type Limits, limitsFor } from "./http2/limits.ts";
 import { listenOn } from "./listening.ts";
 import type { Metadata } from "./metadata.ts";
 import { Status } from "./status.ts";
@@ -205,7 +205,7 @@ class ListeningServer implements Server {
   }
 
   #accept(socket: Socket): void {
-    const limits = { ...DEFAULT_LIMITS, ...this.#options.limits };
+    const limits = limitsFor(this.#context.maxMessageBytes, this.#options.limits);
     const { keepaliveMs = 60_000, keepaliveTimeoutMs = 20_000 } = this.#options;
     const interpret = (fields: readonly string[], tooLarge: boolean) => new RequestHead(fields, tooLarge);
     const connection = new GrpcServerConnection(socket, { limits, keepaliveMs, keepaliveTimeoutMs, interpret }, this.#context);

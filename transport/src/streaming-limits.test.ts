@@ -42,6 +42,33 @@ test("a message that is a byte too large ends the stream with RESOURCE_EXHAUSTED
   expect((await talk.next()).length).toBe(1_000);
 });
 
+test("messages above what may wait by default go there and back where the limits allow one", async () => {
+  const maxMessageBytes = 70 * MIB;
+  const server = await bed.serve({ "/t.T/Size": (request, answer) => answer.respond(request) }, { maxMessageBytes });
+  const client = bed.client(server.address, { maxMessageBytes });
+  const answer = await new Promise<Uint8Array>((response, failed) => {
+    client.unary("/t.T/Size", new Uint8Array(maxMessageBytes), { response, failed });
+  });
+  expect(answer.length).toBe(maxMessageBytes);
+});
+
+test("a client begins no more calls than may wait, and all of them succeed in the end", async () => {
+  const server = await bed.serve({ "/t.T/Size": (request, answer) => answer.respond(Buffer.from(`${request.length}`)) });
+  const client = bed.client(server.address, { limits: { maxQueuedBytes: MIB } });
+  const request = new Uint8Array(100_000);
+  const sizes = await Promise.all(Array.from({ length: 2_000 }, () => call(client, "/t.T/Size", request).then(text)));
+  expect(new Set(sizes)).toEqual(new Set(["100000"]));
+});
+
+test("a request that waits for its server does so for as long as it may, and is no failure of its own", async () => {
+  const slow = await bed.http2(() => undefined, { settings: { initialWindowSize: 10 } });
+  const client = bed.client(slow.address, { limits: { stalledMs: 50, maxQueuedBytes: 1_000 } });
+  const late = failure(call(client, "/t.T/Any", new Uint8Array(2_000), { deadline: Date.now() + 400 }));
+  const behind = failure(call(client, "/t.T/Any", "", { deadline: Date.now() + 300 }));
+  expect([(await behind).code, (await behind).from]).toEqual([Status.DEADLINE_EXCEEDED, "connection"]);
+  expect((await late).code).toBe(Status.DEADLINE_EXCEEDED);
+});
+
 test("what is beyond the bytes that may wait ends its own call, at either side, and no other", async () => {
   const large = pattern(3 * MIB);
   const limits = { maxQueuedBytes: MIB };

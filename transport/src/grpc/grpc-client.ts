@@ -5,7 +5,7 @@ import type { HeaderField } from "../hpack/encoder.ts";
 import { ClientConnection, type ClientConnectionOwner } from "../http2/client-connection.ts";
 import type { Connection } from "../http2/connection.ts";
 import { HeaderTemplate } from "../http2/header-template.ts";
-import { DEFAULT_LIMITS } from "../http2/limits.ts";
+import { limitsFor } from "../http2/limits.ts";
 import { RpcError, Status } from "../status.ts";
 import { secureOptions, tlsModule } from "../tls.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -34,6 +34,8 @@ export class GrpcClient implements Client, ClientConnectionOwner<ResponseHead> {
   /** All connections that are not closed: also those that the server ends after the calls that run on them. */
   readonly #open = new Map<ClientConnection<ResponseHead>, Map<string, HeaderTemplate>>();
   readonly #fields = new Map<string, readonly HeaderField[]>();
+  /** A call that is begun may end at once, and make room for the next. */
+  #admitting = false;
   #state: ConnectionState = "idle";
   #connection: ClientConnection<ResponseHead> | undefined;
   #socket: Socket | undefined;
@@ -146,11 +148,16 @@ export class GrpcClient implements Client, ClientConnectionOwner<ResponseHead> {
   }
 
   roomier(connection: ClientConnection<ResponseHead>): void {
-    if (this.#waiting.size === 0 || connection !== this.#connection) return;
-    for (const call of this.#waiting) {
-      if (!connection.hasRoom) return;
-      this.#waiting.delete(call);
-      call.start(connection);
+    if (this.#admitting || this.#waiting.size === 0 || connection !== this.#connection) return;
+    this.#admitting = true;
+    try {
+      for (const call of this.#waiting) {
+        if (!connection.hasRoom) break;
+        this.#waiting.delete(call);
+        call.start(connection);
+      }
+    } finally {
+      this.#admitting = false;
     }
   }
 
@@ -214,7 +221,7 @@ export class GrpcClient implements Client, ClientConnectionOwner<ResponseHead> {
     const connection = new ClientConnection<ResponseHead>(
       socket,
       {
-        limits: { ...DEFAULT_LIMITS, handshakeMs: connectTimeoutMs, ...limits },
+        limits: limitsFor(this.maxMessageBytes, { handshakeMs: connectTimeoutMs, ...limits }),
         keepaliveMs,
         keepaliveTimeoutMs,
         interpret: (fields, tooLarge) => new ResponseHead(fields, tooLarge),

@@ -181,6 +181,17 @@ describe("a connection holds no more than maxHeldBytes", () => {
   });
 });
 
+test("of small messages that the peer opens no window for counts what they take, not only what they bring", async () => {
+  const many = streaming((call) => ({ message: (bytes) => void call.send(bytes), end: () => undefined }));
+  await start({ limits: { maxQueuedBytes: MIB }, handlers: { "/t.T/Many": many } });
+  const peer = await abused.peer([4, 0]);
+  const tiny = message(Buffer.from("a"));
+  const frame = data(1, Buffer.concat(Array.from({ length: 2_000 }, () => tiny)));
+  peer.send(peer.open(1, "/t.T/Many"), frame, frame, frame, frame, frame);
+  expect((await peer.ended(1)).reset).toBe(ErrorCode.ENHANCE_YOUR_CALM);
+  await abused.othersAreServed();
+});
+
 test("answers that the peer opens no window for are bounded by maxQueuedBytes", async () => {
   await start({ limits: { maxQueuedBytes: MIB } });
   const peer = await abused.peer([4, 0]);

@@ -41,7 +41,7 @@ export class ClientConnection<Section extends FieldSection> extends Connection<S
 
   /** Whether a stream may be opened now. */
   get hasRoom(): boolean {
-    return this.usable && this.streams.size < this.peer.maxConcurrentStreams;
+    return this.usable && this.streams.size < this.peer.maxConcurrentStreams && !this.sender.full;
   }
 
   /** Whether streams will be opened here at all, if only later. */
@@ -63,6 +63,18 @@ export class ClientConnection<Section extends FieldSection> extends Connection<S
   sentEnd(stream: Stream<Section>): void {
     stream.localEnded = true;
     if (stream.remoteEnded) this.finished(stream);
+  }
+
+  /** A request that is whole waits for as long as its caller does, and those that would wait behind it are not begun. */
+  override stalled(): void {}
+
+  override overflowed(stream: Stream<Section>): void {
+    if (!stream.waiting.complete) super.overflowed(stream);
+  }
+
+  /** Not from within what is being sent. */
+  override roomier(): void {
+    process.nextTick(() => this.resettled());
   }
 
   protected override opened(): undefined {

@@ -75,6 +75,8 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
   abstract wentAway(lastId: number, code: number, reason: string): void;
   abstract isIdle(id: number): boolean;
   abstract sentEnd(stream: Stream<Section>): void;
+  /** All that the stream has to send is there, and the peer has taken none of it for `stalledMs`. */
+  abstract stalled(stream: Stream<Section>): void;
 
   #read(chunk: Buffer): void {
     this.#watch.heard();
@@ -245,7 +247,7 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
   reset(stream: Stream<Section>, code: ErrorCode): void {
     if (stream.over) return;
     this.sender.number(Frame.RST_STREAM, stream.id, code);
-    this.recent.reset(stream.id);
+    this.recent.reset(stream.id, this.streams.size);
     this.#forget(stream);
   }
 
@@ -265,6 +267,8 @@ export abstract class Connection<Section extends FieldSection> implements FrameS
   overflowed(stream: Stream<Section>): void {
     this.abort(stream, ErrorCode.ENHANCE_YOUR_CALM, `more than ${this.limits.maxQueuedBytes} bytes wait for the peer's window`);
   }
+
+  roomier(): void {}
 
   /** Both sides have ended the stream. */
   protected finished(stream: Stream<Section>): void {

@@ -11,9 +11,15 @@ export interface Limits {
   readonly streamWindowBytes: number;
   /** Bytes that may be on their way on the whole connection. Default: 4 MiB. */
   readonly connectionWindowBytes: number;
-  /** Bytes of unfinished and untaken messages that a connection may hold here; beyond it the stream that asks for more ends. Default: 64 MiB. */
+  /**
+   * Bytes of unfinished and untaken messages that a connection may hold here; beyond it the stream that asks for more ends. Default: 64 MiB, or two
+   * messages if they may be larger.
+   */
   readonly maxHeldBytes: number;
-  /** Bytes of answers that wait for the peer's windows; beyond it the stream that adds to them ends. Default: 64 MiB. */
+  /**
+   * Bytes that wait for the peer's windows, with 128 more for each piece. Beyond it a stream of messages that adds to them ends, and so does an answer of
+   * a server; a client begins no further call until fewer wait. Default: 64 MiB, or two messages if they may be larger.
+   */
   readonly maxQueuedBytes: number;
   /** Bytes that wait for the peer to read its socket; beyond it the connection ends. Default: 4 MiB. */
   readonly maxUnreadBytes: number;
@@ -34,7 +40,7 @@ export interface Limits {
   readonly maxInterimResponses: number;
   /** How long a new connection may take for its handshake, up to its first SETTINGS. Milliseconds; default: 10 s. */
   readonly handshakeMs: number;
-  /** How long a peer may take no byte of what waits for it. Milliseconds; default: 60 s. */
+  /** How long a peer may read nothing of what waits for it, and a client take nothing of an answer. Milliseconds; default: 60 s. */
   readonly stalledMs: number;
 }
 
@@ -58,6 +64,13 @@ export const DEFAULT_LIMITS: Limits = {
   handshakeMs: 10_000,
   stalledMs: 60_000,
 };
+
+/** Those of a connection whose messages may have so many bytes. */
+export function limitsFor(maxMessageBytes: number, changes: Partial<Limits> = {}): Limits {
+  const { maxHeldBytes, maxQueuedBytes } = DEFAULT_LIMITS;
+  const atLeast = (bytes: number): number => Math.max(bytes, 2 * maxMessageBytes);
+  return { ...DEFAULT_LIMITS, maxHeldBytes: atLeast(maxHeldBytes), maxQueuedBytes: atLeast(maxQueuedBytes), ...changes };
+}
 
 /** Counts against a `Rate`. */
 export class Allowance {

@@ -1,13 +1,15 @@
 import { ConnectionError, ErrorCode } from "./protocol.ts";
 
 const CLOSED = 256;
-/** More than the streams that usually run at once: all of them may be reset together, and much may still be on its way. */
+/** Of streams that were reset, at least. */
 const RESET = 4_096;
 
 /** The last streams that ended, and how: a frame that comes late means one thing after RST_STREAM, and another after END_STREAM (RFC 9113 section 5.1). */
 export class RecentStreams {
   readonly #closed = new Int32Array(CLOSED);
   readonly #reset = new Set<number>();
+  /** Twice as many as ran at once: all of them may be reset together, and so may the next, while much is still on its way. */
+  #mostReset = RESET;
   #closedAt = 0;
   /** Streams that ended otherwise than by the peer's RST_STREAM, less those that came all the same. */
   #mayCross = 0;
@@ -25,11 +27,12 @@ export class RecentStreams {
     this.#mayCross -= 1;
   }
 
-  /** By us: the peer may not know yet. */
-  reset(id: number): void {
+  /** By us: the peer may not know yet. `running`: streams at the moment. */
+  reset(id: number, running: number): void {
     this.#mayCross += 1;
     this.#reset.add(id);
-    if (this.#reset.size <= RESET) return;
+    if (2 * running > this.#mostReset) this.#mostReset = 2 * running;
+    if (this.#reset.size <= this.#mostReset) return;
     for (const oldest of this.#reset) {
       this.#reset.delete(oldest);
       return;

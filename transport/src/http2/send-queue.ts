@@ -1,5 +1,8 @@
 import type { HeaderTemplate } from "./header-template.ts";
 
+/** What a chunk takes beside its bytes: messages of a few bytes each must not take many times what is counted. */
+const CHUNK_BYTES = 128;
+
 /** What a stream has to send and may not yet: payload, and at most one header section behind it. */
 export class SendQueue {
   readonly #chunks: Uint8Array[] = [];
@@ -14,6 +17,11 @@ export class SendQueue {
   ends = false;
   /** When bytes of it were last sent, or it came to be; milliseconds of `performance.now()`. */
   progressAt = 0;
+
+  /** What it takes here, in bytes. */
+  get held(): number {
+    return this.bytes + CHUNK_BYTES * (this.#chunks.length - this.#first);
+  }
 
   get empty(): boolean {
     return this.bytes === 0 && this.trailers === undefined && !this.ends;
@@ -48,7 +56,8 @@ export class SendQueue {
   #next(): void {
     this.#at = 0;
     this.#first += 1;
-    if (this.#first === this.#chunks.length || this.#first > 64) {
+    // Not for each chunk, and never for a few of many: all that follow are moved.
+    if (this.#first === this.#chunks.length || (this.#first > 64 && this.#first > this.#chunks.length / 2)) {
       this.#chunks.splice(0, this.#first);
       this.#first = 0;
     }

@@ -26,6 +26,8 @@ export interface SendingSide<Section extends FieldSection> {
   sentEnd(stream: Stream<Section>): void;
   /** More waits for the peer than it may keep waiting. */
   overflowed(stream: Stream<Section>): void;
+  /** That much does not wait any more. */
+  roomier(): void;
 }
 
 /**
@@ -37,7 +39,7 @@ export class Sender<Section extends FieldSection> {
   readonly encoder = new HpackEncoder();
   /** What we may send on the whole connection. */
   window = DEFAULT_WINDOW;
-  /** Bytes of payload that wait, of all streams. */
+  /** Bytes that wait here, of all streams. */
   queued = 0;
   readonly #side: SendingSide<Section>;
   readonly #limits: Limits;
@@ -52,6 +54,11 @@ export class Sender<Section extends FieldSection> {
   /** The streams that have something to send. */
   get waiting(): Iterable<Stream<Section>> {
     return this.#waiting;
+  }
+
+  /** More waits than may. */
+  get full(): boolean {
+    return this.queued > this.#limits.maxQueuedBytes;
   }
 
   get idle(): boolean {
@@ -79,21 +86,22 @@ export class Sender<Section extends FieldSection> {
   data(stream: Stream<Section>, head: Uint8Array, rest: Uint8Array, ended: boolean): void {
     const { waiting } = stream;
     const waited = !waiting.empty;
+    const before = waiting.held;
     if (!waited || ended) waiting.progressAt = performance.now();
     waiting.push(head);
     waiting.push(rest);
     if (ended) waiting.ends = true;
-    this.queued += head.length + rest.length;
+    this.queued += waiting.held - before;
     this.#waiting.add(stream);
     // Behind what waits it waits as well: whoever opened the way pumps.
     if (!waited) this.#pumpStream(stream, Number.POSITIVE_INFINITY, false);
-    if (this.queued > this.#limits.maxQueuedBytes) this.#side.overflowed(stream);
+    if (this.full) this.#side.overflowed(stream);
   }
 
   /** The stream is over: what waits is dropped. */
   forget(stream: Stream<Section>): void {
     if (stream.queue === undefined) return;
-    this.queued -= stream.queue.bytes;
+    this.#leaves(stream.queue.held);
     stream.queue = undefined;
     this.#waiting.delete(stream);
   }
@@ -193,11 +201,18 @@ export class Sender<Section extends FieldSection> {
     const at = this.outbox.reserve(FRAME_HEADER_BYTES + count);
     const { buffer } = this.outbox;
     const last = queue.ends && queue.bytes === count;
+    const before = queue.held;
     writeFrameHeader(buffer, at, count, Frame.DATA, last ? Flag.END_STREAM : 0, stream.id);
     queue.move(buffer, at + FRAME_HEADER_BYTES, count);
     queue.progressAt = performance.now();
-    this.queued -= count;
     this.window -= count;
     stream.sendWindow -= count;
+    this.#leaves(before - queue.held);
+  }
+
+  #leaves(bytes: number): void {
+    const full = this.full;
+    this.queued -= bytes;
+    if (full && !this.full) this.#side.roomier();
   }
 }

@@ -47,6 +47,10 @@ export abstract class ServerConnection<Section extends FieldSection> extends Con
     else this.reset(stream, ErrorCode.NO_ERROR);
   }
 
+  override stalled(stream: Stream<Section>): void {
+    this.abort(stream, ErrorCode.ENHANCE_YOUR_CALM, `the peer has opened no window for ${this.limits.stalledMs} ms`);
+  }
+
   protected override opened(id: number, section: Section): Stream<Section> | undefined {
     if (id % 2 === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "a client opened a stream with an even number");
     this.lastPeerId = id;
@@ -126,7 +130,7 @@ export abstract class ServerConnection<Section extends FieldSection> extends Con
 
   #refuse(id: number, code: ErrorCode): undefined {
     this.countIdle("refused streams");
-    this.recent.reset(id);
+    this.recent.reset(id, this.streams.size);
     this.sender.number(Frame.RST_STREAM, id, code);
   }
 

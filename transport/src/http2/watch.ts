@@ -63,7 +63,7 @@ export class Watch<Section extends FieldSection> {
     this.#patience = setTimeout(() => setImmediate(giveUp), keepaliveTimeoutMs).unref();
   }
 
-  /** Payload of an answer that is complete must be taken; a stream that goes on may wait for its reader as long as it likes. */
+  /** A stream that goes on may wait for its reader as long as it likes. */
   #lookForStalls(stalledMs: number): void {
     const { sender, socket } = this.#connection;
     const { unread } = sender.outbox;
@@ -76,9 +76,7 @@ export class Watch<Section extends FieldSection> {
     this.#taken = unread > 0 ? taken : -1;
     const since = performance.now() - stalledMs;
     for (const stream of [...sender.waiting]) {
-      if (stream.queue?.complete && stream.queue.progressAt < since) {
-        this.#connection.abort(stream, ErrorCode.ENHANCE_YOUR_CALM, `the peer has opened no window for ${stalledMs} ms`);
-      }
+      if (stream.queue?.complete && stream.queue.progressAt < since) this.#connection.stalled(stream);
     }
   }
 }
