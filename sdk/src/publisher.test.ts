@@ -9,6 +9,8 @@ const PUBLISH = "/spec.proto.runtime.v1.Runtime/PublishEvent";
 test.each([
   ["value1", "text/plain", "value1"],
   [new TextEncoder().encode("bytes"), "application/octet-stream", "bytes"],
+  [new Uint16Array(new TextEncoder().encode("two bytes ").buffer, 4), "application/octet-stream", "bytes "],
+  [new TextEncoder().encode("bytes").buffer, "application/octet-stream", "bytes"],
   [{ n: 1 }, "application/json", '{"n":1}'],
 ])("%j is published as %s", async (data, contentType, bytes) => {
   const requests: Uint8Array[] = [];
@@ -51,5 +53,7 @@ test("data without a JSON form rejects, and throws nothing", async () => {
   const publisher = createPublisher({ address: "127.0.0.1:1" });
   await expect(publisher.publishEvent("p", "t", undefined)).rejects.toThrow(/no JSON form/);
   await expect(publisher.publishEvent("p", "t", { count: 1n })).rejects.toThrow(TypeError);
+  for (const data of [new Map([["a", 1]]), new Set([1])])
+    await expect(publisher.publishEvent("p", "t", data)).rejects.toThrow(/no JSON form/);
   publisher.close();
 });

@@ -7,7 +7,7 @@ export interface PublisherOptions {
 }
 
 export interface PublishOptions {
-  /** Default: `text/plain` for a string, `application/octet-stream` for bytes, `application/json` for anything else. */
+  /** Default: `text/plain` for a string, `application/octet-stream` for bytes (a typed array, a Buffer, an ArrayBuffer), `application/json` for anything else. */
   readonly contentType?: string;
   /** Travels with the event to its subscribers; `ttlInSeconds` and `partitionKey` have a meaning for the sidecar. */
   readonly metadata?: Readonly<Record<string, string>>;
@@ -57,11 +57,21 @@ export function createPublisher(options: PublisherOptions = {}): Publisher {
 
 function encode(data: unknown): [bytes: Uint8Array<ArrayBuffer>, contentType: string] {
   if (typeof data === "string") return [new TextEncoder().encode(data), "text/plain"];
-  if (data instanceof Uint8Array) return [new Uint8Array(data), "application/octet-stream"];
-  const json = JSON.stringify(data);
-  if (json === undefined) throw new TypeError(`A ${typeof data} has no JSON form: publish a string, bytes or an object.`);
+  if (ArrayBuffer.isView(data)) return bytesOf(data.buffer, data.byteOffset, data.byteLength);
+  if (data instanceof ArrayBuffer) return bytesOf(data, 0, data.byteLength);
+  // JSON.stringify makes {} of these.
+  const json = data instanceof Map || data instanceof Set ? undefined : JSON.stringify(data);
+  if (json === undefined) throw new TypeError(`A ${nameOf(data)} has no JSON form: publish a string, bytes or an object.`);
   return [new TextEncoder().encode(json), "application/json"];
 }
+
+/** A copy: they may be changed before they are sent. */
+const bytesOf = (buffer: ArrayBufferLike, at: number, length: number): [Uint8Array<ArrayBuffer>, string] => [
+  new Uint8Array(new Uint8Array(buffer, at, length)),
+  "application/octet-stream",
+];
+
+const nameOf = (data: unknown): string => (typeof data === "object" && data !== null ? data.constructor.name : typeof data);
 
 /** Layotto's SDKs read these variables. */
 function defaultAddress(env: Readonly<Record<string, string | undefined>>): string {

@@ -99,12 +99,18 @@ test("two handlers for one topic, and a taken address, are errors", async () => 
   await expect(createSubscriber({ address }).listen()).rejects.toThrow(/EADDRINUSE/);
 });
 
-test("a listener that throws when it is told of an error does not end the app", async () => {
+const wrong = new Error("in onError");
+test.each<[string, () => never | Promise<never>]>([
+  [
+    "throws",
+    () => {
+      throw wrong;
+    },
+  ],
+  ["rejects", () => Promise.reject(wrong)],
+])("a listener that %s when it is told of an error does not end the app", async (_, onError) => {
   const written = vi.spyOn(console, "error").mockReturnValue();
   cleanups.push(() => written.mockRestore());
-  const onError = () => {
-    throw new Error("in onError");
-  };
   const failing = createSubscriber({ address: "127.0.0.1:0", onError }).subscribe("redis", "topic1", onError);
   expect(fromBinary(TopicEventResponseSchema, await call(failing, "OnTopicEvent", request())).status).toBe(1);
   expect(written).toHaveBeenCalledOnce();

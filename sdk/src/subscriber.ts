@@ -122,7 +122,7 @@ async function receive(
   call: ServerCall,
   handlers: ReadonlyMap<string, Subscribed>,
   noHandler: Status,
-  onError: (error: unknown, event: ReceivedEvent) => void,
+  onError: (error: unknown, event: ReceivedEvent) => unknown,
 ): Promise<void> {
   const event = decode(bytes);
   if (!event) return call.fail(Status.INVALID_ARGUMENT, "the request is not a TopicEventRequest");
@@ -134,14 +134,14 @@ async function receive(
     respond(statusOf((await subscribed.handler(event)) ?? "success"));
   } catch (error) {
     respond(TopicEventStatus.RETRY);
-    tell(onError, error, event);
+    await tell(onError, error, event);
   }
 }
 
 /** Whoever is told must not end the app: the event would come again, and end it again. */
-function tell(onError: (error: unknown, event: ReceivedEvent) => void, error: unknown, event: ReceivedEvent): void {
+async function tell(onError: (error: unknown, event: ReceivedEvent) => unknown, error: unknown, event: ReceivedEvent): Promise<void> {
   try {
-    onError(error, event);
+    await onError(error, event);
   } catch (thrown) {
     console.error("onError threw", thrown, "when it was told of", error);
   }
