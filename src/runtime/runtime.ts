@@ -58,7 +58,6 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
   const close = async (signal: AbortSignal): Promise<void> => {
     unwatch();
     const closeListeners = () => {
-      grpcHealth.close();
       return Promise.all(listeners.map((one) => one.close(signal)));
     };
     const steps = [() => engine.drain(signal), closeListeners, () => engine.close(signal)];

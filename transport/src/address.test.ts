@@ -15,7 +15,7 @@ test.each([
 });
 
 test("what is formatted can be parsed", () => {
-  for (const text of ["127.0.0.1:1", "[::1]:2", "unix:///run/a.sock"]) {
+  for (const text of ["127.0.0.1:1", "[::1]:2", "unix:///run/a.sock", "unix:a.sock"]) {
     const address = parseAddress(text);
     expect(address && formatAddress(address)).toBe(text);
   }

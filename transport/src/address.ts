@@ -14,6 +14,6 @@ export function parseAddress(text: string): Address | undefined {
 
 /** The address in the form that `parseAddress` reads. */
 export function formatAddress(address: Address): string {
-  if ("path" in address) return `unix://${address.path}`;
+  if ("path" in address) return `unix:${address.path.startsWith("/") ? "//" : ""}${address.path}`;
   return `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
 }

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer as createHttp1 } from "node:http";
+import { createServer as createHttp1, type OutgoingHttpHeaders } from "node:http";
 import { afterEach, expect, test } from "vitest";
 import { UNSENT } from "./client.fixture.ts";
 import { Status } from "./index.ts";
@@ -50,6 +50,28 @@ test("what HTTP answers instead of gRPC is told as gRPC says", async () => {
       expect([http, error.code, error.from]).toEqual([http, status, "peer"]);
       expect(error.details).toContain(String(http));
     }
+  }
+});
+
+test("an answer whose trailers are too large is no success, and keeps the status that was read", async () => {
+  const large = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`x-${index}`, "v".repeat(1_000)]));
+  const sent: Readonly<Record<string, OutgoingHttpHeaders>> = {
+    "/t/First": { "grpc-status": "0", ...large },
+    "/t/Last": { ...large, "grpc-status": "0" },
+    "/t/Error": { "grpc-status": "5", ...large },
+  };
+  const server = await bed.http2((stream, headers) => {
+    stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+    stream.on("wantTrailers", () => stream.sendTrailers(sent[String(headers[":path"])] ?? {}));
+    stream.end(Buffer.from([0, 0, 0, 0, 1, 65]));
+  });
+  const client = bed.client(server.address);
+  for (const path of ["/t/First", "/t/Last", "/t/Error"]) {
+    const { code, details } = await failure(call(client, path, ""));
+    expect([code, details]).toEqual([
+      path === "/t/Error" ? Status.NOT_FOUND : Status.RESOURCE_EXHAUSTED,
+      expect.stringContaining("too large"),
+    ]);
   }
 });
 

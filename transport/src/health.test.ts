@@ -93,3 +93,31 @@ test("many may watch one service, and those that have gone do no harm", async ()
   for (const talk of talks.slice(10)) expect(status(await talk.next())).toBe(NOT_SERVING);
   for (const talk of talks.slice(0, 10)) expect(talk.messages.length).toBe(1);
 });
+
+test("who watches asks once", async () => {
+  const { client } = await started();
+  const talk = new Conversation(client, WATCH);
+  for (let times = 0; times < 2; times++) talk.stream.send(asked(""));
+  expect((await failure(talk.end)).code).toBe(Status.UNIMPLEMENTED);
+});
+
+test("a server that closes waits for nobody who watches, or is about to, and asks again when it is told", async () => {
+  const standing = health();
+  const server = await bed.serve(standing.handlers);
+  const client = bed.client(server.address);
+  const silent = new Conversation(client, WATCH);
+  const watching = (): Conversation => {
+    const talk = new Conversation(client, WATCH);
+    talk.stream.send(asked(""));
+    return talk;
+  };
+  const talk = watching();
+  await talk.next();
+  const again = failure(talk.end).then(({ code }) => {
+    expect(code).toBe(Status.UNAVAILABLE);
+    return failure(watching().end);
+  });
+  await server.close();
+  expect((await failure(silent.end)).details).toBe("the server stops");
+  expect((await again).code).toBe(Status.UNAVAILABLE);
+});

@@ -170,6 +170,17 @@ test("what is no question is INVALID_ARGUMENT", async () => {
   expect((await failure(talk.end)).code).toBe(Status.INVALID_ARGUMENT);
 });
 
+test("a request that asks more than one thing is answered once, as the last of it wants; one that is too long is refused", async () => {
+  const client = await started();
+  const twice = new Conversation(client, V1);
+  twice.stream.send(Buffer.concat([question(FILE, "t/base.proto"), question(FILE, "t/base.proto"), question(SERVICES, "*")]));
+  const { files, services } = read(await twice.next());
+  expect([files, services]).toEqual([[], ["t.One", "t.Two"]]);
+  const long = new Conversation(client, V1);
+  long.stream.send(Buffer.concat(Array.from({ length: 1_000 }, () => question(FILE, "t/base.proto"))));
+  expect(await failure(long.end)).toMatchObject({ code: Status.INVALID_ARGUMENT, details: expect.stringContaining("8192") });
+});
+
 test("one who asks much and does not read is waited for, and then gets all answers in order", async () => {
   const COUNT = 3_000;
   const client = await started();

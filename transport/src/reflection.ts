@@ -8,6 +8,9 @@ type Files = ReturnType<typeof createFileRegistry>;
 
 /** Fields of grpc.reflection.v1.ServerReflectionRequest. */
 const ASKED = { FILE: 3, SYMBOL: 4, EXTENSION: 5, EXTENSION_NUMBERS: 6, SERVICES: 7 } as const;
+const QUESTIONS: ReadonlySet<number> = new Set(Object.values(ASKED));
+/** A file's or symbol's name, with all that a request may have. */
+const MOST_BYTES = 8 * 1_024;
 /** Fields of grpc.reflection.v1.ServerReflectionResponse. */
 const ANSWER = { REQUEST: 2, FILES: 4, EXTENSION_NUMBERS: 5, SERVICES: 6, ERROR: 7 } as const;
 
@@ -41,21 +44,24 @@ export function reflection(files: readonly Uint8Array[]): Handlers {
   );
 }
 
+/** Throws when the request cannot be read. */
 function answered(request: Uint8Array, registry: Files): Uint8Array {
+  if (request.length > MOST_BYTES) throw new Error(`it has ${request.length} bytes, and may have ${MOST_BYTES}`);
   const writer = new BinaryWriter().tag(ANSWER.REQUEST, WireType.LengthDelimited).bytes(request);
   const reader = new BinaryReader(request);
+  // One question: of several fields the last one counts, as of every oneof.
+  let asked: number | undefined;
+  let what: Uint8Array = new Uint8Array();
   while (reader.pos < reader.len) {
     const [field, type] = reader.tag();
-    if (field === ASKED.FILE) writeFile(writer, registry.getFile(reader.string()));
-    else if (field === ASKED.SYMBOL) writeFile(writer, fileOf(registry, reader.string()));
-    else if (field === ASKED.SERVICES) {
-      reader.string();
-      writeServices(writer, registry);
-    } else if (field === ASKED.EXTENSION || field === ASKED.EXTENSION_NUMBERS) {
-      reader.skip(type);
-      writeError(writer, "there are no extensions");
-    } else reader.skip(type);
+    if (QUESTIONS.has(field)) [asked, what] = [field, reader.bytes()];
+    else reader.skip(type);
   }
+  const name = new TextDecoder().decode(what);
+  if (asked === ASKED.FILE) writeFile(writer, registry.getFile(name));
+  else if (asked === ASKED.SYMBOL) writeFile(writer, fileOf(registry, name));
+  else if (asked === ASKED.SERVICES) writeServices(writer, registry);
+  else if (asked !== undefined) writeError(writer, "there are no extensions");
   return writer.finish();
 }
 

@@ -21,6 +21,8 @@ const RESET_STATUS: Readonly<Record<number, Status>> = {
   [ErrorCode.INADEQUATE_SECURITY]: Status.PERMISSION_DENIED,
 };
 
+const TOO_LARGE = "the answer's header fields are too large";
+
 /** `grpc-timeout` as a literal that is not indexed (RFC 7541 section 6.2.2): it is another one in nearly every call. */
 const TIMEOUT_NAME = Buffer.concat([Buffer.from([0x00, "grpc-timeout".length]), Buffer.from("grpc-timeout")]);
 
@@ -110,7 +112,7 @@ export abstract class OutgoingCall extends Stream<ResponseHead> implements Messa
         return;
       }
       if (section.tooLarge) {
-        this.onUnreadable(Status.RESOURCE_EXHAUSTED, "the answer's header fields are too large");
+        this.onUnreadable(Status.RESOURCE_EXHAUSTED, TOO_LARGE);
         return;
       }
       if (!section.isGrpc || section.status !== "200") {
@@ -209,6 +211,10 @@ export abstract class OutgoingCall extends Stream<ResponseHead> implements Messa
   }
 
   #finish(section: ResponseHead): void {
+    if (section.tooLarge && !section.grpcStatus) {
+      this.onUnreadable(Status.RESOURCE_EXHAUSTED, TOO_LARGE);
+      return;
+    }
     const status = section.grpcStatus ?? (section.status === undefined ? Status.UNKNOWN : section.statusOfHttp);
     if (status === Status.OK && this.reader !== undefined && !this.reader.clean) {
       this.onUnreadable(Status.INTERNAL, "the answer ends within a message");
@@ -224,7 +230,7 @@ export abstract class OutgoingCall extends Stream<ResponseHead> implements Messa
     const details =
       section.grpcStatus === undefined && section.details === ""
         ? `the server answered ${section.status ?? "nothing"} without a status`
-        : section.details;
+        : section.details || (section.tooLarge ? TOO_LARGE : "");
     this.failed(new RpcError(status, details, "peer", section.metadata));
   }
 
