@@ -4,7 +4,7 @@ import { Recorder } from "../../conformance/recorder.ts";
 import { SteppedClock } from "../../conformance/stepped-clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";
-import { Code } from "./gen/apache/rocketmq/v2/definition_pb.ts";
+import { Code, MessageType, Permission } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { definition } from "./index.ts";
 import { MAX, MIN, PlayedBroker } from "./played-broker.fixture.ts";
 import { component, opened } from "./played-component.fixture.ts";
@@ -73,6 +73,16 @@ test("old news of a topic are used until the proxy says that it is gone", async 
   expect(await asked(Code.INTERNAL_SERVER_ERROR)).toBeDefined();
   expect(await asked(Code.TOPIC_NOT_FOUND)).toBeDefined();
   expect(routes.known("t")).toBeUndefined();
+});
+
+test("a topic whose type the proxy cannot tell is asked about again, and not taken for one of another type", async () => {
+  const proxy = new PlayedProxy({}, new SteppedClock());
+  const routes = new Routes(proxy, definition.options.parse({ endpoints: proxy.address.host }), "client", new SteppedClock());
+  const queue = { permission: Permission.READ_WRITE, broker: { name: "b", id: 0 } };
+  proxy.answers.QueryRoute = () => ({ messageQueues: [{ ...queue, acceptMessageTypes: [MessageType.MESSAGE_TYPE_UNSPECIFIED] }] });
+  await expect(routes.find("t")).rejects.toMatchObject({ code: "unavailable", permanent: false });
+  proxy.answers.QueryRoute = () => ({ messageQueues: [{ ...queue, acceptMessageTypes: [MessageType.FIFO] }] });
+  expect([...(await routes.find("t")).types]).toEqual([MessageType.FIFO]);
 });
 
 test("a component whose close is cut short leaves no timer behind", async () => {

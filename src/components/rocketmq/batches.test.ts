@@ -16,7 +16,8 @@ const message = (position: string): Received => ({
   queue: 1,
   size: 0,
 });
-const lease = (position: string) => new Lease("t", QUEUE, message(position), { text: "", through: "" }, 0, { settled: () => undefined });
+const lease = (position: string) =>
+  new Lease("t", QUEUE, message(position), { text: "", through: "", at: 0 }, 0, { settled: () => undefined });
 
 const nobody = { settle: () => undefined, past: () => undefined };
 

@@ -1,8 +1,9 @@
+import { brokerOf } from "./handle.ts";
 import type { Lease } from "./lease.ts";
 import type { Received } from "./message.ts";
 
-/** A queue's name: of its broker, and its number there. */
-export const queueOf = (broker: string, { queue }: Received): string => `${broker}/${queue}`;
+/** A queue's name: of its broker, and its number there. `broker`: the one that was asked. */
+export const queueOf = (broker: string, { queue, handle }: Received): string => `${brokerOf(handle) ?? broker}/${queue}`;
 
 /** `done`: the app has done it, and the broker is to hear of that. `acked`: it is told. `back`: given back or lost, it is to come again. */
 type State = "open" | "done" | "acked" | "back";

@@ -100,17 +100,34 @@ describe("the broker takes a lease that is changed within the millisecond in whi
   }
   const changes = ({ proxy }: PlayedReader): number => proxy.asked.filter((request) => request === "ChangeInvisibleDuration m1").length;
 
-  test("one that is given back at once waits for a moment", async () => {
+  test("one that is given back at once waits for a moment, and none that came before", async () => {
     const played = await one();
-    played.proxy.poll?.gives(given("m2"));
-    played.of("m1").release();
     await played.pass(1);
-    played.of("m2").retry?.(60_000, 1);
+    played.proxy.poll?.gives(given("m2"));
+    for (const position of ["m1", "m2"]) played.of(position).retry?.(60_000, 1);
+    await played.pass();
     expect(changes(played)).toBe(0);
     await played.pass(1);
     expect(played.proxy.asked.slice(-1)).toEqual(["ChangeInvisibleDuration m1"]);
     await played.pass(1);
     expect(played.proxy.asked.slice(-1)).toEqual(["ChangeInvisibleDuration m2"]);
+    played.proxy.poll?.gives(given("m3"));
+    await played.pass(2);
+    played.of("m3").release();
+    await played.pass();
+    expect(played.proxy.asked.slice(-1)).toEqual(["ChangeInvisibleDuration m3"]);
+  });
+
+  test("one that comes late in a long request is renewed at the next look", async () => {
+    const played = await new PlayedReader("none", { lease: "12s" }).open();
+    played.reader.window(10, 100_000);
+    for (let looks = 0; looks < 3; looks++) await played.pass(2_000);
+    await played.pass(1_999);
+    played.proxy.poll?.gives(given("m1"));
+    await played.pass(1);
+    expect(changes(played)).toBe(0);
+    await played.pass(2_000);
+    expect(changes(played)).toBe(1);
   });
 
   test("so does one whose lease was renewed just now", async () => {
@@ -128,6 +145,21 @@ describe("the broker takes a lease that is changed within the millisecond in whi
     await played.pass(1);
     expect(changes(played)).toBe(2);
   });
+});
+
+test("what was acknowledged after a renewal of which nobody knows whether it was done is acknowledged once more, when the lease that it may have begun ends", async () => {
+  const played = await new PlayedReader("none", { lease: "12s" }).open();
+  played.reader.window(10, 100_000);
+  played.proxy.poll?.gives(given("m1"));
+  played.proxy.answers.ChangeInvisibleDuration = () => Promise.reject(gone);
+  for (let looks = 0; looks < 3; looks++) await played.pass(2_000);
+  played.of("m1").ack();
+  await played.pass();
+  expect(played.proxy.asked).toContain("AckMessage m1");
+  played.proxy.asked.length = 0;
+  played.proxy.poll?.gives(given("m1", { handle: "new" }));
+  await played.pass();
+  expect([played.positions, played.proxy.asked]).toEqual([["m1"], ["AckMessage m1"]]);
 });
 
 describe("a lease that is over", () => {

@@ -112,7 +112,9 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
     return this.#over || !this.#admission.stands ? 0 : this.#lending.room(MOST_AT_ONCE);
   }
 
-  received(broker: string, messages: readonly Received[], asked: Asked): void {
+  received(broker: string, messages: readonly Received[], asked: Asked, whole: boolean): void {
+    // In an ordered group the broker gives them again, with fewer if it is asked for fewer: all leases of before are void then.
+    if (!whole && this.#batches && !this.#over) return;
     // What another reader may have had meanwhile is not as if it had never left.
     if (!this.#over) this.#leases.expire();
     this.#batches?.received(broker, messages);
@@ -157,7 +159,7 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
   }
 
   over(lease: Lease, stands: boolean): void {
-    if (lease.state !== "returned" && !stands) this.#done.add(lease.identity);
+    if (lease.state !== "returned" && (!stands || lease.unsure)) this.#done.add(lease.identity);
     this.#leases.remove(lease);
     this.#polls.again();
   }
@@ -194,7 +196,7 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
 
   #take(queue: string, message: Received, { at, through }: Asked): void {
     const safeUntil = at + this.#member.options.lease;
-    const handle = { text: message.handle, through };
+    const handle = { text: message.handle, through, at: this.#member.clock.elapsed() };
     const known = this.#leases.get(message.identity);
     if (known && (known.state === "lent" || known.state === "held" || known.state === "waiting")) {
       known.givenAgain(handle, safeUntil);

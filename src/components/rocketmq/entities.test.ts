@@ -185,6 +185,23 @@ test("of several name servers one that has just begun does not make a topic new 
   expect(types(broker)).toEqual([]);
 });
 
+test("a group is made at the brokers that any of the name servers knows", async () => {
+  const brokers = [new PlayedBroker(2), new PlayedBroker(3)];
+  const names = await Promise.all(
+    brokers.map(async ({ remoting }) => {
+      const { place } = await opened(remoting);
+      return (await opened(nameServerOf(() => ({ b: place })))).place;
+    }),
+  );
+  const entities = new Entities(rocketmqOptions.parse({ endpoints: "proxy:1", nameServer: names.join(";") }));
+  const request: SubscribeRequest = { topic: "t", group: "g", start: "earliest", order: "none", options: {} };
+  await entities.ensureGroup(request, "g", soon());
+  expect(brokers.map(where)).toEqual([
+    [MIN, MIN],
+    [MIN, MIN, MIN],
+  ]);
+});
+
 test("a name server that says nothing does not keep the time of the others", async () => {
   const silent = await opened(new PlayedRemoting(() => undefined));
   const [topics, groups] = [new Holder(), new PlayedBroker(2)];

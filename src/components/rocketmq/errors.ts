@@ -67,8 +67,8 @@ export const isBusy = (error: unknown): boolean => answered(error, Code.TOO_MANY
 export const isNoLease = (error: unknown): boolean => answered(error, Code.INVALID_RECEIPT_HANDLE);
 /** The topic is of another type than the message, or than we thought. */
 export const isOtherType = (error: unknown): boolean => answered(error, Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, Code.TOPIC_NOT_FOUND);
-/** The proxy has forgotten the client: it must introduce itself again. */
-export const isStranger = (code: number): boolean => code === Code.UNRECOGNIZED_CLIENT_TYPE;
+/** The proxy has forgotten the client, or the broker its group: it must introduce itself again. */
+export const isStranger = (code: number): boolean => code === Code.UNRECOGNIZED_CLIENT_TYPE || code === Code.CONSUMER_GROUP_NOT_FOUND;
 
 /** How a call failed below the protocol. */
 export function callError(doing: string, error: RpcError): PubSubError {

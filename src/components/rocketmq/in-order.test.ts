@@ -1,3 +1,4 @@
+import { Status } from "layotto-transport";
 import { expect, test } from "vitest";
 import { Code } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import type { Lease } from "./lease.ts";
@@ -47,6 +48,37 @@ test("queues do not wait for each other, and without order nobody waits", async 
   expect(acks(unordered)).toEqual(["AckMessage m2"]);
 });
 
+test("what an answer brings that does not come to its end is not lent: the broker gives it again, perhaps with fewer, whose leases alone are valid then", async () => {
+  const played = await new PlayedReader("key").open();
+  played.reader.window(10, 100_000);
+  const { poll } = played.proxy;
+  poll?.brings(...queued("m1", "m2"));
+  poll?.fails(Status.UNAVAILABLE);
+  expect(played.positions).toEqual([]);
+  await played.pass(1_000);
+  expect(played.proxy.poll?.request.attemptId).toBe(poll?.request.attemptId);
+  played.proxy.poll?.gives(...queued("m1"));
+  expect(played.positions).toEqual(["m1"]);
+  // Nobody asks again for a reader that leaves.
+  played.proxy.poll?.brings(...queued("m2"));
+  const closing = played.reader.close(AbortSignal.timeout(10_000));
+  await played.pass(2);
+  expect(changes(played)).toEqual(["ChangeInvisibleDuration m2"]);
+  await closing;
+});
+
+test("a queue is that of the broker that gave, be it another than was asked", async () => {
+  const handle = (broker: string, position: string) => `0 1 1 999 0 ${broker} 1 0 0 ${position}`;
+  const played = await new PlayedReader("key").open();
+  played.reader.window(10, 100_000);
+  const from = (broker: string, position: string) => given(position, { key: "a", handle: handle(broker, position) });
+  played.proxy.poll?.gives(from("b", "m1"), from("b", "m2"));
+  played.proxy.poll?.gives(from("other", "n1"));
+  for (const position of ["m1", "m2"]) played.of(position).ack();
+  await played.pass();
+  expect(acks(played)).toEqual(["AckMessage m1 m2"]);
+});
+
 test("the lease of one that waits is renewed, and it is acknowledged with the newest handle", async () => {
   const played = await lentAndDone(["m1", "m2"], ["m2"], { lease: "12s" });
   played.proxy.answers.ChangeInvisibleDuration = (request) => ({ receiptHandle: `newer ${"messageId" in request && request.messageId}` });
@@ -67,7 +99,7 @@ test("one that waits is not kept with its bytes", async () => {
   const lease = played.of("m2") as Lease;
   const leases = new Leases({} as Member, played.reader);
   leases.add(lease);
-  const newer = { text: "newer", through: "proxy:1" };
+  const newer = { text: "newer", through: "proxy:1", at: 0 };
   lease.givenAgain(newer, 0);
   const rest = leases.lighten(lease);
   expect(leases.all).toEqual([rest]);

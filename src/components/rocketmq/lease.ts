@@ -36,6 +36,8 @@ export class Lease implements Delivery {
   readonly older: Handle[] = [];
   /** Until then, by the monotonic clock, nobody else can have got it. */
   safeUntil: number;
+  /** A renewal may have been done, and its answer is lost: the broker then has a lease of which we have no handle, and gives the message again when it ends. */
+  unsure = false;
   /** A renewal is under way, and the handle may be an old one already. */
   renewing = false;
   /** After how long a returned one may come again, in milliseconds; undefined: at once, since it was not tried. */
@@ -71,6 +73,7 @@ export class Lease implements Delivery {
     const received = { position, identity, publishedAt, deliveries, handle: handle.text, size, queue: 0, data: NOTHING, attributes: NONE };
     const rest = new Lease(topic, queue, received, handle, safeUntil, this.#keeper);
     rest.older.push(...this.older);
+    rest.unsure = this.unsure;
     rest.state = this.state;
     return rest;
   }

@@ -3,7 +3,7 @@ import { FreshMap } from "../../pubsub/fresh-map.ts";
 import { durationOf } from "./durations.ts";
 import { failureOf, isNoLease } from "./errors.ts";
 import { MessagingService } from "./gen/apache/rocketmq/v2/service_pb.ts";
-import { mended } from "./handle.ts";
+import { APART_MS, mended } from "./handle.ts";
 import type { Lease } from "./lease.ts";
 import type { Member } from "./member.ts";
 
@@ -96,10 +96,11 @@ export class Leases {
   #look(): void {
     this.expire();
     const { clock, options } = this.#member;
-    const soon = clock.elapsed() + (options.lease * (LOOKS - 2)) / LOOKS;
+    const now = clock.elapsed();
+    const soon = now + (options.lease * (LOOKS - 2)) / LOOKS;
     this.#due = [];
     for (const lease of this.#byIdentity.values()) {
-      if (!isKept(lease) || lease.renewing || lease.safeUntil > soon) continue;
+      if (!isKept(lease) || lease.renewing || lease.safeUntil > soon || now - lease.handle.at < APART_MS) continue;
       if (lease.state === "held" && this.#owner.paused) this.#owner.giveBack(lease);
       else this.#due.push(lease);
     }
@@ -139,11 +140,14 @@ export class Leases {
       const failure = failureOf("ChangeInvisibleDuration", status);
       if (isNoLease(failure)) this.#lose([lease]);
       if (failure) return;
-      if (receiptHandle !== "" && lease.handle === handle) lease.handle = { text: mended(receiptHandle), through };
+      const renewed = { text: mended(receiptHandle), through, at: clock.elapsed() };
+      if (receiptHandle !== "" && lease.handle === handle) lease.handle = renewed;
+      else if (receiptHandle !== "") lease.older.push(renewed);
       lease.safeUntil = since + options.lease;
     } catch (error) {
       // Whether it has a new handle is not known. The next look tries again; if that is refused, the message is lost to us.
       asPubSubError(error);
+      lease.unsure = true;
     }
   }
 

@@ -3,6 +3,9 @@ import type { HostPort } from "./config.ts";
 import { Answer, type Remoting, Request, readJson, unlessMissing, withRemoting } from "./remoting.ts";
 import type { Credentials } from "./signature.ts";
 
+/** How much longer than the first the others may take. */
+const OTHERS_MS = 500;
+
 /** Those who know which brokers there are, and which topics these have. All are asked at once: one that is silent would use up the time of the others. */
 export class NameServers {
   readonly #places: readonly HostPort[];
@@ -13,23 +16,27 @@ export class NameServers {
     this.#credentials = credentials;
   }
 
-  /** Brokers that take messages, from the first that answers. */
+  /** Brokers that take messages, of all who answer, and not much later than the first: one that has just begun knows less than the others. */
   async brokers(signal: AbortSignal): Promise<readonly HostPort[]> {
-    const known = new AbortController();
-    const enough = AbortSignal.any([signal, known.signal]);
+    const enough = new AbortController();
+    const asked = this.#ask(AbortSignal.any([signal, enough.signal]), async (server) =>
+      masters((await server.request(Request.brokerCluster, {})).body),
+    );
+    const told = Promise.allSettled(asked);
     try {
-      return await Promise.any(this.#ask(enough, async (server) => masters((await server.request(Request.brokerCluster, {})).body)));
+      await Promise.any(asked);
     } catch (error) {
       const { errors } = error as AggregateError;
       throw errors.find((one) => !(one instanceof PubSubError)) ?? errors.at(-1);
-    } finally {
-      known.abort();
     }
+    const late = setTimeout(() => enough.abort(), OTHERS_MS);
+    const places = (await told).flatMap((one) => (one.status === "fulfilled" ? one.value : []));
+    clearTimeout(late);
+    return [...new Map(places.map((place) => [`${place.host}:${place.port}`, place])).values()];
   }
 
   /**
-   * Whether a broker has the topic, be it one that says nothing at the moment, or only its slave. All may answer: one that has just begun knows less
-   * than the others. Rejects when none can tell.
+   * Whether a broker has the topic, be it one that says nothing at the moment, or only its slave. All may answer, as above. Rejects when none can tell.
    */
   async lead(topic: string, signal: AbortSignal): Promise<boolean> {
     const asked = await Promise.allSettled(

@@ -62,9 +62,14 @@ export class PlayedPoll {
     this.#receiver = receiver;
   }
 
+  /** These, and perhaps more. */
+  brings(...messages: readonly MessageInitShape<typeof WireMessageSchema>[]): void {
+    for (const message of messages) this.#tell({ content: { case: "message", value: message } });
+  }
+
   /** These, and the end. */
   gives(...messages: readonly MessageInitShape<typeof WireMessageSchema>[]): void {
-    for (const message of messages) this.#tell({ content: { case: "message", value: message } });
+    this.brings(...messages);
     this.#end();
   }
 

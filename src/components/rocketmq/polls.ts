@@ -10,7 +10,8 @@ const LOOK_MS = 30_000;
 export interface Receiver {
   /** How many messages are worth asking for now. */
   readonly room: number;
-  received(broker: string, messages: readonly Received[], asked: Asked): void;
+  /** As `Poller.received`. */
+  received(broker: string, messages: readonly Received[], asked: Asked, whole: boolean): void;
   /** A broker gives nothing but errors; or none does any more. */
   troubled(error?: PubSubError): void;
   /** It is of no use to ask again. */
@@ -68,8 +69,8 @@ export class Polls implements Poller {
     this.stop();
   }
 
-  received(broker: string, messages: readonly Received[], asked: Asked): void {
-    this.#receiver.received(broker, messages, asked);
+  received(broker: string, messages: readonly Received[], asked: Asked, whole: boolean): void {
+    this.#receiver.received(broker, messages, asked, whole);
   }
 
   answered(broker: string): void {

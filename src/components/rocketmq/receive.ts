@@ -24,7 +24,8 @@ export interface Asked {
 export interface Poller {
   /** How many messages are worth asking for now. */
   readonly room: number;
-  received(broker: string, messages: readonly Received[], asked: Asked): void;
+  /** `whole`: the answer came to its end; else the same attempt is asked for once more. */
+  received(broker: string, messages: readonly Received[], asked: Asked, whole: boolean): void;
   /** The broker answered, be it that there is nothing. */
   answered(broker: string): void;
   /** So many times in a row, this one included. It asks again. */
@@ -83,7 +84,7 @@ export class Poll {
     const over = (error?: PubSubError): void => {
       const failure = error ?? refused;
       if (!failure) this.#attempt = randomUUID();
-      if (messages.length > 0) this.#poller.received(this.#broker, messages, asked);
+      if (messages.length > 0) this.#poller.received(this.#broker, messages, asked, !failure);
       // A stream that was stopped has nobody to go on for; what it brought is ours all the same.
       if (this.#stream !== stream) return;
       this.#stream = undefined;

@@ -1,5 +1,5 @@
 import type { Clock } from "../../pubsub/clock.ts";
-import { asPubSubError } from "../../pubsub/error.ts";
+import { asPubSubError, PubSubError } from "../../pubsub/error.ts";
 import type { HostPort, RocketmqOptions } from "./config.ts";
 import { failureOf, isNoTopic } from "./errors.ts";
 import { AddressScheme, MessageType, Permission } from "./gen/apache/rocketmq/v2/definition_pb.ts";
@@ -74,7 +74,7 @@ export class Routes {
     const failure = failureOf(`${DOING} ${topic}`, answer.status);
     if (failure) throw failure;
     this.#proxies.shown(place, leadsToAll(answer, proxies.length));
-    const route = { ...readRoute(answer), since: this.#clock.elapsed() };
+    const route = { ...readRoute(topic, answer), since: this.#clock.elapsed() };
     this.#known.set(topic, route);
     this.#had.add(topic);
     return route;
@@ -90,14 +90,15 @@ function schemeOf(places: readonly HostPort[]): AddressScheme {
 const leadsToAll = ({ messageQueues }: QueryRouteResponse, proxies: number): boolean =>
   messageQueues.length > 0 && messageQueues.every(({ broker }) => broker?.endpoints?.addresses.length === proxies);
 
-function readRoute({ messageQueues }: QueryRouteResponse): Omit<Route, "since"> {
+function readRoute(topic: string, { messageQueues }: QueryRouteResponse): Omit<Route, "since"> {
   const types = new Set<MessageType>();
   const brokers = new Set<string>();
   for (const { acceptMessageTypes, broker, permission } of messageQueues) {
     for (const type of acceptMessageTypes) types.add(type);
     if (broker?.id === 0 && (permission === Permission.READ || permission === Permission.READ_WRITE)) brokers.add(broker.name);
   }
-  // A topic that was made before there were types.
-  if (types.delete(MessageType.MESSAGE_TYPE_UNSPECIFIED) && types.size === 0) types.add(MessageType.NORMAL);
+  // Every topic has a type: the proxy could not ask its brokers, and does so again.
+  if (types.delete(MessageType.MESSAGE_TYPE_UNSPECIFIED) && types.size === 0)
+    throw new PubSubError("unavailable", `${DOING} ${topic}: the proxy cannot tell the topic's type at the moment`);
   return { types, brokers: [...brokers] };
 }

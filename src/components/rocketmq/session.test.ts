@@ -76,3 +76,11 @@ test("a proxy that has too much to do ends no reader, however often it says so",
   played.reader.window(1, 1_000);
   expect(played.proxy.poll).toBeDefined();
 });
+
+test("a reader whose group the broker does not know any more introduces itself again", async () => {
+  const played = await new PlayedReader("none").open();
+  played.proxy.answers.Heartbeat = () => ({ status: { code: Code.CONSUMER_GROUP_NOT_FOUND, message: "as played" } });
+  const before = played.proxy.introduced.length;
+  await played.pass(10_000);
+  expect(played.proxy.introduced.length).toBe(before + 1);
+});

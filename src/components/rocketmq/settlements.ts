@@ -3,6 +3,7 @@ import { asPubSubError } from "../../pubsub/error.ts";
 import { durationOf } from "./durations.ts";
 import { failureOf, isNoLease } from "./errors.ts";
 import { MessagingService } from "./gen/apache/rocketmq/v2/service_pb.ts";
+import { APART_MS } from "./handle.ts";
 import type { Lease } from "./lease.ts";
 import type { Member } from "./member.ts";
 
@@ -13,11 +14,6 @@ const AT_ONCE = 64;
 const AGAIN_MS = 1_000;
 /** What is given back untried comes again as soon as the broker can, which is a second or two. */
 const AT_ONCE_MS = 1;
-/**
- * A lease that is changed in the very millisecond in which it was given: the broker cannot tell the new one from the old one, and ends both. The
- * message is lost if the broker crashes before it has given it again, or is seconds late with that.
- */
-const APART_MS = 2;
 
 export interface Settled {
   /** It stands at the broker, or the lease has ended before it could: then `stands` is false. */
@@ -33,8 +29,7 @@ export class Settlements {
   readonly #clock: Clock;
   readonly #settled: Settled;
   #acked: Lease[] = [];
-  /** With when they may go, in that order. */
-  #returned: { readonly lease: Lease; readonly from: number }[] = [];
+  #returned: Lease[] = [];
   #waits = false;
   /** Settled, and not yet at the broker. */
   readonly #open = new Set<Lease>();
@@ -61,7 +56,7 @@ export class Settlements {
       this.#acked.push(lease);
       this.#schedule();
     } else {
-      this.#returned.push({ lease, from: this.#clock.elapsed() + APART_MS });
+      this.#returned.push(lease);
       this.#giveBack();
     }
   }
@@ -132,8 +127,8 @@ export class Settlements {
   #nextReturned(): Lease | undefined {
     const [next] = this.#returned;
     if (!next || this.#waits) return undefined;
-    const wait = next.from - this.#clock.elapsed();
-    if (wait <= 0) return this.#returned.shift()?.lease;
+    const wait = next.handle.at + APART_MS - this.#clock.elapsed();
+    if (wait <= 0) return this.#returned.shift();
     this.#waits = true;
     this.#clock.after(wait, () => {
       this.#waits = false;
