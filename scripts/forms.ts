@@ -8,6 +8,7 @@ pubsubs:
     type: kafka
     metadata:
       brokers: localhost:9092
+      authType: password
       saslUsername: app1
       saslPassword: { secret: "env:KAFKA_PASSWORD" }
       caCert: { secret: "file:ca.pem" }

@@ -7,8 +7,9 @@ import { CliError, EXIT } from "./exit-codes.ts";
 export const validate = new Command("validate")
   .description("check a configuration and say what it means, without starting anything")
   .argument("<file>", "JSON or YAML, in our own form or Layotto's; or a file or directory of Dapr's resources")
+  .option("--app-id <id>", "the app's id, as start is given it (LAYOTTO_APP_ID)")
   .addHelpText("after", "\nExample:\n  layotto validate configs/config_redis.json")
-  .action(async (file: string) => {
+  .action(async (file: string, overrides: { readonly appId?: string }) => {
     try {
       const { settings, notices } = await loadConfig({
         file,
@@ -16,7 +17,7 @@ export const validate = new Command("validate")
         cwd: process.cwd(),
         embedded: false,
         isTerminal: false,
-        overrides: {},
+        overrides,
       });
       console.log(`${file} is right.`);
       console.log(`  app        ${settings.appId} at ${settings.appAddress ?? "no address"}`);

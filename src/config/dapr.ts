@@ -24,9 +24,14 @@ export function fromDapr(resources: readonly [Tree, ...Tree[]], context: DaprCon
   const stores = new Map<string, Tree>();
   const subscriptions: Tree[] = [];
   const ignored: string[] = [];
-  for (const resource of resources.filter((one) => isFor(one, context.appId))) {
+  const others = resources.filter((one) => !isFor(one, context.appId));
+  if (others.length > 0)
+    notices.push(
+      `By their scopes these resources are not for the app ${context.appId} (--app-id): ${others.map(nameOf).sort().join(", ")}.`,
+    );
+  for (const resource of resources.filter((one) => !others.includes(one))) {
     const kind = textOf(child(resource, "kind"));
-    const name = textOf(child(child(resource, "metadata"), "name"));
+    const name = nameIn(resource);
     const type = textOf(child(child(resource, "spec"), "type"));
     if (kind === "Subscription") subscriptions.push(subscriptionOf(resource, name, notices));
     else if (kind !== "Component") ignored.push(`${kind ?? "?"} ${name ?? "?"}`);
@@ -51,6 +56,12 @@ export function fromDapr(resources: readonly [Tree, ...Tree[]], context: DaprCon
     subscriptions: { kind: "list", path: root.path, at: root.at, items: subscriptions },
   });
 }
+
+function nameIn(resource: Tree): string | undefined {
+  return textOf(child(child(resource, "metadata"), "name"));
+}
+
+const nameOf = (resource: Tree): string => nameIn(resource) ?? "?";
 
 function metadataOf(resource: Tree): Tree | undefined {
   return child(child(resource, "spec"), "metadata");

@@ -195,6 +195,8 @@ a.yaml:8:58  subscriptions[0].start.time
     expect(text).toContain("a.yaml:2:54  pubsubs.a.metadata.redisHost\n  found: a value that is not shown\n  expected: host:port");
     expect(text).toContain("b.metadata.redisHost\n  found: a value that is not shown");
     expect(text).toContain("found: the secret file:none: no such file");
+    const unset = await mistakes("pubsubs:\n  a: { type: redis, metadata: { redisHost: { secret: env:HOST } } }\n");
+    expect(unset).toContain("the variable is not set\n  expected: a value for HOST in the environment of the sidecar");
   });
 });
 
@@ -269,6 +271,7 @@ spec: { pubsubname: mine, topic: t2, route: /t2, deadLetterTopic: poison }
     ]);
     expect([settings.appId, settings.appAddress]).toEqual(["shop", "127.0.0.1:7000"]);
     expect(notices).toEqual([
+      "By their scopes these resources are not for the app shop (--app-id): notmine.",
       "This sidecar serves publish and subscribe; these resources are ignored: state.redis db.",
       "The component orders of type redis does not know these keys, which are ignored: whatever.",
     ]);
@@ -344,9 +347,34 @@ describe("where it comes from", () => {
     [{}, { LOG_LEVEL: "WARNING", LOGGING_LEVEL: "debug" }, "warn"],
     [{ loggingLevel: "critical" }, { LOGGING_LEVEL: "debug" }, "fatal"],
     [{}, { LOGGING_LEVEL: "off" }, "silent"],
-    [{ logLevel: "loud" }, {}, "trace"],
+    [{ loggingLevel: "loud" }, { LOGGING_LEVEL: "loud" }, "trace"],
   ])("the log's level from %o and %o is %s", async (overrides, env, level) => {
     expect((await load("log: { level: trace }", { env, overrides })).logLevel).toBe(level);
+  });
+
+  test("a level that nobody knows is an error on the command line, and a note of a variable that every program reads", async () => {
+    const levels = "trace, debug, info, warn, error, fatal, silent";
+    const text = await mistakes("app: {}", { overrides: { logLevel: "deubg" } });
+    expect(text).toMatch(`--log-level\n  found: "deubg"\n  expected: one of ${levels}`);
+    const { logLevel, notices } = await load(OWN, { env: { LOG_LEVEL: "deubg" } });
+    expect([logLevel, notices]).toEqual(["info", [`LOG_LEVEL is "deubg", which is none of ${levels}, and is left aside.`]]);
+  });
+
+  test("what was left aside is told beside what is wrong: it may be why", async () => {
+    const text = await mistakes(COMPONENT("p", "pubsub.redis", "{ name: redisHots, value: x }"));
+    expect(text).toMatch(
+      /redisHost\n {2}found: nothing[\s\S]*\n\nnote: The component p of type redis does not know .*redisHots; did you mean "redisHost"\?/,
+    );
+  });
+
+  test("a configuration without a component is right, and of no use; what scopes leave out is named", async () => {
+    const none = "There is no pub/sub component: nothing can be published, and nothing is read.";
+    expect((await load("app: {}")).notices).toEqual([none]);
+    const scoped = COMPONENT("orders", "pubsub.redis").concat("scopes: [other]\n");
+    expect((await load(scoped, { overrides: { appId: "shop" } })).notices).toEqual([
+      "By their scopes these resources are not for the app shop (--app-id): orders.",
+      none,
+    ]);
   });
 
   test("a file that cannot be read is one error", async () => {

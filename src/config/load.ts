@@ -77,9 +77,10 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
     problems,
   );
   checkSubscriptions(tree, [...pubsubNames(tree)], pubsubs, problems);
-  const final = settings && override(settings, overrides, env, problems);
+  const final = settings && override(settings, overrides, env, problems, notices);
   if (final) checkAddresses(final, tree, problems);
-  if (!final || problems.length > 0) throw new ConfigError(problems);
+  if (!final || problems.length > 0) throw new ConfigError(problems, notices);
+  if (pubsubs.size === 0) notices.push("There is no pub/sub component: nothing can be published, and nothing is read.");
   const publishing = [...pubsubs].map(([name, one]) => [name, { ...one, ...publishedTo(final.pubsubs[name]) }] as const);
   return { settings: { ...runtimeSettings(final, cwd), pubsubs: new Map(publishing) }, logLevel: final.log.level, source, notices };
 }

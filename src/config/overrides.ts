@@ -32,7 +32,7 @@ export function appIdOf(flags: Overrides, env: Environment): string | undefined 
 }
 
 /** The settings with what flags and variables say. */
-export function override(settings: Settings, flags: Overrides, env: Environment, problems: ConfigProblem[]): Settings {
+export function override(settings: Settings, flags: Overrides, env: Environment, problems: ConfigProblem[], notices: string[]): Settings {
   const port = (what: keyof typeof VARIABLES): number | undefined => {
     const [flag, variable] = VARIABLES[what];
     const [source, text] = flags[what] === undefined ? [variable, env[variable]] : [flag, flags[what]];
@@ -42,6 +42,13 @@ export function override(settings: Settings, flags: Overrides, env: Environment,
       problems.push(problem("CONFIG_VALUE", { source }, { value: JSON.stringify(text) }, "a port from 0 to 65535; 0 is any free one"));
     return number;
   };
+  if (flags.logLevel !== undefined && !level(flags.logLevel)) {
+    const value = JSON.stringify(flags.logLevel);
+    problems.push(problem("CONFIG_VALUE", { source: "--log-level" }, { value }, `one of ${LOG_LEVELS.join(", ")}`));
+  } else if (env.LOG_LEVEL && !level(env.LOG_LEVEL)) {
+    // Every program reads this variable: it may be meant for another.
+    notices.push(`LOG_LEVEL is ${JSON.stringify(env.LOG_LEVEL)}, which is none of ${LOG_LEVELS.join(", ")}, and is left aside.`);
+  }
   const { app, listen } = settings;
   const [grpc, http, metrics, called] = [port("grpcPort"), port("httpPort"), port("metricsPort"), port("appPort")];
   return {
@@ -65,7 +72,7 @@ function withPort(address: string, port: number | undefined): string {
   return port === undefined || !parsed || "path" in parsed ? address : formatAddress({ ...parsed, port });
 }
 
-/** Layotto's words too, in any case; one that nobody knows is left aside, as Layotto does. */
+/** Layotto's words too, in any case. One that nobody knows is undefined: of Layotto's own flag and variable it is left aside, as Layotto does. */
 function level(text: string | undefined): Settings["log"]["level"] | undefined {
   const word = text?.toLowerCase();
   return LOG_LEVELS.find((one) => one === word) ?? (word === undefined ? undefined : LAYOTTOS_LEVELS[word]);

@@ -27,7 +27,8 @@ function resolveOne(node: Tree, sources: SecretSources, problems: ConfigProblem[
   const found = look(reference.value, sources);
   const scalar: ScalarNode = { ...reference, path: node.path, at: node.at, written: reference.written, from: "secret" };
   if (typeof found === "string") return { ...scalar, value: found };
-  problems.push(problem("CONFIG_SECRET", placeOf(reference), { reference: reference.value, reason: found.reason }, FORMS));
+  const { reason, expected = FORMS } = found;
+  problems.push(problem("CONFIG_SECRET", placeOf(reference), { reference: reference.value, reason }, expected));
   return { ...scalar, value: null, broken: true };
 }
 
@@ -40,10 +41,19 @@ export function secretReference(storeType: string | undefined, file: string | un
   return `${type ?? "unknown-store"}:${path.join("/")}`;
 }
 
-function look(reference: string, { env, file }: SecretSources): string | { readonly reason: string } {
+interface Missing {
+  readonly reason: string;
+  /** Default: the forms that there are. */
+  readonly expected?: string;
+}
+
+function look(reference: string, { env, file }: SecretSources): string | Missing {
   const [, kind, rest = ""] = /^(env|file|json):(.+)$/s.exec(reference) ?? [];
   if (kind === undefined) return { reason: "only env:, file: and json: are read" };
-  if (kind === "env") return (Object.hasOwn(env, rest) ? env[rest] : undefined) ?? { reason: "the variable is not set" };
+  if (kind === "env") {
+    const value = Object.hasOwn(env, rest) ? env[rest] : undefined;
+    return value ?? { reason: "the variable is not set", expected: `a value for ${rest} in the environment of the sidecar` };
+  }
   const hash = kind === "json" ? rest.indexOf("#") : rest.length;
   if (hash < 0) return { reason: "the key is missing after #" };
   try {
@@ -55,7 +65,7 @@ function look(reference: string, { env, file }: SecretSources): string | { reado
   }
 }
 
-function keyOf(text: string, key: string): string | { readonly reason: string } {
+function keyOf(text: string, key: string): string | Missing {
   let value: unknown = JSON.parse(text);
   for (const step of key.split("/"))
     value = typeof value === "object" && value !== null ? Object.entries(value).find(([name]) => name === step)?.[1] : undefined;

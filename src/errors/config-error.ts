@@ -32,19 +32,20 @@ export function problem(
   return { id, place, found: sentence(id, values), expected };
 }
 
-/** All mistakes of a configuration, in the order in which they stand there. Nothing was started. */
+/** All mistakes of a configuration, in the order in which they stand there, and what may have led to them. Nothing was started. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly code: ErrorCode = "invalid_argument";
   readonly problems: readonly ConfigProblem[];
 
-  constructor(problems: readonly ConfigProblem[]) {
+  /** `notices`: what the user should know beside, in sentences. */
+  constructor(problems: readonly ConfigProblem[], notices: readonly string[] = []) {
     const inOrder = problems.toSorted((a, b) => (a.place.line ?? 0) - (b.place.line ?? 0) || (a.place.column ?? 0) - (b.place.column ?? 0));
-    super(inOrder.map(formatProblem).join("\n\n"));
+    super([...inOrder.map(formatProblem), ...notices.map((notice) => `note: ${notice}`)].join("\n\n"));
     this.problems = inOrder;
   }
 
-  /** For people: each mistake in three lines, an empty line between two. */
+  /** For people: each mistake in three lines, an empty line between two; behind them the notices. */
   format(): string {
     return this.message;
   }

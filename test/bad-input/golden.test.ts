@@ -116,7 +116,7 @@ pubsubs:
   },
   "a-port-on-another-machine": {
     id: "LISTEN_FAILED",
-    file: "listen: { grpc: 192.0.2.1:7000, http: 127.0.0.1:0, metrics: 127.0.0.1:0 }\n",
+    file: "listen: { grpc: 192.0.2.1:7000, http: 127.0.0.1:0, metrics: 127.0.0.1:0 }\npubsubs: { p: { type: in-memory } }\n",
     code: 1,
   },
   "validate-wrong": { id: "CONFIG_UNKNOWN_KEY", file: "apps: {}\n", args: ["validate", "layotto.yaml"], code: 2 },

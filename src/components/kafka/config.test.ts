@@ -100,6 +100,7 @@ describe.skipIf(opensslAvailable())("TLS", () => {
 test.each([
   [{ authType: "password" }, "saslUsername: authType password needs it"],
   [{ authRequired: "true" }, "saslUsername: authType password needs it"],
+  [USER, "authType: expected password, since there is a saslUsername; or none, to leave it aside"],
   [{ authType: "mtls" }, "clientCert: authType mtls needs clientCert and clientKey"],
   [{ authType: "certificate" }, "caCert: authType certificate needs it"],
   [{ authType: "oidc", oidcTokenEndpoint: "http://x", oidcClientID: "c" }, "oidcClientSecret: authType oidc needs it"],

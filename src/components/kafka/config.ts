@@ -20,8 +20,7 @@ const refused = (what: string, instead: string) =>
 const retried = () => ignored("the engine retries, by the subscription's own policy");
 const unregistered = () => ignored("there is no schema registry");
 /** A word that may be left out, or empty. */
-const given = <const T extends readonly string[]>(words: T) =>
-  z.preprocess((value) => (value === "" ? undefined : value), oneOf(words).optional());
+const given = <T>(word: z.ZodType<T, unknown>) => z.preprocess((value) => (value === "" ? undefined : value), word.optional());
 
 const MECHANISMS = ["PLAIN", "PLAINTEXT", "SCRAM-SHA-256", "SCRAM-SHA-512", "SHA-256", "SHA-512"] as const;
 const AUTH_TYPES = ["none", "password", "mtls", "oidc", "certificate"] as const;
@@ -32,10 +31,10 @@ export const kafkaOptions = z
     brokers: text().describe("`host:port`, or a comma list of some of the cluster's brokers."),
     consumerGroup: text().optional().describe("The group of subscriptions that name none. Default: consumerID, else the app's id."),
     clientID: text().optional().describe("How brokers name us in their logs and quotas. Default: the app's id."),
-    authType: given(AUTH_TYPES).describe(
+    authType: given(oneOf(AUTH_TYPES)).describe(
       "`none`, or by TLS `password` (SASL), `oidc` (SASL OAUTHBEARER), `mtls` (clientCert) or `certificate` (caCert alone). Absent: authRequired decides, and TLS comes with caCert, clientCert, skipVerify or enableTLS.",
     ),
-    authRequired: orDefault(flag(), false).describe("Layotto's older word, where there is no authType: true means a sign-in by password."),
+    authRequired: given(flag()).describe("Layotto's older word, where there is no authType: true means a sign-in by password."),
     saslUsername: text().optional().describe("User, with authType password."),
     saslPassword: text().optional().describe("Password, with authType password."),
     saslMechanism: orDefault(oneOf(MECHANISMS), "PLAIN").describe("PLAIN (default; Dapr: PLAINTEXT), SCRAM-SHA-256 or SCRAM-SHA-512."),
@@ -74,7 +73,7 @@ export const kafkaOptions = z
     excludeHeaderMetaRegex: text()
       .optional()
       .describe("Metadata whose name matches is neither published as a header nor delivered from one."),
-    initialOffset: given(["newest", "oldest"]).describe(
+    initialOffset: given(oneOf(["newest", "oldest"])).describe(
       "Where a new group begins, unless its subscription has a `start`: `oldest` (default; Dapr, Layotto: newest) or `newest`.",
     ),
     clientConnectionTopicMetadataRefreshInterval: orDefault(seconds(60), 60_000).describe(
@@ -127,6 +126,7 @@ export const kafkaOptions = z
   .transform((options) => ({
     ...options,
     hosts: parseHosts(options.brokers),
+    undecided: options.authType === undefined && options.authRequired === undefined,
     authType: options.authType ?? (options.authRequired ? ("password" as const) : ("none" as const)),
     saslMechanism: options.saslMechanism === "PLAINTEXT" ? ("PLAIN" as const) : options.saslMechanism,
     tls: wantsTls(options),
@@ -149,6 +149,8 @@ export const kafkaOptions = z
     // Told at no key: what stands there may be a secret.
     for (const problem of problemsOf(options)) context.addIssue({ code: "custom", message: problem, input: undefined });
     if (options.authType === "password" && !options.saslUsername) refuse("saslUsername", "authType password needs it");
+    if (options.saslUsername && options.undecided)
+      refuse("authType", "expected password, since there is a saslUsername; or none, to leave it aside");
     if (options.authType === "oidc") {
       for (const key of ["oidcTokenEndpoint", "oidcClientID", "oidcClientSecret"] as const) {
         if (!options[key]) refuse(key, "authType oidc needs it");
