@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { SteppedClock } from "../conformance/stepped-clock.ts";
+import { within } from "../pubsub/abort.ts";
 import { PubSubError } from "../pubsub/error.ts";
 import type { Outgoing } from "../pubsub/outgoing.ts";
 import type { Finding, PubSub } from "../pubsub/pubsub.ts";
@@ -46,6 +47,16 @@ test("a broker that is absent does not keep us from starting, and is inspected o
   await settled();
   expect(t.guarded.status.state).toBe("up");
   expect(t.log).toEqual(["inspect", "is unreachable", "inspect", "inspect", "is up"]);
+});
+
+test("of a broker that says nothing that is told, not how it was given up", async () => {
+  const clock = new SteppedClock();
+  const inspect = (signal: AbortSignal) => within(new Promise<never>(() => undefined), signal, "inspect");
+  const guarded = new Guarded({ inspect } as unknown as PubSub, clock, () => undefined);
+  const started = guarded.start();
+  clock.advance(3_000);
+  await started;
+  expect(guarded.status).toMatchObject({ state: "unreachable", reason: "the broker does not answer within 3 s" });
 });
 
 test("a broker that went is inspected again when it returns: another may stand there", async () => {

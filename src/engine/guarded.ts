@@ -16,6 +16,7 @@ export interface BrokerStatus {
 
 const LOOK_EVERY_MS = 5_000;
 const LOOK_AT_MOST_MS = 3_000;
+const NO_ANSWER = `the broker does not answer within ${LOOK_AT_MOST_MS / 1_000} s`;
 /** Settings are changed while a broker is up, too. */
 const INSPECT_EVERY_MS = 60_000;
 
@@ -126,7 +127,8 @@ export class Guarded implements PubSub {
     } catch (error) {
       if (!(error instanceof PubSubError)) throw error;
       this.#refusal = error.permanent ? error : undefined;
-      this.#become({ state: error.permanent ? "refused" : "unreachable", reason: error.message, findings: [] });
+      const reason = late.signal.aborted && error.code === "cancelled" ? NO_ANSWER : error.message;
+      this.#become({ state: error.permanent ? "refused" : "unreachable", reason, findings: [] });
     } finally {
       cancelLate();
     }

@@ -22,8 +22,8 @@ export interface SubscriptionEvents {
   /** It is read from now on: because it is `declared`, or because the app asked for it. */
   subscribed(subscription: AppSubscription, declared: boolean): void;
   unsubscribed(subscription: AppSubscription): void;
-  /** The app asks for a component that is not there: nothing can be read for it. */
-  unknownPubSub(subscription: AppSubscription): void;
+  /** The app asks for a component that is none of these: nothing can be read for it. */
+  unknownPubSub(subscription: AppSubscription, known: readonly string[]): void;
   /** The app could not be asked what it wants, with the reason; or it could again. */
   appUnanswered(reason: string | undefined): void;
   /** Leases of a subscription were lost, with the reason: the messages come again, here or elsewhere. */
@@ -140,7 +140,7 @@ export class Subscriptions {
       return;
     }
     if (!component || !channel) {
-      events.unknownPubSub(subscription);
+      events.unknownPubSub(subscription, [...components.keys()]);
       return;
     }
     const { deadLetterTopic, ...more } = own;

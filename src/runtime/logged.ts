@@ -44,7 +44,8 @@ export function logged(log: Logger, remembered: Remembered, clock: Clock): Engin
       log.warn({ pubsub, topic }, "the app no longer subscribes; its group stays at the broker");
       remember("remove", subscription);
     },
-    unknownPubSub: ({ pubsub, topic }) => log.error({ pubsub, topic }, "the app subscribes to a pubsub that is not configured"),
+    unknownPubSub: ({ pubsub, topic }, known) =>
+      log.error({ pubsub, topic, configured: known }, "the app subscribes to a pubsub that is not configured: nothing is read for it"),
     broker: (pubsub, status, before) => logBroker(log, pubsub, status, before),
     appUnanswered(reason) {
       if (reason === unanswered) return;
