@@ -97,7 +97,7 @@ function shownMetrics(): string {
 \`process_*\` (CPU, memory) and \`nodejs_*\` (the event loop's delay, garbage collection, the heap).
 
 Names and units are Prometheus': seconds, bytes, \`_total\` for what only grows; \`error_type\` and "process" are OpenTelemetry's words. Beyond a
-thousand topics the label \`topic\` is \`other\`.\n`;
+thousand topics the label \`topic\` of what only grows is \`other\`; gauges name every topic that is read.\n`;
   return `${[intro, ...table(["metric", "type", "labels", "meaning"], rows)].join("\n")}\n`;
 }
 
