@@ -348,6 +348,7 @@ describe("where it comes from", () => {
     [{ loggingLevel: "critical" }, { LOGGING_LEVEL: "debug" }, "fatal"],
     [{}, { LOGGING_LEVEL: "off" }, "silent"],
     [{ loggingLevel: "loud" }, { LOGGING_LEVEL: "loud" }, "trace"],
+    [{ logLevel: "" }, { LOG_LEVEL: "" }, "trace"],
   ])("the log's level from %o and %o is %s", async (overrides, env, level) => {
     expect((await load("log: { level: trace }", { env, overrides })).logLevel).toBe(level);
   });

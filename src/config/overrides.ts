@@ -42,7 +42,7 @@ export function override(settings: Settings, flags: Overrides, env: Environment,
       problems.push(problem("CONFIG_VALUE", { source }, { value: JSON.stringify(text) }, "a port from 0 to 65535; 0 is any free one"));
     return number;
   };
-  if (flags.logLevel !== undefined && !level(flags.logLevel)) {
+  if (flags.logLevel && !level(flags.logLevel)) {
     const value = JSON.stringify(flags.logLevel);
     problems.push(problem("CONFIG_VALUE", { source: "--log-level" }, { value }, `one of ${LOG_LEVELS.join(", ")}`));
   } else if (env.LOG_LEVEL && !level(env.LOG_LEVEL)) {

@@ -69,6 +69,29 @@ test("a request that waits for its server does so for as long as it may, and is 
   expect((await late).code).toBe(Status.DEADLINE_EXCEEDED);
 });
 
+test("a stream of which nothing waits goes on while requests of others wait", async () => {
+  const ended = Promise.withResolvers<void>();
+  const slow = await bed.http2(
+    (stream, headers) => {
+      if (headers[":path"] !== "/t.T/Stream") return;
+      stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+      stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+      stream.resume().on("end", () => {
+        ended.resolve();
+        stream.end();
+      });
+    },
+    { settings: { initialWindowSize: 10 } },
+  );
+  const client = bed.client(slow.address, { limits: { maxQueuedBytes: 1_000 } });
+  const talk = new Conversation(client, "/t.T/Stream");
+  const waiting = failure(call(client, "/t.T/Any", new Uint8Array(5_000), { deadline: Date.now() + 300 }));
+  client.onState((state) => state === "ready" && setImmediate(() => talk.stream.end()));
+  await ended.promise;
+  await talk.end;
+  expect((await waiting).code).toBe(Status.DEADLINE_EXCEEDED);
+});
+
 test("what is beyond the bytes that may wait ends its own call, at either side, and no other", async () => {
   const large = pattern(3 * MIB);
   const limits = { maxQueuedBytes: MIB };

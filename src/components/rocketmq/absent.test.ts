@@ -4,7 +4,7 @@ import { Recorder } from "../../conformance/recorder.ts";
 import { SteppedClock } from "../../conformance/stepped-clock.ts";
 import { PubSubError } from "../../pubsub/error.ts";
 import type { PubSub } from "../../pubsub/pubsub.ts";
-import { Code, MessageType, Permission } from "./gen/apache/rocketmq/v2/definition_pb.ts";
+import { Code, MessageType } from "./gen/apache/rocketmq/v2/definition_pb.ts";
 import { definition } from "./index.ts";
 import { MAX, MIN, PlayedBroker } from "./played-broker.fixture.ts";
 import { component, opened } from "./played-component.fixture.ts";
@@ -62,6 +62,7 @@ test("old news of a topic are used until the proxy says that it is gone", async 
   const clock = new SteppedClock();
   const proxy = new PlayedProxy({}, clock);
   const routes = new Routes(proxy, definition.options.parse({ endpoints: proxy.address.host }), "client", clock);
+  proxy.answers.QueryRoute = () => ({ messageQueues: [{ acceptMessageTypes: [MessageType.NORMAL] }] });
   await routes.find("t");
   const asked = async (code: Code) => {
     clock.advance(31_000);
@@ -75,14 +76,20 @@ test("old news of a topic are used until the proxy says that it is gone", async 
   expect(routes.known("t")).toBeUndefined();
 });
 
-test("a topic whose type the proxy cannot tell is asked about again, and not taken for one of another type", async () => {
-  const proxy = new PlayedProxy({}, new SteppedClock());
-  const routes = new Routes(proxy, definition.options.parse({ endpoints: proxy.address.host }), "client", new SteppedClock());
-  const queue = { permission: Permission.READ_WRITE, broker: { name: "b", id: 0 } };
-  proxy.answers.QueryRoute = () => ({ messageQueues: [{ ...queue, acceptMessageTypes: [MessageType.MESSAGE_TYPE_UNSPECIFIED] }] });
-  await expect(routes.find("t")).rejects.toMatchObject({ code: "unavailable", permanent: false });
-  proxy.answers.QueryRoute = () => ({ messageQueues: [{ ...queue, acceptMessageTypes: [MessageType.FIFO] }] });
-  expect([...(await routes.find("t")).types]).toEqual([MessageType.FIFO]);
+test("a topic whose type the proxy cannot tell is asked about again by who must know it, and not taken for one of another type", async () => {
+  const proxy = await opened(new PlayedServer());
+  proxy.topics.set("t", ["b"]).set("TBW102", ["b"]);
+  proxy.types = [MessageType.MESSAGE_TYPE_UNSPECIFIED];
+  const pubsub = await component(proxy);
+  await pubsub.ping(AbortSignal.timeout(10_000));
+  const ordered = { topic: "t", group: "g", start: "earliest", order: "key", options: {} } as const;
+  const refusal = { code: "unavailable", permanent: false, message: expect.stringContaining("type") };
+  expect(await publish(pubsub, "t")).toMatchObject(refusal);
+  await expect(pubsub.ensure("t", [ordered], AbortSignal.timeout(10_000))).rejects.toMatchObject(refusal);
+  await pubsub.ensure("t", [{ ...ordered, order: "none" }], AbortSignal.timeout(10_000));
+  proxy.types = [MessageType.FIFO];
+  expect(await publish(pubsub, "t")).toBeUndefined();
+  await pubsub.ensure("t", [ordered], AbortSignal.timeout(10_000));
 });
 
 test("a component whose close is cut short leaves no timer behind", async () => {

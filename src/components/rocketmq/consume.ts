@@ -114,7 +114,10 @@ export class Reader implements Subscription, ProxyUser, Receiver, LeaseKeeper, L
 
   received(broker: string, messages: readonly Received[], asked: Asked, whole: boolean): void {
     // In an ordered group the broker gives them again, with fewer if it is asked for fewer: all leases of before are void then.
-    if (!whole && this.#batches && !this.#over) return;
+    if (!whole && this.#batches && !this.#over) {
+      for (const { size } of messages) this.#lending.seen(size);
+      return;
+    }
     // What another reader may have had meanwhile is not as if it had never left.
     if (!this.#over) this.#leases.expire();
     this.#batches?.received(broker, messages);

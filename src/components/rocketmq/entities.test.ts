@@ -188,9 +188,9 @@ test("of several name servers one that has just begun does not make a topic new 
 test("a group is made at the brokers that any of the name servers knows", async () => {
   const brokers = [new PlayedBroker(2), new PlayedBroker(3)];
   const names = await Promise.all(
-    brokers.map(async ({ remoting }) => {
+    brokers.map(async ({ remoting }, index) => {
       const { place } = await opened(remoting);
-      return (await opened(nameServerOf(() => ({ b: place })))).place;
+      return (await opened(nameServerOf(() => ({ [`b${index}`]: place })))).place;
     }),
   );
   const entities = new Entities(rocketmqOptions.parse({ endpoints: "proxy:1", nameServer: names.join(";") }));

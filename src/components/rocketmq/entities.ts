@@ -28,7 +28,7 @@ export class Entities {
     this.#options = options;
     const { accessKey, secretKey, securityToken } = options;
     this.#credentials = accessKey && secretKey ? { accessKey, secretKey, ...(securityToken && { securityToken }) } : undefined;
-    this.#nameServers = new NameServers(options.nameServers, this.#credentials);
+    this.#nameServers = new NameServers(options.nameServers, this.#credentials, options.requestTimeout / 6);
   }
 
   /** Brokers can be asked. */

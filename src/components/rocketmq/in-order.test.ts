@@ -67,6 +67,23 @@ test("what an answer brings that does not come to its end is not lent: the broke
   await closing;
 });
 
+test("of an answer that does not come to its end fewer are asked for the next time, so that a slow link brings them in the end", async () => {
+  const played = await new PlayedReader("key").open();
+  played.reader.window(32, 100_000_000);
+  const sizes: number[] = [];
+  const breaksOff = async (...positions: readonly string[]): Promise<void> => {
+    const { poll } = played.proxy;
+    sizes.push(poll?.request.batchSize ?? 0);
+    poll?.brings(...queued(...positions));
+    poll?.fails(Status.DEADLINE_EXCEEDED);
+    await played.pass(1_000);
+  };
+  for (const positions of [["m1", "m2", "m3"], ["m1", "m2"], [], []]) await breaksOff(...positions);
+  expect(sizes).toEqual([32, 3, 2, 1]);
+  played.proxy.poll?.gives(...queued("m1"));
+  expect([played.positions, played.proxy.poll?.request.batchSize]).toEqual([["m1"], 31]);
+});
+
 test("a queue is that of the broker that gave, be it another than was asked", async () => {
   const handle = (broker: string, position: string) => `0 1 1 999 0 ${broker} 1 0 0 ${position}`;
   const played = await new PlayedReader("key").open();

@@ -13,7 +13,7 @@ import { ClientType, Language, MessageType } from "./gen/apache/rocketmq/v2/defi
 import { inspect } from "./inspect.ts";
 import { Proxies } from "./proxies.ts";
 import { Publisher } from "./publish.ts";
-import { type Route, Routes } from "./routes.ts";
+import { noType, type Route, Routes } from "./routes.ts";
 import { Session } from "./session.ts";
 
 const DAY_MS = 86_400_000;
@@ -177,6 +177,7 @@ class RocketMQ implements PubSub {
     const ordered = groups.some(({ order }) => order !== "none");
     if (groups.some(({ order }) => order === "topic")) throw noTopicOrder();
     const { types, brokers } = await this.#topic(topic, ordered, signal);
+    if (ordered && types.size === 0) throw noType(topic);
     if (ordered && !types.has(MessageType.FIFO)) throw notFifo(topic, [...types].map((type) => TYPE_NAMES[type]).join(", "));
     for (const request of groups) await this.#ensureGroup(request, signal);
     return brokers;

@@ -3,15 +3,15 @@ import type { HostPort } from "./config.ts";
 import { Answer, type Remoting, Request, readJson, unlessMissing, withRemoting } from "./remoting.ts";
 import type { Credentials } from "./signature.ts";
 
-/** How much longer than the first the others may take. */
-const OTHERS_MS = 500;
-
 /** Those who know which brokers there are, and which topics these have. All are asked at once: one that is silent would use up the time of the others. */
 export class NameServers {
   readonly #places: readonly HostPort[];
   readonly #credentials: Credentials | undefined;
+  readonly #othersMs: number;
 
-  constructor(places: readonly HostPort[], credentials: Credentials | undefined) {
+  /** `othersMs`: how much longer than the first the others may take. */
+  constructor(places: readonly HostPort[], credentials: Credentials | undefined, othersMs: number) {
+    this.#othersMs = othersMs;
     this.#places = places;
     this.#credentials = credentials;
   }
@@ -19,9 +19,12 @@ export class NameServers {
   /** Brokers that take messages, of all who answer, and not much later than the first: one that has just begun knows less than the others. */
   async brokers(signal: AbortSignal): Promise<readonly HostPort[]> {
     const enough = new AbortController();
-    const asked = this.#ask(AbortSignal.any([signal, enough.signal]), async (server) =>
-      masters((await server.request(Request.brokerCluster, {})).body),
-    );
+    // By name: one that lies cut off may know an older address.
+    const found = new Map<string, HostPort>();
+    const asked = this.#ask(AbortSignal.any([signal, enough.signal]), async (server) => {
+      for (const [name, place] of masters((await server.request(Request.brokerCluster, {})).body))
+        if (!found.has(name)) found.set(name, place);
+    });
     const told = Promise.allSettled(asked);
     try {
       await Promise.any(asked);
@@ -29,10 +32,10 @@ export class NameServers {
       const { errors } = error as AggregateError;
       throw errors.find((one) => !(one instanceof PubSubError)) ?? errors.at(-1);
     }
-    const late = setTimeout(() => enough.abort(), OTHERS_MS);
-    const places = (await told).flatMap((one) => (one.status === "fulfilled" ? one.value : []));
+    const late = setTimeout(() => enough.abort(), this.#othersMs);
+    await told;
     clearTimeout(late);
-    return [...new Map(places.map((place) => [`${place.host}:${place.port}`, place])).values()];
+    return [...found.values()];
   }
 
   /**
@@ -56,12 +59,15 @@ interface ClusterInfo {
   readonly brokerAddrTable?: Readonly<Record<string, { readonly brokerAddrs: Readonly<Record<string, string>> }>>;
 }
 
-function masters(body: string): readonly HostPort[] {
+/** By the broker's name. */
+function masters(body: string): ReadonlyMap<string, HostPort> {
   const { brokerAddrTable = {} } = readJson(body) as ClusterInfo;
-  const addresses = Object.values(brokerAddrTable).flatMap(({ brokerAddrs }) => brokerAddrs["0"] ?? []);
-  if (addresses.length === 0) throw new PubSubError("unavailable", "the name server knows no broker that takes messages");
-  return addresses.map((address) => {
-    const at = address.lastIndexOf(":");
-    return { host: address.slice(0, at), port: Number(address.slice(at + 1)) };
-  });
+  const places = new Map<string, HostPort>();
+  for (const [name, { brokerAddrs }] of Object.entries(brokerAddrTable)) {
+    const address = brokerAddrs["0"];
+    const at = address?.lastIndexOf(":");
+    if (address !== undefined && at !== undefined) places.set(name, { host: address.slice(0, at), port: Number(address.slice(at + 1)) });
+  }
+  if (places.size === 0) throw new PubSubError("unavailable", "the name server knows no broker that takes messages");
+  return places;
 }

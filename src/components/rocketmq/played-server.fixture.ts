@@ -11,6 +11,8 @@ const { queryRoute, sendMessage, heartbeat, notifyClientTermination, telemetry, 
 export class PlayedServer {
   /** The brokers that have queues of a topic. */
   readonly topics = new Map<string, readonly string[]>();
+  /** What they take. */
+  types: readonly MessageType[] = [MessageType.NORMAL, MessageType.FIFO];
   /** What it wants of a client. Undefined: what the client says of itself, as proxies do that know no better. */
   settings: MessageInitShape<typeof SettingsSchema> | undefined;
   readonly asked: string[] = [];
@@ -52,7 +54,7 @@ export class PlayedServer {
     const brokers = this.#missed.has(topic) ? undefined : this.topics.get(topic);
     if (!brokers) this.#missed.add(topic);
     if (!brokers) return { status: { code: Code.TOPIC_NOT_FOUND, message: `no topic ${topic}` } };
-    const queue = { permission: Permission.READ_WRITE, acceptMessageTypes: [MessageType.NORMAL, MessageType.FIFO] };
+    const queue = { permission: Permission.READ_WRITE, acceptMessageTypes: [...this.types] };
     return { status: OK, messageQueues: brokers.map((name) => ({ ...queue, broker: { name, id: 0 } })) };
   }
 

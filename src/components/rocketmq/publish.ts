@@ -11,7 +11,7 @@ import { MessagingService, SendMessageRequestSchema, SendMessageResponseSchema }
 import { keyOf, sizeOf, toMessage } from "./message.ts";
 import { MessageIds } from "./message-id.ts";
 import type { Proxies } from "./proxies.ts";
-import type { Route, Routes } from "./routes.ts";
+import { noType, type Route, type Routes } from "./routes.ts";
 
 const DOING = "SendMessage";
 /** The broker stores a request as one, and takes four mebibytes. */
@@ -61,6 +61,7 @@ export class Publisher {
   async #toUnknown(topic: string, messages: readonly Outgoing[], signal: AbortSignal): Promise<void> {
     try {
       const route = await this.#ground.topic(topic, signal);
+      if (route.types.size === 0) throw noType(topic);
       this.#toTopic(topic, route, messages, signal);
     } catch (error) {
       // Nothing was sent, whatever became of the question.

@@ -43,6 +43,8 @@ export class Poll {
   #failures = 0;
   /** The same when the answer was lost, or is an error of which nobody knows how far it came: an ordered group then gives the same messages once more, at once. */
   #attempt = randomUUID();
+  /** In an ordered group an answer that breaks off is asked for again, with so many: else a link that is too slow for it would never bring it. */
+  #most = MOST_AT_ONCE;
 
   constructor(member: Member, broker: string, poller: Poller) {
     this.#member = member;
@@ -67,13 +69,14 @@ export class Poll {
   }
 
   #ask(room: number): void {
-    const { topic, group, clientId, filter, options, proxies, clock } = this.#member;
+    const { topic, group, clientId, ordered, filter, options, proxies, clock } = this.#member;
     const space = { resourceNamespace: options.nameSpace };
+    const batchSize = Math.min(room, this.#most);
     const request = create(ReceiveMessageRequestSchema, {
       group: { ...space, name: group },
       messageQueue: { topic: { ...space, name: topic }, id: -1, broker: { name: this.#broker } },
       filterExpression: filter,
-      batchSize: Math.min(room, MOST_AT_ONCE),
+      batchSize,
       invisibleDuration: durationOf(options.lease),
       longPollingTimeout: durationOf(options.pollTimeout),
       attemptId: this.#attempt,
@@ -83,7 +86,10 @@ export class Poll {
     let refused: PubSubError | undefined;
     const over = (error?: PubSubError): void => {
       const failure = error ?? refused;
-      if (!failure) this.#attempt = randomUUID();
+      if (!failure) {
+        this.#attempt = randomUUID();
+        this.#most = MOST_AT_ONCE;
+      } else if (ordered) this.#most = Math.max(1, messages.length || Math.floor(batchSize / 2));
       if (messages.length > 0) this.#poller.received(this.#broker, messages, asked, !failure);
       // A stream that was stopped has nobody to go on for; what it brought is ours all the same.
       if (this.#stream !== stream) return;

@@ -12,7 +12,7 @@ const DOING = "QueryRoute";
 
 /** What a proxy says of a topic. */
 export interface Route {
-  /** What the topic takes. */
+  /** What the topic takes. Empty: the proxy cannot tell, at the moment or at all. */
   readonly types: ReadonlySet<MessageType>;
   /** Names of the brokers that have queues to read from. */
   readonly brokers: readonly string[];
@@ -74,8 +74,8 @@ export class Routes {
     const failure = failureOf(`${DOING} ${topic}`, answer.status);
     if (failure) throw failure;
     this.#proxies.shown(place, leadsToAll(answer, proxies.length));
-    const route = { ...readRoute(topic, answer), since: this.#clock.elapsed() };
-    this.#known.set(topic, route);
+    const route = { ...readRoute(answer), since: this.#clock.elapsed() };
+    if (route.types.size > 0) this.#known.set(topic, route);
     this.#had.add(topic);
     return route;
   }
@@ -90,15 +90,17 @@ function schemeOf(places: readonly HostPort[]): AddressScheme {
 const leadsToAll = ({ messageQueues }: QueryRouteResponse, proxies: number): boolean =>
   messageQueues.length > 0 && messageQueues.every(({ broker }) => broker?.endpoints?.addresses.length === proxies);
 
-function readRoute(topic: string, { messageQueues }: QueryRouteResponse): Omit<Route, "since"> {
+/** To those who must know it. */
+export const noType = (topic: string): PubSubError =>
+  new PubSubError("unavailable", `${DOING} ${topic}: the proxy does not tell the topic's type; it may not reach the brokers that have it`);
+
+function readRoute({ messageQueues }: QueryRouteResponse): Omit<Route, "since"> {
   const types = new Set<MessageType>();
   const brokers = new Set<string>();
   for (const { acceptMessageTypes, broker, permission } of messageQueues) {
     for (const type of acceptMessageTypes) types.add(type);
     if (broker?.id === 0 && (permission === Permission.READ || permission === Permission.READ_WRITE)) brokers.add(broker.name);
   }
-  // Every topic has a type: the proxy could not ask its brokers, and does so again.
-  if (types.delete(MessageType.MESSAGE_TYPE_UNSPECIFIED) && types.size === 0)
-    throw new PubSubError("unavailable", `${DOING} ${topic}: the proxy cannot tell the topic's type at the moment`);
+  types.delete(MessageType.MESSAGE_TYPE_UNSPECIFIED);
   return { types, brokers: [...brokers] };
 }

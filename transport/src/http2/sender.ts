@@ -95,7 +95,7 @@ export class Sender<Section extends FieldSection> {
     this.#waiting.add(stream);
     // Behind what waits it waits as well: whoever opened the way pumps.
     if (!waited) this.#pumpStream(stream, Number.POSITIVE_INFINITY, false);
-    if (this.full) this.#side.overflowed(stream);
+    if (this.full && !waiting.empty) this.#side.overflowed(stream);
   }
 
   /** The stream is over: what waits is dropped. */
