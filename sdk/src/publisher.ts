@@ -71,7 +71,7 @@ const bytesOf = (buffer: ArrayBufferLike, at: number, length: number): [Uint8Arr
   "application/octet-stream",
 ];
 
-const nameOf = (data: unknown): string => (typeof data === "object" && data !== null ? data.constructor.name : typeof data);
+const nameOf = (data: unknown): string => (typeof data === "object" && data !== null ? (data.constructor?.name ?? "object") : typeof data);
 
 /** Layotto's SDKs read these variables. */
 function defaultAddress(env: Readonly<Record<string, string | undefined>>): string {

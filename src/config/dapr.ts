@@ -24,12 +24,12 @@ export function fromDapr(resources: readonly [Tree, ...Tree[]], context: DaprCon
   const stores = new Map<string, Tree>();
   const subscriptions: Tree[] = [];
   const ignored: string[] = [];
-  const others = resources.filter((one) => !isFor(one, context.appId));
+  const { mine = [], others = [] } = Object.groupBy(resources, (one) => (isFor(one, context.appId) ? "mine" : "others"));
   if (others.length > 0)
     notices.push(
       `By their scopes these resources are not for the app ${context.appId} (--app-id): ${others.map(nameOf).sort().join(", ")}.`,
     );
-  for (const resource of resources.filter((one) => !others.includes(one))) {
+  for (const resource of mine) {
     const kind = textOf(child(resource, "kind"));
     const name = nameIn(resource);
     const type = textOf(child(child(resource, "spec"), "type"));

@@ -57,9 +57,7 @@ export async function startRuntime(settings: RuntimeSettings, log: Logger, clock
   let unwatch: () => void = () => undefined;
   const close = async (signal: AbortSignal): Promise<void> => {
     unwatch();
-    const closeListeners = () => {
-      return Promise.all(listeners.map((one) => one.close(signal)));
-    };
+    const closeListeners = () => Promise.all(listeners.map((one) => one.close(signal)));
     const steps = [() => engine.drain(signal), closeListeners, () => engine.close(signal)];
     for (const step of steps)
       await step().catch((error: unknown) => log.error({ reason: textOf(error) }, "not everything could be closed in time"));

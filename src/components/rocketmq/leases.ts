@@ -140,9 +140,11 @@ export class Leases {
       const failure = failureOf("ChangeInvisibleDuration", status);
       if (isNoLease(failure)) this.#lose([lease]);
       if (failure) return;
-      const renewed = { text: mended(receiptHandle), through, at: clock.elapsed() };
-      if (receiptHandle !== "" && lease.handle === handle) lease.handle = renewed;
-      else if (receiptHandle !== "") lease.older.push(renewed);
+      if (receiptHandle !== "") {
+        const renewed = { text: mended(receiptHandle), through, at: clock.elapsed() };
+        if (lease.handle === handle) lease.handle = renewed;
+        else lease.older.push(renewed);
+      }
       lease.safeUntil = since + options.lease;
     } catch (error) {
       // Whether it has a new handle is not known. The next look tries again; if that is refused, the message is lost to us.
