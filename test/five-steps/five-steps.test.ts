@@ -64,12 +64,12 @@ test("CONTRIBUTING's five steps, followed one after the other, make a broker tha
   expect(suite.stdout).toMatch(/pass [23]\d\n/);
 
   const config = join(project, "layotto.yaml");
-  writeFileSync(config, "pubsubs: { drawers: { type: slips, metadata: { mostMessages: 1 } } }\n");
+  writeFileSync(config, "pubsubs: { drawers: { type: slips, metadata: { mostMessages: 1 } } }\npublish: { timeout: 1s }\n");
   const main = join(project, "src/main.ts");
   const sidecar = run(main, "start", "-c", config, "--grpc-port", "0", "--http-port", "0", "--metrics-port", "0", "--data-dir", project);
   await sidecar.printed("layotto is ready");
   const [, address = ""] = /"grpc":\["([^"]+)"\]/.exec(sidecar.stdout) ?? [];
-  const publish = () => run(main, "publish", "drawers", "topic1", "value1", "-a", address, "--timeout", "2");
+  const publish = () => run(main, "publish", "drawers", "topic1", "value1", "-a", address, "--timeout", "20");
   expect(await publish().ended()).toBe(0);
   const refused = publish();
   expect(await refused.ended()).toBe(1);
